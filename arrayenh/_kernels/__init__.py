@@ -1,0 +1,1 @@
+"""Numba loops; each file is called by the one module it is named after."""

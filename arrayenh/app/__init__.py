@@ -1,0 +1,1 @@
+"""The rim: the command line."""

@@ -1,0 +1,109 @@
+"""Numbers beside the microphones of a figure, placed so that none covers another."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+ONE_PLACE = 3.0
+"""Points; microphones drawn closer than this share one label."""
+
+DOT = 3.5
+"""Points that a microphone covers, from its middle."""
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A number, or several: `offset` points from the mark of `mics[0]`."""
+
+    text: str
+    mics: tuple[int, ...]
+    offset: tuple[float, float]
+
+
+def place_labels(marks: np.ndarray) -> list[Label]:
+    """Find a place beside each mark for its number.
+
+    Microphones drawn at one place share a label. Where no place is free, there is
+    no label.
+
+    Parameters
+    ----------
+    marks : float ndarray, shape (M, 2)
+        Where the microphones are on the page, in points (1/72 inch).
+
+    Returns
+    -------
+    labels : list of Label
+    """
+    groups = _coinciding(marks)
+    taken = [_Box.around(marks[mics[0]], DOT, DOT) for mics in groups]
+    labels = []
+    for mics in groups:
+        text = _listed(mics)
+        offset = _free_offset(marks[mics[0]], text, taken)
+        if offset is not None:
+            taken.append(_label_box(marks[mics[0]] + offset, text))
+            labels.append(Label(text, tuple(mics), offset))
+    return labels
+
+
+def _coinciding(marks: np.ndarray) -> list[list[int]]:
+    """Microphones grouped by the place where they are drawn; marks (M, 2), points."""
+    groups: list[list[int]] = []
+    for mic, mark in enumerate(marks):
+        for group in groups:
+            if np.linalg.norm(marks[group[0]] - mark) < ONE_PLACE:
+                group.append(mic)
+                break
+        else:
+            groups.append([mic])
+    return groups
+
+
+def _listed(mics: list[int]) -> str:
+    shown = ", ".join(map(str, mics[:4]))
+    return shown if len(mics) <= 4 else f"{shown}, +{len(mics) - 4}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Box:
+    """A rectangle on the page, in points."""
+
+    left: float
+    right: float
+    bottom: float
+    top: float
+
+    @classmethod
+    def around(cls, middle: np.ndarray, half_width: float, half_height: float) -> _Box:
+        x, y = middle.tolist()
+        return cls(x - half_width, x + half_width, y - half_height, y + half_height)
+
+    def overlaps(self, other: _Box) -> bool:
+        beside = self.right <= other.left or other.right <= self.left
+        above = self.top <= other.bottom or other.top <= self.bottom
+        return not (beside or above)
+
+
+def _label_box(place: np.ndarray, text: str) -> _Box:
+    return _Box.around(place, 1.5 + 2.7 * len(text), 5.5)
+
+
+def _free_offset(
+    mark: np.ndarray, text: str, taken: list[_Box]
+) -> tuple[float, float] | None:
+    """First offset from `mark`, (2,), whose label covers nothing; None if all do.
+
+    Above is preferred, then below, the sides, the corners, and a second row.
+    """
+    beside = 6.5 + 2.7 * len(text)
+    offsets = [(0.0, 11.0), (0.0, -11.0), (beside, 0.0), (-beside, 0.0)]
+    offsets += [(x, y) for y in (10.0, -10.0) for x in (0.6 * beside, -0.6 * beside)]
+    offsets += [(0.0, 23.0), (0.0, -23.0)]
+    for offset in offsets:
+        box = _label_box(mark + offset, text)
+        if not any(box.overlaps(other) for other in taken):
+            return offset
+    return None

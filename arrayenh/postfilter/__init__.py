@@ -1,0 +1,1 @@
+"""What one channel can still gain after the beamformer."""

@@ -1,0 +1,1 @@
+"""Simulated rooms with all of their ground truth."""

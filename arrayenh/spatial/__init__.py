@@ -1,0 +1,1 @@
+"""What a microphone array knows: steering, statistics, masks, beamformers."""

@@ -1,0 +1,202 @@
+"""Beamformers: weights from steering or statistics, and their application.
+
+Estimating and applying are two calls, so that the same weights can be applied to the
+mixture, or to the speech and the noise alone (shadow filtering).
+"""
+
+import numpy as np
+
+from arrayenh._kernels import beamformers as kernels
+from arrayenh.errors import NumericalError, ShapeError
+from arrayenh.spatial.covariance import load_diagonal
+
+LOADING = 1e-6  # relative; enough against rounding, too little to cost null depth
+N_TAPS = 64  # of the fractional delay filter
+
+
+def apply(weights: np.ndarray, spec: np.ndarray) -> np.ndarray:
+    """Filter and sum: y(f,t) = w(f)ᴴ x(f,t).
+
+    Parameters
+    ----------
+    weights : complex ndarray, shape (F, M)
+    spec : complex64 ndarray, shape (F, M, T)
+
+    Returns
+    -------
+    beamformed : complex64 ndarray, shape (F, T)
+
+    Raises
+    ------
+    ShapeError
+        If F or M differ.
+    """
+    if spec.ndim != 3 or weights.shape != spec.shape[:2]:
+        raise ShapeError(
+            f"weights must have shape (F, M) to match spec (F, M, T); "
+            f"got {weights.shape} and {spec.shape}"
+        )
+    out = np.empty((spec.shape[0], spec.shape[2]), np.complex64)
+    kernels.filter_sum(weights.astype(np.complex64), spec, out)
+    return out
+
+
+def delay_and_sum(steering: np.ndarray) -> np.ndarray:
+    """Weights that align the look direction and average: w = a / aᴴa.
+
+    Their white-noise gain is M where |a_m| = 1, the highest of all distortionless weights
+    (Van Trees 2002, eq. 2.188).
+
+    Parameters
+    ----------
+    steering : complex ndarray, shape (F, M)
+
+    Returns
+    -------
+    weights : complex128 ndarray, shape (F, M)
+        wᴴa = 1.
+    """
+    return steering / np.sum(np.abs(steering) ** 2, axis=-1, keepdims=True)
+
+
+def delay_and_sum_samples(
+    samples: np.ndarray, tau: np.ndarray, sample_rate: float, n_taps: int = N_TAPS
+) -> np.ndarray:
+    """Delay-and-sum in the time domain, with fractional delays.
+
+    Microphone m is advanced by τ_m: the whole samples by shifting, the rest by a Kaiser-
+    windowed sinc (Laakso, Välimäki, Karjalainen & Laine 1996, eq. 30).
+
+    Parameters
+    ----------
+    samples : float ndarray, shape (M, N)
+    tau : float ndarray, shape (M,)
+        Arrival times, seconds, as from `steering.delays`.
+    sample_rate : float
+        Hz.
+    n_taps : int
+        Length of each fractional-delay filter.
+
+    Returns
+    -------
+    summed : float32 ndarray, shape (N,)
+        In time with the wave as the microphone of τ = 0 hears it.
+    """
+    if samples.ndim != 2 or tau.shape != samples.shape[:1]:
+        raise ShapeError(
+            f"samples must have shape (M, N) and tau (M,); got {samples.shape}, {tau.shape}"
+        )
+    advance = tau * sample_rate
+    whole = np.floor(advance).astype(np.int64)
+    # tap k looks at sample n + first - k, and the sinc peaks where that is n + advance
+    first = whole + n_taps // 2
+    distance = first[:, None] - np.arange(n_taps) - advance[:, None]
+    taps = np.sinc(distance) * np.i0(
+        8.0 * np.sqrt(np.clip(1 - (distance / (n_taps / 2 + 1)) ** 2, 0, None))
+    )
+    taps /= taps.sum(axis=1, keepdims=True)
+    out = np.empty(samples.shape[1], np.float32)
+    kernels.delay_sum(samples.astype(np.float32), taps.astype(np.float32), first, out)
+    return out
+
+
+def mvdr(
+    steering: np.ndarray, noise_cov: np.ndarray, loading: float | np.ndarray = LOADING
+) -> np.ndarray:
+    """Least noise that keeps the look direction: the MVDR (Capon) beamformer.
+
+        w = Φₙ⁻¹ a / (aᴴ Φₙ⁻¹ a)        (Capon 1969, eq. 9; Van Trees 2002, eq. 6.13)
+
+    Parameters
+    ----------
+    steering : complex ndarray, shape (F, M)
+    noise_cov : complex ndarray, shape (F, M, M)
+    loading : float or ndarray, shape (F,)
+        Relative diagonal loading of the noise covariance.
+
+    Returns
+    -------
+    weights : complex128 ndarray, shape (F, M)
+        wᴴa = 1.
+
+    Raises
+    ------
+    ShapeError
+        If the shapes do not fit.
+    NumericalError
+        If a noise covariance is singular or not finite.
+    """
+    if noise_cov.shape != (*steering.shape, steering.shape[-1]):
+        raise ShapeError(
+            f"noise_cov must have shape (F, M, M) to match steering {steering.shape}; "
+            f"got {noise_cov.shape}"
+        )
+    whitened = solve(load_diagonal(noise_cov, loading), steering[..., None])[..., 0]
+    gain = np.sum(steering.conj() * whitened, axis=-1, keepdims=True)
+    return whitened / gain.real
+
+
+def souden_mvdr(
+    speech_cov: np.ndarray,
+    noise_cov: np.ndarray,
+    reference: int = 0,
+    loading: float | np.ndarray = LOADING,
+) -> np.ndarray:
+    """MVDR without a steering vector, from the two covariances alone.
+
+        w = Φₙ⁻¹ Φₛ e_ref / tr(Φₙ⁻¹ Φₛ)        (Souden, Benesty & Affes 2010, eq. 14)
+
+    Where Φₛ has rank one this is `mvdr` with the relative transfer function of the speech.
+
+    Parameters
+    ----------
+    speech_cov, noise_cov : complex ndarray, shape (F, M, M)
+    reference : int
+        Microphone whose speech is kept undistorted.
+    loading : float or ndarray, shape (F,)
+        Relative diagonal loading of the noise covariance.
+
+    Returns
+    -------
+    weights : complex128 ndarray, shape (F, M)
+
+    Raises
+    ------
+    ShapeError
+        If the shapes differ, or the reference is no microphone.
+    NumericalError
+        If a covariance is singular, not finite, or holds no speech.
+    """
+    if speech_cov.shape != noise_cov.shape or speech_cov.ndim != 3:
+        raise ShapeError(
+            f"covariances must share the shape (F, M, M); "
+            f"got {speech_cov.shape} and {noise_cov.shape}"
+        )
+    if not 0 <= reference < speech_cov.shape[-1]:
+        raise ShapeError(
+            f"reference must be 0 to {speech_cov.shape[-1] - 1}; got {reference}"
+        )
+    ratio = solve(load_diagonal(noise_cov, loading), speech_cov)
+    trace = np.trace(ratio, axis1=-2, axis2=-1).real
+    if not (trace > 0).all():
+        raise NumericalError(
+            f"the speech covariance of bin {np.argmin(trace > 0)} is empty"
+        )
+    return ratio[..., reference] / trace[:, None]
+
+
+def solve(cov: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Φ⁻¹ right for each bin, refusing a bin that has no finite answer."""
+    # solve(), not inv(): at low frequency the microphones hear alike, Φ is near-singular
+    try:
+        answer = np.linalg.solve(cov, right)
+    except np.linalg.LinAlgError as error:
+        raise NumericalError(
+            "a noise covariance is singular; use loading > 0 or more frames"
+        ) from error
+    finite = np.isfinite(answer).all(axis=(-2, -1))
+    if not finite.all():
+        raise NumericalError(
+            f"the noise covariance of bin {np.argmin(finite)} has no inverse"
+        )
+    return answer

@@ -1,0 +1,94 @@
+"""Localisation: the direction that the talker's phases agree on."""
+
+import numpy as np
+
+from arrayenh.errors import ShapeError
+from arrayenh.spatial.steering import SPEED_OF_SOUND, delays
+
+GRID_DEG = 1.0
+BAND_HZ = (
+    200.0,
+    6000.0,
+)  # below, small arrays hear no phase; above, speech has no power
+
+
+def srp_phat(
+    spec: np.ndarray,
+    positions: np.ndarray,
+    freqs: np.ndarray,
+    mask: np.ndarray | None = None,
+    *,
+    speed_of_sound: float = SPEED_OF_SOUND,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Steered response power with phase transform, over azimuth in the horizontal plane.
+
+        P(u) = Σ_f |Σ ... |:  Σ_{f, m<n} Re{ R_mn(f) exp(+j 2π f (τ_m(u) - τ_n(u))) },
+        R_mn(f) = Σ_t γ(f,t) x_m x_n* / |x_m x_n*|
+
+    (DiBiase 2000, eq. 6.28, weighted by a speech mask γ.)
+
+    Parameters
+    ----------
+    spec : complex64 ndarray, shape (F, M, T)
+    positions : float ndarray, shape (M, 3)
+        Metres.
+    freqs : float ndarray, shape (F,)
+        Hz.
+    mask : float ndarray, shape (F, T), optional
+
+    Returns
+    -------
+    azimuth : float64 ndarray, shape (A,)
+        Radians, [-π, π).
+    power : float64 ndarray, shape (A,)
+        At most 1: every pair agrees in every bin.
+
+    Raises
+    ------
+    ShapeError
+        If F, M or T differ.
+    """
+    if (
+        spec.ndim != 3
+        or positions.shape != (spec.shape[1], 3)
+        or len(freqs) != len(spec)
+    ):
+        raise ShapeError(
+            f"spec (F, M, T), positions (M, 3) and freqs (F,) must agree; "
+            f"got {spec.shape}, {positions.shape}, {freqs.shape}"
+        )
+    band = (freqs >= BAND_HZ[0]) & (freqs <= BAND_HZ[1])
+    azimuth = np.deg2rad(np.arange(-180.0, 180.0, GRID_DEG))
+    tau = delays(positions, azimuth, speed_of_sound=speed_of_sound)
+    phases = normalised(spec[band])
+    weight = np.ones((band.sum(), spec.shape[2])) if mask is None else mask[band]
+    power = np.zeros(len(azimuth))
+    for m in range(spec.shape[1]):
+        for n in range(m):
+            cross = np.einsum("ft,ft,ft->f", weight, phases[:, m], phases[:, n].conj())
+            shift = np.outer(freqs[band], tau[:, m] - tau[:, n])
+            power += (cross @ np.exp(2j * np.pi * shift)).real
+    n_pairs = spec.shape[1] * (spec.shape[1] - 1) / 2
+    return azimuth, power / max(n_pairs * weight.sum(), np.finfo(float).tiny)
+
+
+def normalised(spec: np.ndarray) -> np.ndarray:
+    """Phases alone, x / |x|; 0 where x is 0."""
+    magnitude = np.abs(spec)
+    return np.divide(spec, magnitude, out=np.zeros_like(spec), where=magnitude > 0)
+
+
+def localise(
+    spec: np.ndarray,
+    positions: np.ndarray,
+    freqs: np.ndarray,
+    mask: np.ndarray | None = None,
+) -> float:
+    """Azimuth of the strongest direction of `srp_phat`, radians.
+
+    A linear array cannot tell a direction from its mirror image: of the two the one with
+    the smaller positive angle from the array's +y side is returned.
+    """
+    azimuth, power = srp_phat(spec, positions, freqs, mask)
+    best = np.flatnonzero(power >= power.max() - 1e-9 * abs(power.max()))
+    return float(max(azimuth[best], key=lambda angle: np.sin(angle)))

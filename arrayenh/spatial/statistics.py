@@ -1,0 +1,106 @@
+"""Weights of a whole spectrum from its masks, bin by bin where the statistics exist.
+
+The beamformers refuse a bin that has no answer: nothing but silence, a mask that is empty,
+a band that the recording never had. Here such a bin passes the reference microphone.
+"""
+
+import numpy as np
+
+from arrayenh.spatial import beamformers
+from arrayenh.spatial.covariance import speech_noise_covariances
+
+EMPTY = (
+    1e-14  # of the loudest bin's power: what float32 spectra leave of a missing band
+)
+LEAST_MASK = 1e-6  # keeps a mask of exact zeros from being no statistics at all
+CLEAN_SNR = 10.0  # power ratio of a bin above which loading grows
+
+
+def blind_mvdr(
+    spec: np.ndarray, mask: np.ndarray, reference: int, loading: float
+) -> tuple[np.ndarray, int]:
+    """`beamformers.souden_mvdr` from a speech mask m: Φₛ from m², Φₙ from (1 - m)².
+
+    Parameters
+    ----------
+    spec : complex64 ndarray, shape (F, M, T)
+    mask : float32 ndarray, shape (F, T)
+        In [0, 1].
+    reference : int
+    loading : float
+
+    Returns
+    -------
+    weights : complex128 ndarray, shape (F, M)
+    n_passed : int
+        Bins without statistics, which pass the reference microphone.
+    """
+    weights = passing(spec.shape[0], spec.shape[1], reference)
+    there = sounding(spec)
+    if there.any():
+        speech_cov, noise_cov = covariances(spec, mask, there)
+        loadings = adaptive_loading(speech_cov, noise_cov, loading)
+        weights[there] = beamformers.souden_mvdr(
+            speech_cov, noise_cov, reference, loadings
+        )
+    return weights, int(np.sum(~there))
+
+
+def steered_mvdr(
+    spec: np.ndarray,
+    mask: np.ndarray,
+    steering: np.ndarray,
+    reference: int,
+    loading: float,
+) -> tuple[np.ndarray, int]:
+    """`beamformers.mvdr` towards `steering`, Φₙ from (1 - m)²; otherwise as `blind_mvdr`."""
+    weights = passing(spec.shape[0], spec.shape[1], reference)
+    there = sounding(spec)
+    if there.any():
+        speech_cov, noise_cov = covariances(spec, mask, there)
+        loadings = adaptive_loading(speech_cov, noise_cov, loading)
+        weights[there] = beamformers.mvdr(steering[there], noise_cov, loadings)
+    return weights, int(np.sum(~there))
+
+
+def adaptive_loading(
+    speech_cov: np.ndarray, noise_cov: np.ndarray, loading: float
+) -> np.ndarray:
+    """Loading that grows where there is hardly any noise: δ (1 + (ξ/10)⁴), at most 1.
+
+    There "noise" is the talker leaking through the mask, and a beamformer that minimises
+    it sharply would cancel the talker. ξ = tr Φₛ / tr Φₙ.
+
+    Returns
+    -------
+    loading : float64 ndarray, shape (F,)
+    """
+    speech = np.trace(speech_cov, axis1=-2, axis2=-1).real
+    noise = np.trace(noise_cov, axis1=-2, axis2=-1).real
+    ratio = np.divide(speech, noise, out=np.full_like(speech, np.inf), where=noise > 0)
+    return np.minimum(loading * (1 + (ratio / CLEAN_SNR) ** 4), 1.0)
+
+
+def passing(n_freqs: int, n_mics: int, reference: int) -> np.ndarray:
+    """Weights that pass the reference microphone, complex128, shape (F, M)."""
+    weights = np.zeros((n_freqs, n_mics), np.complex128)
+    weights[:, reference] = 1
+    return weights
+
+
+def sounding(spec: np.ndarray) -> np.ndarray:
+    """Whether every microphone hears something in a bin, bool, shape (F,)."""
+    parts = spec.view(np.float32)
+    power = np.einsum("fmt,fmt->fm", parts, parts)
+    return power.min(axis=1) > EMPTY * max(power.max(initial=0), 1e-20)
+
+
+def covariances(
+    spec: np.ndarray, mask: np.ndarray, there: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Speech and noise covariances of the bins that are there."""
+    if not there.all():
+        spec, mask = spec[there], mask[there]
+    speech = np.maximum(mask, np.float32(LEAST_MASK))
+    noise = np.maximum(1 - mask, np.float32(LEAST_MASK))
+    return speech_noise_covariances(spec, speech**2, noise**2)

@@ -1,0 +1,96 @@
+"""Steering vectors: how a wave from one direction arrives at each microphone."""
+
+import numpy as np
+
+from arrayenh.errors import ShapeError
+
+SPEED_OF_SOUND = 343.0  # m/s, in air at 20 degrees Celsius
+
+
+def direction(
+    azimuth: float | np.ndarray, elevation: float | np.ndarray = 0.0
+) -> np.ndarray:
+    """Unit vector from the array towards a source, shape (..., 3).
+
+    Parameters
+    ----------
+    azimuth : float or ndarray
+        Radians, counter-clockwise from +x (forward) to +y (left).
+    elevation : float or ndarray
+        Radians, from the horizon up to +z.
+    """
+    azimuth, elevation = np.broadcast_arrays(azimuth, elevation)
+    return np.stack(
+        [
+            np.cos(elevation) * np.cos(azimuth),
+            np.cos(elevation) * np.sin(azimuth),
+            np.sin(elevation),
+        ],
+        axis=-1,
+    )
+
+
+def delays(
+    positions: np.ndarray,
+    azimuth: float | np.ndarray,
+    elevation: float | np.ndarray = 0.0,
+    *,
+    reference: int = 0,
+    speed_of_sound: float = SPEED_OF_SOUND,
+) -> np.ndarray:
+    """Arrival time of a plane wave at each microphone, relative to the reference.
+
+        τ_m = -u·(r_m - r_ref) / c
+
+    Parameters
+    ----------
+    positions : float ndarray, shape (M, 3)
+        Metres.
+    azimuth, elevation : float or ndarray
+        Direction u of the source, radians.
+
+    Returns
+    -------
+    tau : float64 ndarray, shape (..., M)
+        Seconds; positive where the wave arrives later than at the reference.
+    """
+    if positions.ndim != 2 or positions.shape[1] != 3:
+        raise ShapeError(f"positions must have shape (M, 3); got {positions.shape}")
+    offsets = positions - positions[reference]
+    return -(direction(azimuth, elevation) @ offsets.T) / speed_of_sound
+
+
+def plane_wave(
+    positions: np.ndarray,
+    azimuth: float,
+    freqs: np.ndarray,
+    elevation: float = 0.0,
+    *,
+    reference: int = 0,
+    speed_of_sound: float = SPEED_OF_SOUND,
+) -> np.ndarray:
+    """Steering vector of a plane wave, 1 at the reference microphone.
+
+        a_m(f) = exp(-j 2π f τ_m) = exp(+j 2π f u·(r_m - r_ref) / c)
+
+    Parameters
+    ----------
+    positions : float ndarray, shape (M, 3)
+        Metres.
+    azimuth, elevation : float
+        Direction of the source, radians.
+    freqs : float ndarray, shape (F,)
+        Hz.
+
+    Returns
+    -------
+    steering : complex128 ndarray, shape (F, M)
+    """
+    tau = delays(
+        positions,
+        azimuth,
+        elevation,
+        reference=reference,
+        speed_of_sound=speed_of_sound,
+    )
+    return np.exp(-2j * np.pi * np.asarray(freqs, np.float64)[:, None] * tau)

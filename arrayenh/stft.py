@@ -1,0 +1,274 @@
+"""Short-time Fourier transform with perfect reconstruction, whole or block by block.
+
+Frame t holds the samples t·hop - (n_fft - hop) ... t·hop + hop - 1: the signal is taken as
+zero before its start and after its end, so that every sample is covered by all of the
+frames that can reach it and its first and last ones are reconstructed as well as the rest.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import scipy.fft
+import scipy.signal
+
+from arrayenh.errors import ConfigError, ShapeError
+
+CHUNK = 32  # frames transformed at once: windowed copies stay in the cache
+LEAST_OVERLAP = (
+    0.01  # of the maximum of Σ w²: below it the dual window amplifies rounding
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stft:
+    """Analysis window, hop, and the dual window that inverts them.
+
+    The synthesis window is the canonical dual,  w_s(n) = w(n) / Σ_k w²(n + k·hop):  of all
+    windows that reconstruct perfectly it has the least energy (Griffin & Lim 1984, eq. 6).
+
+    Parameters
+    ----------
+    n_fft : int
+        Frame length and transform size, samples.
+    hop : int
+        Samples from one frame to the next, 1 <= hop <= n_fft.
+    window : str or float ndarray, shape (n_fft,)
+        A name known to `scipy.signal.get_window` (periodic form), `sqrt_hann`, or samples.
+
+    Raises
+    ------
+    ConfigError
+        If sizes are out of range, the window is unknown, or its overlap sum Σ w² falls
+        below 1 % of its maximum, where no synthesis window can reconstruct the signal.
+    """
+
+    n_fft: int = 2048
+    hop: int = 512
+    window: str | np.ndarray = "sqrt_hann"
+    analysis_window: np.ndarray = field(init=False, repr=False)
+    synthesis_window: np.ndarray = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.n_fft < 2 or not 1 <= self.hop <= self.n_fft:
+            raise ConfigError(
+                f"an STFT needs n_fft >= 2 and 1 <= hop <= n_fft; "
+                f"got n_fft={self.n_fft}, hop={self.hop}"
+            )
+        window = window_samples(self.window, self.n_fft)
+        object.__setattr__(self, "analysis_window", frozen(window))
+        object.__setattr__(
+            self, "synthesis_window", frozen(dual_window(window, self.hop))
+        )
+
+    @property
+    def n_freqs(self) -> int:
+        """Number of frequency bins, n_fft // 2 + 1."""
+        return self.n_fft // 2 + 1
+
+    @property
+    def lead(self) -> int:
+        """Zeros in front of the signal, n_fft - hop samples."""
+        return self.n_fft - self.hop
+
+    def n_frames(self, n_samples: int) -> int:
+        """Frames that touch at least one of `n_samples` samples (0 for no samples)."""
+        return -(-(n_samples + self.lead) // self.hop) if n_samples else 0
+
+    def freqs(self, sample_rate: float) -> np.ndarray:
+        """Centre frequencies of the bins, Hz, shape (F,)."""
+        return np.fft.rfftfreq(self.n_fft, 1 / sample_rate)
+
+    def analyse(self, samples: np.ndarray) -> np.ndarray:
+        """Spectrum of a whole signal.
+
+        Parameters
+        ----------
+        samples : real ndarray, shape (M, N) or (N,)
+
+        Returns
+        -------
+        spec : complex64 ndarray, shape (F, M, T) or (F, T)
+
+        Raises
+        ------
+        ShapeError
+            If `samples` has neither one nor two axes.
+        """
+        if samples.ndim not in (1, 2):
+            raise ShapeError(
+                f"samples must have shape (M, N) or (N,); got {samples.shape}"
+            )
+        analysis = Analysis(self, samples.size // max(samples.shape[-1], 1) or 1)
+        spec = analysis.push(np.atleast_2d(samples), last=True)
+        return spec if samples.ndim == 2 else spec[:, 0]
+
+    def synthesise(self, spec: np.ndarray, n_samples: int) -> np.ndarray:
+        """Signal of a whole spectrum: the inverse of `analyse`.
+
+        Parameters
+        ----------
+        spec : complex ndarray, shape (F, T) or (F, M, T)
+        n_samples : int
+            Length of the signal; T must be `n_frames(n_samples)`.
+
+        Returns
+        -------
+        samples : float32 ndarray, shape (N,) or (M, N)
+
+        Raises
+        ------
+        ShapeError
+            If F or T is not what this STFT gives for `n_samples`.
+        """
+        n_frames = self.n_frames(n_samples)
+        if spec.ndim not in (2, 3) or (spec.shape[0], spec.shape[-1]) != (
+            self.n_freqs,
+            n_frames,
+        ):
+            raise ShapeError(
+                f"{n_samples} samples need a spectrum of F={self.n_freqs}, T={n_frames}; "
+                f"got shape {spec.shape}"
+            )
+        if spec.ndim == 3:
+            return np.stack(
+                [self.synthesise(spec[:, m], n_samples) for m in range(spec.shape[1])]
+            )
+        return Synthesis(self).push(spec)[:n_samples]
+
+
+class Analysis:
+    """`Stft.analyse`, block by block: holds the samples that the next frames still need."""
+
+    def __init__(self, stft: Stft, n_mics: int) -> None:
+        self.stft = stft
+        self._tail = np.zeros((n_mics, stft.lead), np.float32)
+        self._seen = 0
+        self._done = 0
+
+    def push(self, block: np.ndarray, last: bool = False) -> np.ndarray:
+        """Spectrum of the frames that `block` completes.
+
+        Parameters
+        ----------
+        block : real ndarray, shape (M, n)
+            The next samples of all microphones; n may be anything, 0 too.
+        last : bool
+            The signal ends here: its remaining frames are completed with zeros.
+
+        Returns
+        -------
+        spec : complex64 ndarray, shape (F, M, t)
+        """
+        stft, n_mics = self.stft, len(self._tail)
+        if block.ndim != 2 or len(block) != n_mics:
+            raise ShapeError(f"block must have shape ({n_mics}, n); got {block.shape}")
+        self._seen += block.shape[1]
+        signal = np.concatenate([self._tail, block], axis=1, dtype=np.float32)
+        if last:
+            n_frames = stft.n_frames(self._seen) - self._done
+            missing = max((n_frames - 1) * stft.hop + stft.n_fft - signal.shape[1], 0)
+            signal = np.pad(signal, ((0, 0), (0, missing if n_frames else 0)))
+        else:
+            n_frames = max((signal.shape[1] - stft.n_fft) // stft.hop + 1, 0)
+        self._tail = signal[:, n_frames * stft.hop :].copy()
+        self._done += n_frames
+        return transform(stft, signal, n_frames)
+
+
+class Synthesis:
+    """`Stft.synthesise`, block by block: holds the overlap that later frames complete."""
+
+    def __init__(self, stft: Stft) -> None:
+        self.stft = stft
+        self._overlap = np.zeros(stft.lead, np.float32)
+        self._skip = stft.lead
+
+    def push(self, spec: np.ndarray) -> np.ndarray:
+        """Samples that the frames of `spec` complete.
+
+        Parameters
+        ----------
+        spec : complex ndarray, shape (F, t)
+
+        Returns
+        -------
+        samples : float32 ndarray, shape (n,)
+            hop samples a frame, less the n_fft - hop zeros in front of the signal; after
+            the last frame the caller cuts to the length of the signal.
+        """
+        stft, n_frames = self.stft, spec.shape[1]
+        out = np.zeros(stft.lead + n_frames * stft.hop, np.float32)
+        out[: stft.lead] = self._overlap
+        for start in range(0, n_frames, CHUNK):
+            frames = scipy.fft.irfft(spec[:, start : start + CHUNK].T, stft.n_fft)
+            frames *= stft.synthesis_window
+            overlap_add(frames, stft.hop, out[start * stft.hop :])
+        self._overlap = out[n_frames * stft.hop :].copy()
+        ready = out[min(self._skip, n_frames * stft.hop) : n_frames * stft.hop]
+        self._skip -= min(self._skip, n_frames * stft.hop)
+        return ready
+
+
+def transform(stft: Stft, signal: np.ndarray, n_frames: int) -> np.ndarray:
+    """Windowed real FFT of the first `n_frames` frames of `signal`, shape (F, M, T)."""
+    spec = np.empty((stft.n_freqs, len(signal), n_frames), np.complex64)
+    if n_frames:
+        frames = np.lib.stride_tricks.sliding_window_view(signal, stft.n_fft, axis=1)
+        frames = frames[:, : n_frames * stft.hop : stft.hop]  # (M, T, n_fft), a view
+        for start in range(0, n_frames, CHUNK):
+            windowed = frames[:, start : start + CHUNK] * stft.analysis_window
+            # along axis 0 pocketfft itself writes bins first: no transposing copy
+            spec[..., start : start + CHUNK] = scipy.fft.rfft(
+                windowed.transpose(2, 0, 1), axis=0
+            )
+    return spec
+
+
+def overlap_add(frames: np.ndarray, hop: int, out: np.ndarray) -> None:
+    """Add frame t of `frames`, shape (T, n_fft), to `out` at sample t·hop."""
+    n_frames, n_fft = frames.shape
+    for start in range(0, n_fft, hop):
+        part = frames[:, start : start + hop]
+        if part.shape[1] == hop:
+            out[start : start + n_frames * hop].reshape(n_frames, hop)[:] += part
+        else:  # the last part of a window that is no multiple of the hop
+            for t in range(n_frames):
+                out[start + t * hop : start + t * hop + part.shape[1]] += part[t]
+
+
+def window_samples(window: str | np.ndarray, n_fft: int) -> np.ndarray:
+    """Samples of a window given by name or as an array, float64, shape (n_fft,)."""
+    if isinstance(window, str):
+        name, power = (window[5:], 0.5) if window.startswith("sqrt_") else (window, 1.0)
+        try:
+            samples = scipy.signal.get_window(name, n_fft) ** power
+        except ValueError as error:
+            raise ConfigError(f"unknown window {window!r}: {error}") from error
+    else:
+        samples = np.array(window, dtype=np.float64)
+    if samples.shape != (n_fft,) or not np.isfinite(samples).all():
+        raise ConfigError(
+            f"the window must be {n_fft} finite samples; got shape {samples.shape}"
+        )
+    return samples
+
+
+def dual_window(window: np.ndarray, hop: int) -> np.ndarray:
+    """Canonical dual of `window` at `hop`, shape (n_fft,)."""
+    n_parts = -(-len(window) // hop)
+    square = np.zeros(n_parts * hop)
+    square[: len(window)] = window**2
+    overlap = square.reshape(n_parts, hop).sum(axis=0)
+    if not overlap.min() >= LEAST_OVERLAP * overlap.max() > 0:
+        raise ConfigError(
+            f"window and hop cannot reconstruct: the overlap sum of w² falls to "
+            f"{overlap.min():.3g} of {overlap.max():.3g}; use a smaller hop (now {hop})"
+        )
+    return window / np.tile(overlap, n_parts)[: len(window)]
+
+
+def frozen(window: np.ndarray) -> np.ndarray:
+    """A read-only float32 copy of `window`."""
+    window = window.astype(np.float32)
+    window.setflags(write=False)
+    return window
