@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from arrayenh.audio import Recording, open_recording, read, write
     from arrayenh.errors import ArrayenhError
     from arrayenh.geometry import MicArray, load_array
-    from arrayenh.pipeline import Enhanced, EnhanceConfig, Enhancer, enhance
+    from arrayenh.pipeline import EnhanceConfig, Enhanced, Enhancer, enhance
     from arrayenh.stft import Stft
 
 HOMES = {

@@ -112,8 +112,7 @@ def write_whole(path: Path, content: bytes) -> None:
 def _check_suffix(path: Path) -> None:
     if path.suffix.lower() not in READERS:
         raise GeometryError(
-            f"{path}: an array file ends in {', '.join(READERS)}; "
-            f"got {path.suffix or 'no suffix'}"
+            f"{path}: an array file ends in {', '.join(READERS)}; got {path.suffix or 'no suffix'}"
         )
 
 
@@ -133,9 +132,7 @@ def _read_json(content: bytes, stem: str) -> MicArray:
         )
     unknown = sorted(set(found) - JSON_KEYS)
     if unknown:
-        raise GeometryError(
-            f"unknown key {unknown[0]!r}; known are {', '.join(sorted(JSON_KEYS))}"
-        )
+        raise GeometryError(f"unknown key {unknown[0]!r}; known are {', '.join(sorted(JSON_KEYS))}")
     given = [key for key in POSITION_KEYS if key in found]
     if len(given) != 1:
         raise GeometryError(
@@ -176,9 +173,7 @@ def _read_csv(content: bytes, stem: str) -> MicArray:
         rows = rows[1:]
     for line, row in rows:
         if len(row) != len(columns):
-            raise GeometryError(
-                f"line {line}: expected {','.join(columns)}; got {','.join(row)}"
-            )
+            raise GeometryError(f"line {line}: expected {','.join(columns)}; got {','.join(row)}")
     cells = [(line, dict(zip(columns, row, strict=True))) for line, row in rows]
     positions = [_coordinates(cell, f"line {line}") for line, cell in cells]
     names = tuple(cell["name"] for _, cell in cells) if "name" in columns else None
@@ -203,8 +198,7 @@ def _csv_header(cells: list[str]) -> list[str] | None:
         return None
     if sorted(columns) not in (["x", "y", "z"], ["name", "x", "y", "z"]):
         raise GeometryError(
-            "the header must hold x, y, z and at most name, each once; "
-            f"got {','.join(cells)}"
+            f"the header must hold x, y, z and at most name, each once; got {','.join(cells)}"
         )
     return columns
 
@@ -248,9 +242,7 @@ class _AcoularXml:
             raise GeometryError(f"expected <pos> inside <MicArray>; got <{tag}>")
 
     def refuse_dtd(self, *declaration: object) -> NoReturn:
-        raise GeometryError(
-            "a DTD (<!DOCTYPE ...>) is refused for safety; delete that declaration"
-        )
+        raise GeometryError("a DTD (<!DOCTYPE ...>) is refused for safety; delete that declaration")
 
 
 def _read_xml(content: bytes, stem: str) -> MicArray:

@@ -95,9 +95,7 @@ class Recording:
         check_rate(self.sample_rate, self.name)
         check_finite(samples, 0, self.sample_rate, self.name)
         object.__setattr__(self, "samples", samples)
-        object.__setattr__(
-            self, "channels", self.channels or tuple(range(len(samples)))
-        )
+        object.__setattr__(self, "channels", self.channels or tuple(range(len(samples))))
 
     @property
     def n_mics(self) -> int:
@@ -218,9 +216,7 @@ def open_recording(
     files = []
     for each in paths:
         with open_sound(each) as sound:
-            files.append(
-                (sound.channels, sound.samplerate, sound.frames, sound.subtype)
-            )
+            files.append((sound.channels, sound.samplerate, sound.frames, sound.subtype))
             metadata = sound.copy_metadata()
         if sound.frames == 0:
             raise AudioError(f"{each} is empty: it holds no samples")
@@ -254,9 +250,7 @@ def split_paths(path: PathLike | Sequence[PathLike]) -> tuple[Path, ...]:
             return tuple(Path(part.strip()) for part in text.split(",") if part.strip())
         return (Path(text),)
     if not path:
-        raise AudioError(
-            "no file given: name one multichannel file or one file per microphone"
-        )
+        raise AudioError("no file given: name one multichannel file or one file per microphone")
     return tuple(Path(part) for part in path)
 
 
@@ -268,16 +262,12 @@ def choose_channels(
         if mics is not None and mics < 1:
             raise ConfigError(f"mics must be at least 1; got {mics}")
         if mics is not None and mics > n_channels:
-            raise AudioError(
-                f"{name} has {n_channels} channels, fewer than the {mics} of --mics"
-            )
+            raise AudioError(f"{name} has {n_channels} channels, fewer than the {mics} of --mics")
         return tuple(range(mics or n_channels))
     if not channels or len(set(channels)) != len(channels):
         raise ConfigError(f"channels must name each channel once; got {list(channels)}")
     if mics is not None and mics != len(channels):
-        raise ConfigError(
-            f"--mics {mics} contradicts the {len(channels)} of --channels"
-        )
+        raise ConfigError(f"--mics {mics} contradicts the {len(channels)} of --channels")
     for channel in channels:
         if not 0 <= channel < n_channels:
             raise AudioError(
@@ -296,9 +286,7 @@ def check_mono_files(
                 f"{path} has {n_channels} channels; several files must be mono, one per microphone"
             )
         if rate != files[0][1]:
-            raise AudioError(
-                f"{path} has {rate} Hz but {paths[0]} has {files[0][1]} Hz"
-            )
+            raise AudioError(f"{path} has {rate} Hz but {paths[0]} has {files[0][1]} Hz")
         if frames != files[0][2] and not pad:
             raise AudioError(
                 f"{path} has {frames} samples but {paths[0]} has {files[0][2]}; "
@@ -327,9 +315,7 @@ def read_frames(sound: soundfile.SoundFile, n: int, path: Path) -> np.ndarray:
     try:
         frames = sound.read(n, dtype="float32", always_2d=True)
     except soundfile.LibsndfileError as error:
-        raise AudioError(
-            f"{path} is damaged: {error.error_string.rstrip('.')}"
-        ) from error
+        raise AudioError(f"{path} is damaged: {error.error_string.rstrip('.')}") from error
     if len(frames) < n:
         raise AudioError(f"{path} is cut short: it ends before its header says")
     return frames
@@ -351,9 +337,7 @@ def check_finite(
     channels: Sequence[int] | None = None,
 ) -> None:
     """Refuse NaN and infinity, naming the first one."""
-    if not np.isfinite(
-        block.sum(dtype=np.float64)
-    ):  # one pass; the search only if needed
+    if not np.isfinite(block.sum(dtype=np.float64)):  # one pass; the search only if needed
         bad = np.argwhere(~np.isfinite(block))
         if len(bad):
             row, sample = bad[bad[:, 1].argmin()]
@@ -363,9 +347,7 @@ def check_finite(
             )
 
 
-def resample(
-    blocks: Iterable[np.ndarray], n_mics: int, rate: int, to: int
-) -> Iterator[np.ndarray]:
+def resample(blocks: Iterable[np.ndarray], n_mics: int, rate: int, to: int) -> Iterator[np.ndarray]:
     """Resample a stream of blocks, delay compensated (soxr, "HQ").
 
     Parameters
@@ -481,9 +463,7 @@ class AudioWriter:
             self._sound.write(np.ascontiguousarray(block.T))
         except (OSError, AssertionError, soundfile.LibsndfileError) as error:
             # soundfile asserts that every frame was taken: short on a full disk
-            raise AudioError(
-                f"{self.path} cannot be written: is the disk full?"
-            ) from error
+            raise AudioError(f"{self.path} cannot be written: is the disk full?") from error
 
     def __enter__(self) -> "AudioWriter":
         return self

@@ -108,8 +108,7 @@ class ChannelReport:
         direction and make covariances singular. All other faults only harm a little.
         """
         return not any(
-            fault in ("dead", "nonfinite") or fault.startswith("duplicate")
-            for fault in self.faults
+            fault in ("dead", "nonfinite") or fault.startswith("duplicate") for fault in self.faults
         )
 
 
@@ -162,8 +161,7 @@ def faults_text(report: ChannelReport) -> tuple[str, ...]:
     ('microphone 2 is dead (-inf dBFS): left out',)
     """
     return tuple(
-        f"microphone {report.index} {_fault_words(fault, report)}"
-        for fault in report.faults
+        f"microphone {report.index} {_fault_words(fault, report)}" for fault in report.faults
     )
 
 
@@ -235,9 +233,7 @@ class ChannelSurvey:
         """
         block = np.asarray(block)
         if block.ndim != 2 or block.shape[0] != self._n_mics:
-            raise ShapeError(
-                f"block must have shape (M, n), M = {self._n_mics}; got {block.shape}"
-            )
+            raise ShapeError(f"block must have shape (M, n), M = {self._n_mics}; got {block.shape}")
         if not np.issubdtype(block.dtype, np.floating):
             raise ShapeError(
                 f"block must hold real floating-point samples; got {block.dtype}: "
@@ -292,9 +288,7 @@ class ChannelSurvey:
             for m in range(self._n_mics)
         )
 
-    def _compare(
-        self, heard: "_Measured", live: np.ndarray, faults: list[list[str]]
-    ) -> None:
+    def _compare(self, heard: "_Measured", live: np.ndarray, faults: list[list[str]]) -> None:
         """Add the faults that show only beside the other live channels."""
         originals = _originals(heard.cov, live)
         for m in live[originals != live]:
@@ -402,9 +396,7 @@ def _originals(cov: np.ndarray, live: np.ndarray) -> np.ndarray:
     rho2 = cov[np.ix_(live, live)] ** 2 / np.outer(power, power)
     residual = np.sqrt(np.maximum(1 - rho2, 0.0))
     rounding = np.sqrt(np.minimum.outer(power, power)) * residual
-    copy = (residual < COPY_RESIDUAL) | (
-        (rho2 > COPY_CORRELATION**2) & (rounding < PCM16_STEP)
-    )
+    copy = (residual < COPY_RESIDUAL) | ((rho2 > COPY_CORRELATION**2) & (rounding < PCM16_STEP))
     np.fill_diagonal(copy, True)
     return live[copy.argmax(axis=1)]  # the first True of each row
 
@@ -426,9 +418,7 @@ def _flipped(signs: np.ndarray, distinct: np.ndarray) -> dict[int, str]:
         camp = camp == camp[0]
         tied = 2 * camp.sum() == group.size
         upright = group[camp] if tied or 2 * camp.sum() > group.size else group[~camp]
-        fault = (
-            f"flipped relative to channel {distinct[group[0]]}" if tied else "flipped"
-        )
+        fault = f"flipped relative to channel {distinct[group[0]]}" if tied else "flipped"
         for m in np.setdiff1d(group, upright):
             if votes[m, upright].sum() < 0:  # more clear pairs against it than for it
                 found[int(distinct[m])] = fault
@@ -522,9 +512,7 @@ class _LaggedCorrelation:
     def signs(self) -> np.ndarray:
         """+1 alike, -1 opposite, 0 not clear; int (M, M), symmetric, diagonal 0."""
         norm = np.sqrt(np.outer(self._power, self._power))
-        late = np.divide(
-            self._product, norm, out=np.zeros_like(self._product), where=norm > 0
-        )
+        late = np.divide(self._product, norm, out=np.zeros_like(self._product), where=norm > 0)
         both = np.concatenate((late, late[1:].transpose(0, 2, 1)))
         lag = np.concatenate((np.arange(len(late)), np.arange(1, len(late))))
         near = both[lag <= self._n_near]
@@ -547,9 +535,7 @@ def _inner_products(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return total
 
 
-def _stands_out(
-    peak: np.ndarray, rival_near: np.ndarray, rival_far: np.ndarray
-) -> np.ndarray:
+def _stands_out(peak: np.ndarray, rival_near: np.ndarray, rival_far: np.ndarray) -> np.ndarray:
     return (
         (peak >= FLIP_CORRELATION)
         & (peak >= FLIP_RATIO * rival_near)

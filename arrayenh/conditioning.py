@@ -35,9 +35,7 @@ class Conditioning:
 
     def __init__(self, microphones: Microphones) -> None:
         self.microphones = microphones
-        self._identity = (
-            not microphones.offsets.any() and (microphones.gains == 1).all()
-        )
+        self._identity = not microphones.offsets.any() and (microphones.gains == 1).all()
 
     def __call__(self, block: np.ndarray) -> np.ndarray:
         """Choose the rows and put them right."""
@@ -45,9 +43,7 @@ class Conditioning:
         chosen = block if rows == tuple(range(len(block))) else block[list(rows)]
         if self._identity:
             return chosen
-        return (chosen - self.microphones.offsets[:, None]) * self.microphones.gains[
-            :, None
-        ]
+        return (chosen - self.microphones.offsets[:, None]) * self.microphones.gains[:, None]
 
 
 def choose_microphones(
@@ -90,9 +86,7 @@ def choose_microphones(
             gains[k] = 10 ** ((np.median(levels) - levels[k]) / 20)
         if any(fault.startswith("flipped") for fault in reports[m].faults):
             gains[k] = -gains[k]
-    offsets = np.array(
-        [reports[m].dc_offset * ("dc-offset" in reports[m].faults) for m in rows]
-    )
+    offsets = np.array([reports[m].dc_offset * ("dc-offset" in reports[m].faults) for m in rows])
     chosen = rows.index(reference)
     return Microphones(
         rows,

@@ -118,13 +118,9 @@ class MicArray:
         """
         rows = [_checked_channel(channel, self) for channel in channels]
         if not rows:
-            raise GeometryError(
-                f"select needs at least one channel of {self.name}; got none"
-            )
+            raise GeometryError(f"select needs at least one channel of {self.name}; got none")
         if len(set(rows)) != len(rows):
-            raise GeometryError(
-                f"each channel of {self.name} can be selected once; got {rows}"
-            )
+            raise GeometryError(f"each channel of {self.name} can be selected once; got {rows}")
         names = self.names and tuple(self.names[row] for row in rows)
         name = f"{self.name}[{','.join(map(str, rows))}]"
         return MicArray(self.positions[rows], name, names, self.source)
@@ -183,9 +179,7 @@ def _checked_positions(positions: object) -> np.ndarray:
     if given.ndim != 2 or given.shape[1] != 3:
         raise ShapeError(f"{wanted}; got shape {given.shape}")
     if len(given) > MAX_MICS:
-        raise GeometryError(
-            f"an array has at most {MAX_MICS} microphones; got {len(given)}"
-        )
+        raise GeometryError(f"an array has at most {MAX_MICS} microphones; got {len(given)}")
     _check_coordinates(given)
     return np.array(given, np.float64)
 
@@ -195,8 +189,7 @@ def _check_coordinates(positions: np.ndarray) -> None:
     if not finite.all():
         mic = int(finite.argmin())
         raise GeometryError(
-            f"positions must be finite; microphone {mic} is at "
-            f"{positions[mic].tolist()}"
+            f"positions must be finite; microphone {mic} is at {positions[mic].tolist()}"
         )
     near = (np.abs(positions) <= MAX_COORDINATE).all(axis=1)
     if not near.all():
@@ -229,9 +222,7 @@ def _checked_names(names: object, n_mics: int) -> tuple[str, ...]:
         )
     twice = [name for name in names if names.count(name) > 1]
     if twice:
-        raise GeometryError(
-            f"microphone names must differ; {twice[0]!r} is used twice or more"
-        )
+        raise GeometryError(f"microphone names must differ; {twice[0]!r} is used twice or more")
     return tuple(names)
 
 
@@ -244,11 +235,7 @@ def _checked_channel(channel: object, array: MicArray) -> int:
     try:
         row = operator.index(channel)  # type: ignore[arg-type]
     except TypeError as error:
-        raise GeometryError(
-            f"channels are integers counted from 0; got {channel!r}"
-        ) from error
+        raise GeometryError(f"channels are integers counted from 0; got {channel!r}") from error
     if not 0 <= row < array.n_mics:
-        raise GeometryError(
-            f"{array.name} has channels 0 to {array.n_mics - 1}; got channel {row}"
-        )
+        raise GeometryError(f"{array.name} has channels 0 to {array.n_mics - 1}; got channel {row}")
     return row

@@ -67,9 +67,7 @@ class SppTracker:
             If `power` does not have F rows.
         """
         if power.ndim != 2 or len(power) != len(self._state):
-            raise ShapeError(
-                f"power must have shape ({len(self._state)}, t); got {power.shape}"
-            )
+            raise ShapeError(f"power must have shape ({len(self._state)}, t); got {power.shape}")
         noise_psd = np.empty(power.shape, np.float32)
         presence = np.empty(power.shape, np.float32)
         kernels.track_spp(

@@ -116,17 +116,9 @@ class Enhancer:
     ) -> None:
         self.config = config or EnhanceConfig()
         self.array = load_array(array) if isinstance(array, str) else array
-        if self.array is None and (
-            self.config.beamformer == "das" or self.config.doa is not None
-        ):
-            what = (
-                "beamformer das"
-                if self.config.beamformer == "das"
-                else "a direction (doa)"
-            )
-            raise ConfigError(
-                f"{what} needs the array's geometry: give --array NAME or FILE"
-            )
+        if self.array is None and (self.config.beamformer == "das" or self.config.doa is not None):
+            what = "beamformer das" if self.config.beamformer == "das" else "a direction (doa)"
+            raise ConfigError(f"{what} needs the array's geometry: give --array NAME or FILE")
 
     def enhance(self, recording: Recording) -> Enhanced:
         """Enhance a recording that is in memory.
@@ -141,8 +133,7 @@ class Enhancer:
         session = self.open(recording)
         pieces = list(session.stages(block=max(recording.n_samples, 1)))
         stages = {
-            name: restored([piece[name] for piece in pieces], recording)
-            for name in pieces[0]
+            name: restored([piece[name] for piece in pieces], recording) for name in pieces[0]
         }
         return Enhanced(
             stages.pop("enhanced"),
@@ -173,9 +164,7 @@ class Session:
         Grows while `stages` runs.
     """
 
-    def __init__(
-        self, config: EnhanceConfig, array: MicArray | None, source: Source
-    ) -> None:
+    def __init__(self, config: EnhanceConfig, array: MicArray | None, source: Source) -> None:
         if source.n_samples == 0:
             raise AudioError(f"{source.name} is empty: it holds no samples")
         if array is not None and array.n_mics != source.n_mics:
@@ -197,7 +186,15 @@ class Session:
             self.reports, source.channels, source.channels.index(config.reference)
         )
         self.used = tuple(source.channels[m] for m in self.microphones.rows)
-        self.array = array and array.select(self.microphones.rows)
+        self.stft = Stft(config.n_fft, config.hop, "hann")
+        self.spatial = SpatialStage(
+            config,
+            self.stft,
+            RATE,
+            len(self.used),
+            self.microphones.reference,
+            array and array.select(self.microphones.rows),
+        )
 
     @property
     def n_samples(self) -> int:
@@ -217,41 +214,66 @@ class Session:
         pieces : dict of str to float32 ndarray, shape (n,)
             The next n samples at 16 kHz: "reference", each stage by its name, "enhanced".
         """
-        config, stft = self.config, Stft(self.config.n_fft, self.config.hop, "hann")
-        rows = self.microphones.rows
-        sizes = segment_sizes(stft, self.n_samples, config.segment_seconds)
-        conditioned = map(Conditioning(self.microphones), self.source.blocks(block))
-        samples = resample(conditioned, len(rows), self.source.sample_rate, RATE)
-        spatial = SpatialStage(
-            config, stft, len(rows), self.microphones.reference, self.array
-        )
-        self.log.extend(spatial.notes)
+        config, spatial = self.config, self.spatial
+        reference = self.microphones.reference
         postfilter = (
             ClassicalPostFilter(config.postfilter, RATE, config.least_gain_db)
             if config.postfilter != "none"
             else None
         )
-        queue = Aligned(self.n_samples)
-        for k, segment in enumerate(rechunk(samples, len(rows), sizes)):
-            last = k == len(sizes) - 1
-            pieces = {"reference": segment[self.microphones.reference]}
+        conditioned = map(Conditioning(self.microphones), self.source.blocks(block))
+        aligned = Aligned(self.n_samples)
+        for segment, last in self._segments(conditioned, self.source.sample_rate):
+            pieces = {"reference": segment[reference]}
             if spatial.active:
                 pieces[spatial.name] = spatial.push(segment, last)
             if postfilter:
-                pieces[config.postfilter] = postfilter.push(
-                    list(pieces.values())[-1], last
-                )
-            yield blended(queue.push(pieces), config.strength)
+                pieces[config.postfilter] = postfilter.push(list(pieces.values())[-1], last)
+            yield blended(aligned.push(pieces), config.strength)
         self.log.extend(spatial.summary())
+
+    def shadow(self, images: np.ndarray, sample_rate: int) -> np.ndarray:
+        """Apply the beamformer that `stages` used to one component of the recording.
+
+        Parameters
+        ----------
+        images : float ndarray, shape (M, N)
+            The speech alone, or the noise alone, at every microphone of the recording.
+        sample_rate : int
+            Hz, that of the recording.
+
+        Returns
+        -------
+        filtered : float32 ndarray, shape (n_samples,)
+            At 16 kHz. Linear: the shadows of all components add up to the stage's output.
+        """
+        rows, gains = list(self.microphones.rows), self.microphones.gains[:, None]
+        shadow = self.spatial.new_filter()
+        parts = []
+        blocks = iter([images[rows].astype(np.float32) * gains])
+        for k, (segment, last) in enumerate(self._segments(blocks, sample_rate)):
+            if self.spatial.active:
+                parts.append(shadow.apply(self.spatial.weights[k], shadow.analyse(segment, last)))
+            else:
+                parts.append(segment[self.microphones.reference])
+        return np.concatenate(parts)[: self.n_samples]
+
+    def _segments(
+        self, blocks: Iterable[np.ndarray], sample_rate: int
+    ) -> Iterator[tuple[np.ndarray, bool]]:
+        """Pieces of segment length at 16 kHz, shape (M, n), and whether each is the last."""
+        n_mics = len(self.microphones.rows)
+        sizes = segment_sizes(self.stft, self.n_samples, self.config.segment_seconds)
+        samples = resample(blocks, n_mics, sample_rate, RATE)
+        for k, segment in enumerate(rechunk(samples, n_mics, sizes)):
+            yield segment, k == len(sizes) - 1
 
 
 def blended(pieces: dict[str, np.ndarray], strength: float) -> dict[str, np.ndarray]:
     """The stages, and "enhanced": the last of them mixed with the reference microphone."""
     final = list(pieces.values())[-1]
     if strength < 1:
-        final = pieces["reference"] + np.float32(strength) * (
-            final - pieces["reference"]
-        )
+        final = pieces["reference"] + np.float32(strength) * (final - pieces["reference"])
     return {**pieces, "enhanced": final}
 
 
@@ -263,9 +285,7 @@ def segment_sizes(stft: Stft, n_samples: int, seconds: float) -> list[int]:
     return [stop - start for start, stop in pairwise([*bounds, n_samples])]
 
 
-def rechunk(
-    blocks: Iterable[np.ndarray], n_mics: int, sizes: list[int]
-) -> Iterator[np.ndarray]:
+def rechunk(blocks: Iterable[np.ndarray], n_mics: int, sizes: list[int]) -> Iterator[np.ndarray]:
     """Cut a stream into pieces of the given sizes, the end filled up with zeros."""
     blocks = iter(blocks)
     held = np.zeros((n_mics, 0), np.float32)
@@ -274,9 +294,7 @@ def rechunk(
         while n < size and (block := next(blocks, None)) is not None:
             parts.append(block)
             n += block.shape[1]
-        joined = np.concatenate(
-            [*parts, np.zeros((n_mics, max(size - n, 0)), np.float32)], axis=1
-        )
+        joined = np.concatenate([*parts, np.zeros((n_mics, max(size - n, 0)), np.float32)], axis=1)
         held = joined[:, size:]
         yield joined[:, :size]
 
@@ -304,8 +322,6 @@ class Aligned:
 def restored(pieces: list[np.ndarray], recording: Recording) -> np.ndarray:
     """One stage at the rate and length of the recording, float32, shape (N,)."""
     blocks = (piece[None] for piece in pieces)
-    samples = np.concatenate(
-        list(resample(blocks, 1, RATE, recording.sample_rate)), axis=1
-    )[0]
+    samples = np.concatenate(list(resample(blocks, 1, RATE, recording.sample_rate)), axis=1)[0]
     missing = max(recording.n_samples - len(samples), 0)
     return np.pad(samples, (0, missing))[: recording.n_samples]

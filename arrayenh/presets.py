@@ -66,8 +66,7 @@ def family_array(name: str) -> MicArray | None:
         raise GeometryError(f"{name}: microphones must number 1 to {MAX_MICS}")
     if family in ("square", "tetrahedral") and n_mics != 4:
         raise GeometryError(
-            f"{name}: a {family} array has 4 microphones; "
-            f"try {family}4-{length_mm:.12g}mm"
+            f"{name}: a {family} array has 4 microphones; try {family}4-{length_mm:.12g}mm"
         )
     if length_mm == 0:
         raise GeometryError(

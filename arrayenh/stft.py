@@ -14,9 +14,7 @@ import scipy.signal
 from arrayenh.errors import ConfigError, ShapeError
 
 CHUNK = 32  # frames transformed at once: windowed copies stay in the cache
-LEAST_OVERLAP = (
-    0.01  # of the maximum of Σ w²: below it the dual window amplifies rounding
-)
+LEAST_OVERLAP = 0.01  # of the maximum of Σ w²: below it the dual window amplifies rounding
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,9 +54,7 @@ class Stft:
             )
         window = window_samples(self.window, self.n_fft)
         object.__setattr__(self, "analysis_window", frozen(window))
-        object.__setattr__(
-            self, "synthesis_window", frozen(dual_window(window, self.hop))
-        )
+        object.__setattr__(self, "synthesis_window", frozen(dual_window(window, self.hop)))
 
     @property
     def n_freqs(self) -> int:
@@ -95,9 +91,7 @@ class Stft:
             If `samples` has neither one nor two axes.
         """
         if samples.ndim not in (1, 2):
-            raise ShapeError(
-                f"samples must have shape (M, N) or (N,); got {samples.shape}"
-            )
+            raise ShapeError(f"samples must have shape (M, N) or (N,); got {samples.shape}")
         analysis = Analysis(self, samples.size // max(samples.shape[-1], 1) or 1)
         spec = analysis.push(np.atleast_2d(samples), last=True)
         return spec if samples.ndim == 2 else spec[:, 0]
@@ -130,9 +124,7 @@ class Stft:
                 f"got shape {spec.shape}"
             )
         if spec.ndim == 3:
-            return np.stack(
-                [self.synthesise(spec[:, m], n_samples) for m in range(spec.shape[1])]
-            )
+            return np.stack([self.synthesise(spec[:, m], n_samples) for m in range(spec.shape[1])])
         return Synthesis(self).push(spec)[:n_samples]
 
 
@@ -218,9 +210,7 @@ def transform(stft: Stft, signal: np.ndarray, n_frames: int) -> np.ndarray:
         for start in range(0, n_frames, CHUNK):
             windowed = frames[:, start : start + CHUNK] * stft.analysis_window
             # along axis 0 pocketfft itself writes bins first: no transposing copy
-            spec[..., start : start + CHUNK] = scipy.fft.rfft(
-                windowed.transpose(2, 0, 1), axis=0
-            )
+            spec[..., start : start + CHUNK] = scipy.fft.rfft(windowed.transpose(2, 0, 1), axis=0)
     return spec
 
 
@@ -247,9 +237,7 @@ def window_samples(window: str | np.ndarray, n_fft: int) -> np.ndarray:
     else:
         samples = np.array(window, dtype=np.float64)
     if samples.shape != (n_fft,) or not np.isfinite(samples).all():
-        raise ConfigError(
-            f"the window must be {n_fft} finite samples; got shape {samples.shape}"
-        )
+        raise ConfigError(f"the window must be {n_fft} finite samples; got shape {samples.shape}")
     return samples
 
 

@@ -15,9 +15,7 @@ def filter_sum(weights, spec, out):
             w_re, w_im = weights[f, m].real, weights[f, m].imag
             for t in range(n_frames):
                 x = spec[f, m, t]
-                out[f, t] += complex(
-                    w_re * x.real + w_im * x.imag, w_re * x.imag - w_im * x.real
-                )
+                out[f, t] += complex(w_re * x.real + w_im * x.imag, w_re * x.imag - w_im * x.real)
 
 
 @njit(cache=True, parallel=True)

@@ -6,9 +6,7 @@ from numba import njit, prange
 
 
 @njit(cache=True, parallel=True)
-def track_spp(
-    power, prior_snr, keep_noise, keep_presence, warm_up, seen, state, noise, presence
-):
+def track_spp(power, prior_snr, keep_noise, keep_presence, warm_up, seen, state, noise, presence):
     """Gerkmann & Hendriks 2012, algorithm 1; `state[f]` = (noise PSD, smoothed presence)."""
     n_freqs, n_frames = power.shape
     wiener = prior_snr / (1 + prior_snr)
@@ -16,15 +14,11 @@ def track_spp(
         psd, smooth = state[f, 0], state[f, 1]
         for t in range(n_frames):
             observed = power[f, t]
-            if (
-                seen + t < warm_up
-            ):  # a running mean: the first frames are taken as noise
+            if seen + t < warm_up:  # a running mean: the first frames are taken as noise
                 psd += (observed - psd) / (seen + t + 1)
                 present = 0.0
             else:
-                posterior = (
-                    observed / psd if psd > 0 else (0.0 if observed == 0 else math.inf)
-                )
+                posterior = observed / psd if psd > 0 else (0.0 if observed == 0 else math.inf)
                 present = 1 / (1 + (1 + prior_snr) * math.exp(-posterior * wiener))
                 smooth = keep_presence * smooth + (1 - keep_presence) * present
                 if smooth > 0.99 and present > 0.99:  # never stop updating

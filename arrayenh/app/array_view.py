@@ -186,9 +186,7 @@ def plot_array(array: MicArray) -> Figure:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise MissingExtraError(
-            "figures need matplotlib: pip install 'arrayenh[eval]'"
-        ) from error
+        raise MissingExtraError("figures need matplotlib: pip install 'arrayenh[eval]'") from error
     layout = _Layout.of(array)
     figure = Figure(figsize=layout.figure_size)
     FigureCanvasAgg(figure)
@@ -258,9 +256,7 @@ def _draw_titles(figure: Figure, array: MicArray, layout: _Layout) -> None:
         figure.text(left, bottom + high + 0.06 / height, title, size=9, va="bottom")
 
 
-def _draw_view(
-    axes: Axes, array: MicArray, dims: tuple[int, int], layout: _Layout
-) -> None:
+def _draw_view(axes: Axes, array: MicArray, dims: tuple[int, int], layout: _Layout) -> None:
     """One projection: points, their numbers, equal scales, ticks that do not crowd."""
     across, up = dims
     points = 1000 * array.positions[:, dims]

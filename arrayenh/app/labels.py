@@ -91,9 +91,7 @@ def _label_box(place: np.ndarray, text: str) -> _Box:
     return _Box.around(place, 1.5 + 2.7 * len(text), 5.5)
 
 
-def _free_offset(
-    mark: np.ndarray, text: str, taken: list[_Box]
-) -> tuple[float, float] | None:
+def _free_offset(mark: np.ndarray, text: str, taken: list[_Box]) -> tuple[float, float] | None:
     """First offset from `mark`, (2,), whose label covers nothing; None if all do.
 
     Above is preferred, then below, the sides, the corners, and a second row.

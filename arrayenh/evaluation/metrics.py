@@ -419,17 +419,12 @@ def scores(
     unknown = [name for name in wanted if name not in METRICS]
     if unknown:
         raise ConfigError(
-            f"no metric is called {', '.join(map(repr, unknown))}; "
-            f"choose from {', '.join(METRICS)}"
+            f"no metric is called {', '.join(map(repr, unknown))}; choose from {', '.join(METRICS)}"
         )
-    return {
-        name: _score(METRICS[name], reference, estimate, sample_rate) for name in wanted
-    }
+    return {name: _score(METRICS[name], reference, estimate, sample_rate) for name in wanted}
 
 
-def _score(
-    metric: Metric, reference: np.ndarray, estimate: np.ndarray, sample_rate: int
-) -> Score:
+def _score(metric: Metric, reference: np.ndarray, estimate: np.ndarray, sample_rate: int) -> Score:
     try:
         return Score(metric.compute(reference, estimate, sample_rate))
     except (MetricError, MissingExtraError) as error:
@@ -441,9 +436,7 @@ def _waveforms(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Both signals in float64, checked."""
     if int(sample_rate) != sample_rate or sample_rate <= 0:
-        raise MetricError(
-            f"sample_rate must be a whole number of Hz above 0; got {sample_rate}"
-        )
+        raise MetricError(f"sample_rate must be a whole number of Hz above 0; got {sample_rate}")
     s = _waveform("reference", reference)
     y = _waveform("estimate", estimate)
     _same_length("reference", s, "estimate", y)
@@ -454,8 +447,7 @@ def _waveform(role: str, signal: np.ndarray) -> np.ndarray:
     signal = np.asarray(signal)
     if signal.ndim != 1 or signal.size == 0:
         raise ShapeError(
-            f"{role} must have shape (N,), N > 0; got {signal.shape}: "
-            "score one channel at a time"
+            f"{role} must have shape (N,), N > 0; got {signal.shape}: score one channel at a time"
         )
     if not np.issubdtype(signal.dtype, np.floating):
         raise ShapeError(
@@ -468,9 +460,7 @@ def _waveform(role: str, signal: np.ndarray) -> np.ndarray:
     return signal.astype(np.float64)
 
 
-def _same_length(
-    role: str, signal: np.ndarray, other_role: str, other: np.ndarray
-) -> None:
+def _same_length(role: str, signal: np.ndarray, other_role: str, other: np.ndarray) -> None:
     if signal.shape != other.shape:
         raise ShapeError(
             f"{role} and {other_role} must have equal length; got {signal.size} and "
@@ -540,9 +530,7 @@ def _pesq(s: np.ndarray, y: np.ndarray, sample_rate: int, mode: str) -> float:
             codes.NO_UTTERANCES_DETECTED: "it detected no utterance in the reference",
         }
         reason = reasons.get(score, f"its code returned error {score}")
-        raise MetricError(
-            f"PESQ has no value for these {s.size / rate:.2f} s: {reason}"
-        )
+        raise MetricError(f"PESQ has no value for these {s.size / rate:.2f} s: {reason}")
     return float(score)
 
 

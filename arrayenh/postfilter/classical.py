@@ -24,18 +24,12 @@ class ClassicalPostFilter:
         The most that is taken away, dB.
     """
 
-    def __init__(
-        self, rule: str, sample_rate: int, least_gain_db: float = -15.0
-    ) -> None:
+    def __init__(self, rule: str, sample_rate: int, least_gain_db: float = -15.0) -> None:
         stft = Stft(N_FFT, HOP, "hann")
         self._analysis = Analysis(stft, 1)
         self._synthesis = Synthesis(stft)
-        self._tracker = SppTracker(
-            stft.n_freqs, HOP / sample_rate, PRIOR_SNR_DB, NOISE_DECAY
-        )
-        self._gain = DecisionDirected(
-            rule, stft.n_freqs, SMOOTHING, least_gain_db=least_gain_db
-        )
+        self._tracker = SppTracker(stft.n_freqs, HOP / sample_rate, PRIOR_SNR_DB, NOISE_DECAY)
+        self._gain = DecisionDirected(rule, stft.n_freqs, SMOOTHING, least_gain_db=least_gain_db)
 
     def push(self, samples: np.ndarray, last: bool = False) -> np.ndarray:
         """Filter the next samples.

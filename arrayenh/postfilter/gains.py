@@ -46,9 +46,7 @@ class DecisionDirected:
         least_gain_db: float = -18.0,
     ) -> None:
         if rule not in RULES:
-            raise ConfigError(
-                f"unknown gain rule {rule!r}; use one of {', '.join(RULES)}"
-            )
+            raise ConfigError(f"unknown gain rule {rule!r}; use one of {', '.join(RULES)}")
         self.rule = rule
         self.smoothing = smoothing
         self.least_prior_snr = 10 ** (least_prior_snr_db / 10)

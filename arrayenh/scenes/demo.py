@@ -103,8 +103,7 @@ def fan(rng: np.random.Generator, n_samples: int, sample_rate: int) -> np.ndarra
     beat = 1 + 0.3 * np.sin(2 * np.pi * 11 * time)
     phases = rng.uniform(0, 2 * np.pi, 8)
     hum = sum(
-        np.sin(2 * np.pi * 120 * k * time + phase) / k
-        for k, phase in enumerate(phases, start=1)
+        np.sin(2 * np.pi * 120 * k * time + phase) / k for k, phase in enumerate(phases, start=1)
     )
     return air * beat + 0.4 * hum
 

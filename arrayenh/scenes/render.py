@@ -222,9 +222,7 @@ def _hide_far_images(shoebox: Any, radius: float) -> None:
 
 def _directional_image(scene: Scene, signals: np.ndarray) -> np.ndarray:
     image = np.zeros((len(scene.mic_positions), signals.shape[1]))
-    for k, (signal, gain_db) in enumerate(
-        zip(signals, scene.directional_gains_db, strict=True)
-    ):
+    for k, (signal, gain_db) in enumerate(zip(signals, scene.directional_gains_db, strict=True)):
         rirs = room_impulse_responses(
             scene.room, scene.directional[k], scene.mic_positions, scene.sample_rate
         )
@@ -243,9 +241,7 @@ def _diffuse_image(scene: Scene, signals: np.ndarray) -> np.ndarray:
     return image
 
 
-def _at_snr(
-    scene: Scene, points: np.ndarray, field: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def _at_snr(scene: Scene, points: np.ndarray, field: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Directional and diffuse images at their levels under speech of power 1."""
     if len(scene.directional):
         points = points / _rms(points, "directional noise")

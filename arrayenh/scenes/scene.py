@@ -140,9 +140,7 @@ class Scene:
             object.__setattr__(self, name, _points(getattr(self, name), name))
         target = _frozen(self.target_position)
         if target.shape != (3,):
-            raise ShapeError(
-                f"target_position must have shape (3,); got {target.shape}"
-            )
+            raise ShapeError(f"target_position must have shape (3,); got {target.shape}")
         object.__setattr__(self, "target_position", target)
         if not len(self.mic_positions):
             raise ShapeError("mic_positions must hold at least one microphone")
@@ -182,8 +180,7 @@ class Scene:
         if not ((position > 0) & (position < self.room.size)).all():
             where = ", ".join(f"{x:.2f}" for x in position)
             raise SceneError(
-                f"{who} at ({where}) m lies outside the room of "
-                f"{_metres(self.room.size)}"
+                f"{who} at ({where}) m lies outside the room of {_metres(self.room.size)}"
             )
 
     def _check_source(self, who: str, position: np.ndarray) -> None:

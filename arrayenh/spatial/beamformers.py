@@ -173,15 +173,11 @@ def souden_mvdr(
             f"got {speech_cov.shape} and {noise_cov.shape}"
         )
     if not 0 <= reference < speech_cov.shape[-1]:
-        raise ShapeError(
-            f"reference must be 0 to {speech_cov.shape[-1] - 1}; got {reference}"
-        )
+        raise ShapeError(f"reference must be 0 to {speech_cov.shape[-1] - 1}; got {reference}")
     ratio = solve(load_diagonal(noise_cov, loading), speech_cov)
     trace = np.trace(ratio, axis1=-2, axis2=-1).real
     if not (trace > 0).all():
-        raise NumericalError(
-            f"the speech covariance of bin {np.argmin(trace > 0)} is empty"
-        )
+        raise NumericalError(f"the speech covariance of bin {np.argmin(trace > 0)} is empty")
     return ratio[..., reference] / trace[:, None]
 
 
@@ -196,7 +192,5 @@ def solve(cov: np.ndarray, right: np.ndarray) -> np.ndarray:
         ) from error
     finite = np.isfinite(answer).all(axis=(-2, -1))
     if not finite.all():
-        raise NumericalError(
-            f"the noise covariance of bin {np.argmin(finite)} has no inverse"
-        )
+        raise NumericalError(f"the noise covariance of bin {np.argmin(finite)} has no inverse")
     return answer

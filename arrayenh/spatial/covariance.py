@@ -66,9 +66,7 @@ def speech_noise_covariances(
     speech_cov = np.empty((spec.shape[0], spec.shape[1], spec.shape[1]), np.complex128)
     noise_cov = np.empty_like(speech_cov)
     kernels.weighted_outer_sums(spec, speech_mask, noise_mask, speech_cov, noise_cov)
-    return speech_cov / speech_weight[:, None, None], noise_cov / noise_weight[
-        :, None, None
-    ]
+    return speech_cov / speech_weight[:, None, None], noise_cov / noise_weight[:, None, None]
 
 
 def load_diagonal(cov: np.ndarray, loading: float | np.ndarray) -> np.ndarray:
@@ -100,7 +98,5 @@ def summed(spec: np.ndarray, mask: np.ndarray) -> np.ndarray:
         )
     weight = mask.sum(axis=-1, dtype=np.float64)
     if not (weight > 0).all():  # written so that NaN is refused too
-        raise NumericalError(
-            f"mask is zero in every frame of bin {np.argmin(weight > 0)}"
-        )
+        raise NumericalError(f"mask is zero in every frame of bin {np.argmin(weight > 0)}")
     return weight

@@ -48,11 +48,7 @@ def srp_phat(
     ShapeError
         If F, M or T differ.
     """
-    if (
-        spec.ndim != 3
-        or positions.shape != (spec.shape[1], 3)
-        or len(freqs) != len(spec)
-    ):
+    if spec.ndim != 3 or positions.shape != (spec.shape[1], 3) or len(freqs) != len(spec):
         raise ShapeError(
             f"spec (F, M, T), positions (M, 3) and freqs (F,) must agree; "
             f"got {spec.shape}, {positions.shape}, {freqs.shape}"

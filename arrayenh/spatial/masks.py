@@ -35,8 +35,7 @@ class SppMasks:
 
     def __init__(self, n_freqs: int, hop_seconds: float, rounds: int = 2) -> None:
         self._trackers = [
-            SppTracker(n_freqs, hop_seconds, noise_decay=NOISE_DECAY)
-            for _ in range(rounds + 1)
+            SppTracker(n_freqs, hop_seconds, noise_decay=NOISE_DECAY) for _ in range(rounds + 1)
         ]
 
     def estimate(self, spec: np.ndarray, beamform: Beamform) -> np.ndarray:

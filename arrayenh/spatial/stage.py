@@ -10,62 +10,93 @@ from arrayenh.spatial.masks import SppMasks
 from arrayenh.spatial.steering import plane_wave
 from arrayenh.stft import Analysis, Stft, Synthesis
 
-RATE = 16_000  # Hz
 
-
-class SpatialStage:
-    """Beamforms segment by segment; weights change by a crossfade of equal gains.
+class SegmentFilter:
+    """Applies the weights of each segment, with a crossfade from those before.
 
     Distortionless weights stay so in between: both keep the talker as the reference
     microphone hears it, and so does every mixture of them.
 
     Parameters
     ----------
+    stft : Stft
+    n_mics : int
+    crossfade_frames : int
+        Frames, at the start of a segment, in which the weights change.
+    """
+
+    def __init__(self, stft: Stft, n_mics: int, crossfade_frames: int) -> None:
+        self._analysis, self._synthesis = Analysis(stft, n_mics), Synthesis(stft)
+        self._crossfade_frames = crossfade_frames
+        self._before: np.ndarray | None = None
+
+    def analyse(self, segment: np.ndarray, last: bool) -> np.ndarray:
+        """Spectrum of the next segment, shape (M, n) -> (F, M, T)."""
+        return self._analysis.push(segment, last)
+
+    def apply(self, weights: np.ndarray, spec: np.ndarray) -> np.ndarray:
+        """Filter a spectrum; return the samples that are ready, shape (n',)."""
+        beamformed = beamformers.apply(weights, spec)
+        n = min(self._crossfade_frames, spec.shape[2])
+        if self._before is not None and n:
+            rise = ((np.arange(n) + 0.5) / n).astype(np.float32)
+            old = beamformers.apply(self._before, np.ascontiguousarray(spec[:, :, :n]))
+            beamformed[:, :n] = (1 - rise) * old + rise * beamformed[:, :n]
+        self._before = weights
+        return self._synthesis.push(beamformed)
+
+
+class SpatialStage:
+    """Estimates weights segment by segment and applies them.
+
+    Parameters
+    ----------
     config : EnhanceConfig
     stft : Stft
+    sample_rate : int
+        Hz.
     n_mics : int
     reference : int
         Index among the microphones.
     array : MicArray, optional
+        Needed to steer.
 
     Attributes
     ----------
     active : bool
         Whether there is anything to do: not with one microphone, nor beamformer "none".
-    notes : list of str
-        For the user.
+    weights : list of complex128 ndarray, shape (F, M)
+        Of each segment so far.
     """
 
     def __init__(
         self,
         config: EnhanceConfig,
         stft: Stft,
+        sample_rate: int,
         n_mics: int,
         reference: int,
         array: MicArray | None = None,
     ) -> None:
-        self.config, self.stft, self.reference, self.array = (
-            config,
-            stft,
-            reference,
-            array,
-        )
+        self.config, self.reference, self.array = config, reference, array
         self.active = n_mics > 1 and config.beamformer != "none"
-        self.notes = (
-            ["one microphone: the spatial stages step aside"]
-            if n_mics == 1 and config.beamformer != "none"
-            else []
-        )
-        self.azimuths_deg: list[float] = []
+        self.weights: list[np.ndarray] = []
+        self._freqs = stft.freqs(sample_rate)
+        self._crossfade_frames = round(config.crossfade_seconds * sample_rate / stft.hop)
+        self._stft, self._n_mics = stft, n_mics
+        self._masks = SppMasks(stft.n_freqs, stft.hop / sample_rate)
+        self._filter = self.new_filter()
+        self._azimuths_deg: list[float] = []
         self._n_passed = self._n_bins = 0
-        self._analysis, self._synthesis = Analysis(stft, n_mics), Synthesis(stft)
-        self._masks = SppMasks(stft.n_freqs, stft.hop / RATE)
-        self._before: np.ndarray | None = None
 
     @property
     def name(self) -> str:
         """Name of the stage."""
         return self.config.beamformer
+
+    def new_filter(self) -> SegmentFilter:
+        """A filter of the same form, to apply `weights` to other signals (shadow filtering)."""
+        return SegmentFilter(self._stft, self._n_mics, self._crossfade_frames)
 
     def push(self, segment: np.ndarray, last: bool) -> np.ndarray:
         """Beamform the next segment.
@@ -81,19 +112,17 @@ class SpatialStage:
         beamformed : float32 ndarray, shape (n',)
             What is ready, in time with the reference microphone.
         """
-        spec = self._analysis.push(segment, last)
-        weights = self._weights(spec)
-        beamformed = beamformers.apply(weights, spec)
-        if self._before is not None:
-            self._crossfade(self._before, spec, beamformed)
-        self._before = weights
-        return self._synthesis.push(beamformed)
+        spec = self._filter.analyse(segment, last)
+        self.weights.append(self._estimate(spec))
+        return self._filter.apply(self.weights[-1], spec)
 
     def summary(self) -> list[str]:
         """What there is to say at the end."""
         lines = []
-        if self.azimuths_deg:
-            found = ", ".join(f"{azimuth:.0f}" for azimuth in self.azimuths_deg)
+        if self._n_mics == 1 and self.config.beamformer != "none":
+            lines.append("one microphone: the spatial stages step aside")
+        if self._azimuths_deg:
+            found = ", ".join(f"{azimuth:.0f}" for azimuth in self._azimuths_deg)
             lines.append(f"direction of the talker: {found} degrees")
         if self._n_passed:
             lines.append(
@@ -102,52 +131,39 @@ class SpatialStage:
             )
         return lines
 
-    def _weights(self, spec: np.ndarray) -> np.ndarray:
+    def _estimate(self, spec: np.ndarray) -> np.ndarray:
         config = self.config
-        steered = config.beamformer == "das" or config.doa is not None
-        steering = self._steering(spec) if steered else None
-        if steering is not None and config.beamformer == "das":
+        if config.beamformer == "mvdr" and config.doa is None:
+            return self._counted(spec, *self._blind(spec, self._mask(spec)))
+        auto = not isinstance(config.doa, int | float)
+        mask = self._mask(spec) if auto or config.beamformer == "mvdr" else None
+        steering = self._steering(spec, mask)
+        if config.beamformer == "das":
             return beamformers.delay_and_sum(steering)
-        mask = self._mask(spec)
-        if steering is None:
-            weights, n_passed = statistics.blind_mvdr(
-                spec, mask, self.reference, config.loading
-            )
-        else:
-            weights, n_passed = statistics.steered_mvdr(
-                spec, mask, steering, self.reference, config.loading
-            )
+        assert mask is not None
+        return self._counted(
+            spec,
+            *statistics.steered_mvdr(spec, mask, steering, self.reference, config.loading),
+        )
+
+    def _blind(self, spec: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, int]:
+        return statistics.blind_mvdr(spec, mask, self.reference, self.config.loading)
+
+    def _mask(self, spec: np.ndarray) -> np.ndarray:
+        return self._masks.estimate(
+            spec, lambda mask: beamformers.apply(self._blind(spec, mask)[0], spec)
+        )
+
+    def _counted(self, spec: np.ndarray, weights: np.ndarray, n_passed: int) -> np.ndarray:
         self._n_passed += n_passed
         self._n_bins += len(spec)
         return weights
 
-    def _mask(self, spec: np.ndarray) -> np.ndarray:
-        def beamform(mask: np.ndarray) -> np.ndarray:
-            weights, _ = statistics.blind_mvdr(
-                spec, mask, self.reference, self.config.loading
-            )
-            return beamformers.apply(weights, spec)
-
-        return self._masks.estimate(spec, beamform)
-
-    def _steering(self, spec: np.ndarray) -> np.ndarray:
+    def _steering(self, spec: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
         assert self.array is not None  # Enhancer refuses to steer without one
-        positions, freqs = self.array.positions, self.stft.freqs(RATE)
         if isinstance(self.config.doa, int | float):
             azimuth = float(np.deg2rad(self.config.doa))
         else:
-            azimuth = localise(spec, positions, freqs, self._mask(spec))
-            self.azimuths_deg.append(float(np.rad2deg(azimuth)))
-        return plane_wave(positions, azimuth, freqs, reference=self.reference)
-
-    def _crossfade(
-        self, before: np.ndarray, spec: np.ndarray, beamformed: np.ndarray
-    ) -> None:
-        n = min(
-            round(self.config.crossfade_seconds * RATE / self.stft.hop), spec.shape[2]
-        )
-        rise = ((np.arange(n) + 0.5) / max(n, 1)).astype(np.float32)
-        start = np.ascontiguousarray(spec[:, :, :n])
-        beamformed[:, :n] = (1 - rise) * beamformers.apply(
-            before, start
-        ) + rise * beamformed[:, :n]
+            azimuth = localise(spec, self.array.positions, self._freqs, mask)
+            self._azimuths_deg.append(float(np.rad2deg(azimuth)))
+        return plane_wave(self.array.positions, azimuth, self._freqs, reference=self.reference)

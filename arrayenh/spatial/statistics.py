@@ -9,9 +9,7 @@ import numpy as np
 from arrayenh.spatial import beamformers
 from arrayenh.spatial.covariance import speech_noise_covariances
 
-EMPTY = (
-    1e-14  # of the loudest bin's power: what float32 spectra leave of a missing band
-)
+EMPTY = 1e-14  # of the loudest bin's power: what float32 spectra leave of a missing band
 LEAST_MASK = 1e-6  # keeps a mask of exact zeros from being no statistics at all
 CLEAN_SNR = 10.0  # power ratio of a bin above which loading grows
 
@@ -40,9 +38,7 @@ def blind_mvdr(
     if there.any():
         speech_cov, noise_cov = covariances(spec, mask, there)
         loadings = adaptive_loading(speech_cov, noise_cov, loading)
-        weights[there] = beamformers.souden_mvdr(
-            speech_cov, noise_cov, reference, loadings
-        )
+        weights[there] = beamformers.souden_mvdr(speech_cov, noise_cov, reference, loadings)
     return weights, int(np.sum(~there))
 
 
@@ -63,9 +59,7 @@ def steered_mvdr(
     return weights, int(np.sum(~there))
 
 
-def adaptive_loading(
-    speech_cov: np.ndarray, noise_cov: np.ndarray, loading: float
-) -> np.ndarray:
+def adaptive_loading(speech_cov: np.ndarray, noise_cov: np.ndarray, loading: float) -> np.ndarray:
     """Loading that grows where there is hardly any noise: δ (1 + (ξ/10)⁴), at most 1.
 
     There "noise" is the talker leaking through the mask, and a beamformer that minimises

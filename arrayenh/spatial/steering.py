@@ -7,9 +7,7 @@ from arrayenh.errors import ShapeError
 SPEED_OF_SOUND = 343.0  # m/s, in air at 20 degrees Celsius
 
 
-def direction(
-    azimuth: float | np.ndarray, elevation: float | np.ndarray = 0.0
-) -> np.ndarray:
+def direction(azimuth: float | np.ndarray, elevation: float | np.ndarray = 0.0) -> np.ndarray:
     """Unit vector from the array towards a source, shape (..., 3).
 
     Parameters
