@@ -5,6 +5,7 @@ A recording is one multichannel file or one mono file per microphone. Either is 
 written whole or not at all.
 """
 
+import io
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -416,6 +417,36 @@ def write(
     ) as writer:
         writer.write(samples * np.float32(gain))
     return Path(path)
+
+
+def encode(samples: np.ndarray, sample_rate: int, format: str = "FLAC") -> bytes:
+    """A sound file of 16 bits in memory, for a page or a network; clips beyond full scale.
+
+    Parameters
+    ----------
+    samples : float ndarray, shape (N,) or (M, N)
+    sample_rate : int
+        Hz.
+    format : {"FLAC", "WAV"}
+
+    Returns
+    -------
+    content : bytes
+
+    Raises
+    ------
+    AudioError
+        If a sample is not finite.
+    ConfigError
+        If the format is another one.
+    """
+    if format not in ("FLAC", "WAV"):
+        raise ConfigError(f"sound is encoded as FLAC or WAV; got {format!r}")
+    samples = np.atleast_2d(samples)
+    check_finite(samples, 0, sample_rate, "the sound")
+    content = io.BytesIO()
+    soundfile.write(content, samples.T, sample_rate, "PCM_16", format=format)
+    return content.getvalue()
 
 
 def headroom(peak: float) -> float:

@@ -65,6 +65,8 @@ class Enhanced:
         Hz.
     stages : mapping of str to float32 ndarray, shape (N,)
         "reference" (the microphone as it was), then the output of each stage by its name.
+    shadows : mapping of str to float32 ndarray, shape (N,)
+        The beamformer's response to each component of the recording that was given.
     log : tuple of str
         What was done about faulty microphones, and which stages stepped aside.
     channels : tuple of int
@@ -78,6 +80,7 @@ class Enhanced:
     samples: np.ndarray
     sample_rate: int
     stages: Mapping[str, np.ndarray] = field(default_factory=dict)
+    shadows: Mapping[str, np.ndarray] = field(default_factory=dict)
     log: tuple[str, ...] = ()
     channels: tuple[int, ...] = ()
     reports: tuple[ChannelReport, ...] = ()
@@ -120,8 +123,17 @@ class Enhancer:
             what = "beamformer das" if self.config.beamformer == "das" else "a direction (doa)"
             raise ConfigError(f"{what} needs the array's geometry: give --array NAME or FILE")
 
-    def enhance(self, recording: Recording) -> Enhanced:
+    def enhance(
+        self, recording: Recording, images: Mapping[str, np.ndarray] | None = None
+    ) -> Enhanced:
         """Enhance a recording that is in memory.
+
+        Parameters
+        ----------
+        recording : Recording
+        images : mapping of str to float ndarray, shape (M, N), optional
+            Components of the recording, such as its speech and its noise: the beamformer
+            is applied to each of them alone (shadow filtering), for the output SNR.
 
         Raises
         ------
@@ -135,10 +147,15 @@ class Enhancer:
         stages = {
             name: restored([piece[name] for piece in pieces], recording) for name in pieces[0]
         }
+        shadows = {
+            name: restored([session.shadow(image, recording.sample_rate)], recording)
+            for name, image in (images or {}).items()
+        }
         return Enhanced(
             stages.pop("enhanced"),
             recording.sample_rate,
             stages,
+            shadows,
             tuple(session.log),
             session.used,
             session.reports,

@@ -4,6 +4,8 @@ The beamformers refuse a bin that has no answer: nothing but silence, a mask tha
 a band that the recording never had. Here such a bin passes the reference microphone.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 
 from arrayenh.spatial import beamformers
@@ -11,6 +13,8 @@ from arrayenh.spatial.covariance import speech_noise_covariances
 
 EMPTY = 1e-14  # of the loudest bin's power: what float32 spectra leave of a missing band
 LEAST_MASK = 1e-6  # keeps a mask of exact zeros from being no statistics at all
+MOST_NORM = 1e3  # of ‖w‖²: a white-noise gain of -30 dB at the least
+LOADING_STEP, MOST_STEPS = 4.0, 20
 CLEAN_SNR = 10.0  # power ratio of a bin above which loading grows
 
 
@@ -38,7 +42,12 @@ def blind_mvdr(
     if there.any():
         speech_cov, noise_cov = covariances(spec, mask, there)
         loadings = adaptive_loading(speech_cov, noise_cov, loading)
-        weights[there] = beamformers.souden_mvdr(speech_cov, noise_cov, reference, loadings)
+        weights[there] = limited(
+            lambda bins, loading: beamformers.souden_mvdr(
+                speech_cov[bins], noise_cov[bins], reference, loading
+            ),
+            loadings,
+        )
     return weights, int(np.sum(~there))
 
 
@@ -55,7 +64,11 @@ def steered_mvdr(
     if there.any():
         speech_cov, noise_cov = covariances(spec, mask, there)
         loadings = adaptive_loading(speech_cov, noise_cov, loading)
-        weights[there] = beamformers.mvdr(steering[there], noise_cov, loadings)
+        towards = steering[there]
+        weights[there] = limited(
+            lambda bins, loading: beamformers.mvdr(towards[bins], noise_cov[bins], loading),
+            loadings,
+        )
     return weights, int(np.sum(~there))
 
 
@@ -73,6 +86,36 @@ def adaptive_loading(speech_cov: np.ndarray, noise_cov: np.ndarray, loading: flo
     noise = np.trace(noise_cov, axis1=-2, axis2=-1).real
     ratio = np.divide(speech, noise, out=np.full_like(speech, np.inf), where=noise > 0)
     return np.minimum(loading * (1 + (ratio / CLEAN_SNR) ** 4), 1.0)
+
+
+def limited(
+    estimate: Callable[[np.ndarray, np.ndarray], np.ndarray], loading: np.ndarray
+) -> np.ndarray:
+    """Weights whose white-noise gain is no less than -30 dB, by loading where it is.
+
+    (Cox, Zeskind & Owen, "Robust adaptive beamforming", 1987, section V.) Without it a small
+    array at low frequency is steered by differences that no real microphone pair can keep.
+
+    Parameters
+    ----------
+    estimate : callable
+        Weights of the bins chosen by a bool array, with their loading.
+    loading : float ndarray, shape (F,)
+        To start from.
+
+    Returns
+    -------
+    weights : complex128 ndarray, shape (F, M)
+    """
+    loading = loading.copy()
+    weights = estimate(np.ones(len(loading), bool), loading)
+    for _ in range(MOST_STEPS):
+        loud = np.sum(np.abs(weights) ** 2, axis=-1) > MOST_NORM
+        if not loud.any():
+            break
+        loading[loud] *= LOADING_STEP
+        weights[loud] = estimate(loud, loading[loud])
+    return weights
 
 
 def passing(n_freqs: int, n_mics: int, reference: int) -> np.ndarray:

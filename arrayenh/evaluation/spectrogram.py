@@ -1,0 +1,130 @@
+"""Spectrograms to look at: levels in dB, one palette, and a picture without margins.
+
+The picture is written here, in thirty lines, so that a report needs no plotting package;
+its axes are text of the page around it, which follows the reader's colours and width.
+"""
+
+import struct
+import zlib
+from functools import cache
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+WINDOW_S = 0.032
+COLUMN_S = 0.008
+"""Advance of the analysis; a long recording averages several into one column."""
+
+MOST_COLUMNS = 1400
+TOP_HZ = 8000.0
+"""Speech is shown up to here, whatever the sample rate."""
+
+RANGE_DB = 70.0
+"""Shown below the loudest point of all pictures that stand together."""
+
+SILENCE_DB = -150.0
+"""Level given to digital silence."""
+
+MAGMA = (
+    "000004 100b2d 2c115f 51127c 721f81 932b80 b73779 d8456c f1605d fc8961 feb078 fed799 fcfdbf"
+)  # fmt: skip
+"""Anchors of matplotlib's "magma" (S. van der Walt and N. Smith, CC0), evenly spaced."""
+
+
+def top_frequency(sample_rate: int) -> float:
+    """Highest frequency that is shown, Hz."""
+    return min(TOP_HZ, sample_rate / 2)
+
+
+def spectrogram_db(samples: np.ndarray, sample_rate: int) -> np.ndarray:
+    """Short-time power in dB; the columns divide the whole duration evenly.
+
+        S(f, t) = 10 log10( mean_j | Σ_n w(n) x(n + n_tj) e^(-j2πfn) |² / (Σ w)² )
+
+    Hann windows of 32 ms whose centres n_tj advance by at most 8 ms; as many of them are
+    averaged into a column as it takes to stay within 1400 columns. A sine of amplitude 1
+    reads -6 dB.
+
+    Parameters
+    ----------
+    samples : float ndarray, shape (N,)
+    sample_rate : int
+        Hz.
+
+    Returns
+    -------
+    level_db : float32 ndarray, shape (F, T)
+        dB, row 0 at 0 Hz, the last row at 8 kHz or at half the sample rate; at least
+        `SILENCE_DB`.
+    """
+    size = 2 * round(WINDOW_S * sample_rate / 2)
+    window = np.hanning(size + 1)[:-1].astype(np.float32)
+    n_steps = max(1, -(-samples.size // round(COLUMN_S * sample_rate)))
+    n_columns = min(n_steps, MOST_COLUMNS)
+    n_averaged = -(-n_steps // n_columns)
+    steps = np.arange(n_columns * n_averaged) + 0.5
+    starts = (steps * samples.size / steps.size).astype(np.intp)
+    padded = np.pad(samples.astype(np.float32), size // 2)
+    frames = sliding_window_view(padded, size)
+    n_rows = round(top_frequency(sample_rate) * size / sample_rate) + 1
+    level_db = np.empty((n_rows, n_columns), np.float32)
+    for column, group in enumerate(starts.reshape(n_columns, n_averaged)):
+        spectrum = np.fft.rfft(frames[group] * window)[:, :n_rows] / window.sum()
+        power = np.mean(np.abs(spectrum) ** 2, axis=0)
+        level_db[:, column] = 10 * np.log10(np.maximum(power, 10 ** (SILENCE_DB / 10)))
+    return level_db
+
+
+@cache
+def palette() -> np.ndarray:
+    """Colours from quiet to loud, uint8, shape (256, 3)."""
+    anchors = np.array([list(bytes.fromhex(colour)) for colour in MAGMA.split()])
+    positions = np.linspace(0, len(anchors) - 1, 256)
+    channels = [np.interp(positions, range(len(anchors)), c) for c in anchors.T]
+    colours = np.rint(np.stack(channels, axis=1)).astype(np.uint8)
+    colours.setflags(write=False)
+    return colours
+
+
+def spectrogram_png(level_db: np.ndarray, loudest_db: float) -> bytes:
+    """A picture of one point per value, low frequencies at the bottom, as PNG.
+
+    Parameters
+    ----------
+    level_db : float ndarray, shape (F, T)
+        dB.
+    loudest_db : float
+        dB; the brightest colour. The darkest is 70 dB below.
+
+    Returns
+    -------
+    content : bytes
+    """
+    relative = np.clip((level_db - loudest_db) / RANGE_DB + 1, 0, 1)
+    return indexed_png(np.rint(255 * relative[::-1]).astype(np.uint8), palette())
+
+
+def indexed_png(indices: np.ndarray, colours: np.ndarray) -> bytes:
+    """PNG of 8-bit indices, shape (height, width), into colours, shape (256, 3).
+
+    References
+    ----------
+    ISO/IEC 15948 (PNG), sections 11.2.1 to 11.2.4: header, palette, data, end.
+    """
+    height, width = indices.shape
+    rows = np.pad(indices, ((0, 0), (1, 0)))  # each row begins with filter type 0, none
+    header = struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        _chunk(kind, content)
+        for kind, content in (
+            (b"IHDR", header),
+            (b"PLTE", colours.tobytes()),
+            (b"IDAT", zlib.compress(rows.tobytes(), 9)),
+            (b"IEND", b""),
+        )
+    )
+
+
+def _chunk(kind: bytes, content: bytes) -> bytes:
+    check = zlib.crc32(kind + content)
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", check)
