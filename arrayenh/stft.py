@@ -13,7 +13,7 @@ import scipy.signal
 
 from arrayenh.errors import ConfigError, ShapeError
 
-CHUNK = 32  # frames transformed at once: windowed copies stay in the cache
+CHUNK = 64  # frames transformed at once: windowed copies stay in the cache
 LEAST_OVERLAP = 0.01  # of the maximum of Σ w²: below it the dual window amplifies rounding
 
 
@@ -154,14 +154,17 @@ class Analysis:
         stft, n_mics = self.stft, len(self._tail)
         if block.ndim != 2 or len(block) != n_mics:
             raise ShapeError(f"block must have shape ({n_mics}, n); got {block.shape}")
-        self._seen += block.shape[1]
-        signal = np.concatenate([self._tail, block], axis=1, dtype=np.float32)
+        held, n_new = self._tail.shape[1], block.shape[1]
+        self._seen += n_new
         if last:
             n_frames = stft.n_frames(self._seen) - self._done
-            missing = max((n_frames - 1) * stft.hop + stft.n_fft - signal.shape[1], 0)
-            signal = np.pad(signal, ((0, 0), (0, missing if n_frames else 0)))
         else:
-            n_frames = max((signal.shape[1] - stft.n_fft) // stft.hop + 1, 0)
+            n_frames = max((held + n_new - stft.n_fft) // stft.hop + 1, 0)
+        needed = (n_frames - 1) * stft.hop + stft.n_fft if n_frames else 0
+        signal = np.empty((n_mics, max(held + n_new, needed)), np.float32)
+        signal[:, :held] = self._tail
+        signal[:, held : held + n_new] = block
+        signal[:, held + n_new :] = 0
         self._tail = signal[:, n_frames * stft.hop :].copy()
         self._done += n_frames
         return transform(stft, signal, n_frames)

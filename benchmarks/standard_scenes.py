@@ -303,9 +303,7 @@ def draw_target(rng: np.random.Generator, material: Material) -> tuple[str, np.n
     return speaker, np.pad(speech, (lead, tail))
 
 
-def draw_speech(
-    rng: np.random.Generator, clips: Sequence[Clip], n_samples: int
-) -> np.ndarray:
+def draw_speech(rng: np.random.Generator, clips: Sequence[Clip], n_samples: int) -> np.ndarray:
     """Up to `n_samples` of one speaker: utterances in random order, with short gaps."""
     gap = np.zeros(round(GAP_S * SAMPLE_RATE))
     speech = np.zeros(0)
@@ -424,9 +422,7 @@ def main() -> None:
         parser.error("give the folder of the data: --data, or $ARRAYENH_DATA")
     material = Material.load(Path(args.data), args.split)
     args.output.mkdir(parents=True, exist_ok=True)
-    draw = partial(
-        _draw_and_save, seed=args.seed, material=material, folder=args.output
-    )
+    draw = partial(_draw_and_save, seed=args.seed, material=material, folder=args.output)
     with ProcessPoolExecutor(args.jobs) as pool:
         for path in pool.map(draw, range(args.n)):
             print(path)

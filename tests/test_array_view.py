@@ -53,9 +53,7 @@ def test_text_is_a_whole_frame_and_counts_every_microphone(name, width):
     rows, _ = framed(array, width)
     assert {len(row) for row in rows} == {width}
     labels = " ".join(rows).split()
-    assert sum(1 + int("0" + label.partition("+")[2]) for label in labels) == (
-        array.n_mics
-    )
+    assert sum(1 + int("0" + label.partition("+")[2]) for label in labels) == (array.n_mics)
 
 
 def test_text_shares_a_label_where_microphones_coincide():
@@ -65,9 +63,7 @@ def test_text_shares_a_label_where_microphones_coincide():
 
 
 def test_text_says_one_microphone():
-    assert "one: 1 microphone, aperture 0 mm" in render_text(
-        MicArray([[0, 0, 0]], "one")
-    )
+    assert "one: 1 microphone, aperture 0 mm" in render_text(MicArray([[0, 0, 0]], "one"))
 
 
 def test_text_needs_some_width():
@@ -127,9 +123,7 @@ def test_figure_has_two_views_of_one_scale_with_every_number(name):
         width, height = figure.get_size_inches() * (box.width, box.height)
         per_mm = width / np.ptp(axes.get_xlim()), height / np.ptp(axes.get_ylim())
         assert per_mm[0] == pytest.approx(per_mm[1], rel=1e-6)
-    assert {text.get_text() for text in top.texts} == {
-        str(mic) for mic in range(array.n_mics)
-    }
+    assert {text.get_text() for text in top.texts} == {str(mic) for mic in range(array.n_mics)}
     numbered = {
         text.get_text(): 1e-3 * np.asarray(text.xy)  # annotations keep what they mark
         for text in top.texts

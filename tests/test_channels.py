@@ -26,9 +26,7 @@ def array_in_a_field(n_mics, seed, n_waves=1, seconds=1.0, aperture=0.2, rate=RA
     for towards_source in directions:
         white = rng.standard_normal(freqs.size) + 1j * rng.standard_normal(freqs.size)
         early = positions @ towards_source / 343.0
-        spectrum = spectrum + colour * white * np.exp(
-            2j * np.pi * early[:, None] * freqs
-        )
+        spectrum = spectrum + colour * white * np.exp(2j * np.pi * early[:, None] * freqs)
     x = np.fft.irfft(spectrum, n_samples, axis=1)
     if n_waves == 1:
         x = x * (0.3 + np.abs(np.sin(2 * np.pi * 2 * np.arange(n_samples) / rate)))

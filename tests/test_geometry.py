@@ -100,9 +100,7 @@ def test_board_has_the_size_of_its_source(name):
     assert array.is_planar
 
 
-@pytest.mark.parametrize(
-    "name", ["matrix-voice", "matrix-creator", "uma-8", "respeaker-6mic"]
-)
+@pytest.mark.parametrize("name", ["matrix-voice", "matrix-creator", "uma-8", "respeaker-6mic"])
 def test_the_rim_of_a_round_board_is_a_circle(name):
     radius = np.linalg.norm(mm(name), axis=1)
     rim = radius[radius > 0]

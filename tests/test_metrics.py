@@ -112,8 +112,7 @@ def test_a_constant_scale_gives_the_same_frame_snr(speech):
 @pytest.mark.parametrize("compute", PAIR, ids=list(METRICS))
 def test_every_score_falls_with_more_noise(speech, compute):
     values = [
-        compute(speech, speech + noise_at(snr_db, speech), RATE)
-        for snr_db in (30.0, 15.0, 0.0)
+        compute(speech, speech + noise_at(snr_db, speech), RATE) for snr_db in (30.0, 15.0, 0.0)
     ]
     assert values[0] > values[1] > values[2]
 
@@ -129,12 +128,8 @@ def test_scores_keep_within_their_range(speech, name):
 
 def test_pesq_is_the_package_at_its_own_rates(speech):
     y = speech + noise_at(10.0, speech)
-    assert metrics.pesq_wb(speech, y, 16000) == pesq_package.pesq(
-        16000, speech, y, "wb"
-    )
-    assert metrics.pesq_nb(speech, y, 16000) == pesq_package.pesq(
-        16000, speech, y, "nb"
-    )
+    assert metrics.pesq_wb(speech, y, 16000) == pesq_package.pesq(16000, speech, y, "wb")
+    assert metrics.pesq_nb(speech, y, 16000) == pesq_package.pesq(16000, speech, y, "nb")
     assert metrics.pesq_nb(speech, y, 8000) == pesq_package.pesq(8000, speech, y, "nb")
 
 
@@ -278,9 +273,7 @@ def test_scores_keep_the_order_asked_for(speech):
 
 
 def test_an_unknown_score_lists_the_known(speech):
-    with pytest.raises(
-        ConfigError, match="no metric is called 'pesq'; choose from snr, "
-    ):
+    with pytest.raises(ConfigError, match="no metric is called 'pesq'; choose from snr, "):
         scores(speech, speech, RATE, ["pesq"])
 
 

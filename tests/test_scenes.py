@@ -144,9 +144,7 @@ def test_each_directional_source_has_its_level_at_microphone_0():
     # 60 dB apart, whatever the signals' own levels: what is left is the other source
     alone = [first.directional_image[0], second.directional_image[0]]
     assert abs(np.corrcoef(alone)[0, 1]) < 0.05
-    for image, position, signal in zip(
-        alone, quiet.directional, directional, strict=True
-    ):
+    for image, position, signal in zip(alone, quiet.directional, directional, strict=True):
         rir = room_impulse_responses(quiet.room, position, MICS[:1], FS)[0]
         heard = np.convolve(signal, rir)[:N]
         assert np.corrcoef(image, heard)[0, 1] > 0.999
@@ -174,9 +172,7 @@ def test_the_early_image_ends_fifty_milliseconds_after_the_direct_path():
         peak = np.abs(r.early_image[m]).max()
         # FFT convolution leaves rounding, 1e-7 of the peak, behind the response
         assert np.abs(r.early_image[m, end:]).max() < 1e-6 * peak
-        assert_allclose(
-            r.early_image[m, :end], r.target_image[m, :end], atol=1e-6 * peak
-        )
+        assert_allclose(r.early_image[m, :end], r.target_image[m, :end], atol=1e-6 * peak)
         assert np.abs(r.target_image[m, end:]).max() > 1e-3 * peak
 
 
@@ -228,9 +224,7 @@ def test_rendering_leaves_the_threads_of_pyroomacoustics_as_they_were():
 
 def test_a_scene_without_noise_sources_has_sensor_noise_only():
     r = render(scene(directional=(), diffuse=(), directional_gains_db=()), signals()[0])
-    assert db(power(r.target_image) / power(r.noise_image)) == pytest.approx(
-        40, abs=0.2
-    )
+    assert db(power(r.target_image) / power(r.noise_image)) == pytest.approx(40, abs=0.2)
     assert not r.directional_image.any() and not r.diffuse_image.any()
 
 
@@ -253,9 +247,7 @@ def test_an_impossible_scene_is_refused_by_name(changes, message):
 
 
 def test_a_room_too_large_for_its_reverberation_time_is_refused():
-    with pytest.raises(
-        SceneError, match="cannot be reached in a room of 20 x 15 x 6 m"
-    ):
+    with pytest.raises(SceneError, match="cannot be reached in a room of 20 x 15 x 6 m"):
         Room((20.0, 15.0, 6.0), 0.2)
     shortest = 24 * np.log(10) * 20 * 15 * 6 / (SPEED_OF_SOUND * 2 * (300 + 120 + 90))
     Room((20.0, 15.0, 6.0), shortest * 1.001)
@@ -269,9 +261,7 @@ def test_a_malformed_room_is_refused(size):
 
 def test_signals_must_match_the_sources():
     target, directional, diffuse = signals()
-    with pytest.raises(
-        ShapeError, match=r"directional signals must have shape \(2, 80"
-    ):
+    with pytest.raises(ShapeError, match=r"directional signals must have shape \(2, 80"):
         render(scene(), target, directional[:1], diffuse)
     with pytest.raises(ShapeError, match="diffuse signals"):
         render(scene(), target, directional, diffuse[:, 1:])

@@ -6,6 +6,16 @@ from numba import njit, prange
 SUM = {"reassoc", "contract", "nsz"}  # lets a sum be vectorised; NaN stays NaN
 
 
+@njit(cache=True)
+def split(spec, re, im):
+    """Real and imaginary parts apart, (M, T): so the loops over them are vectorised."""
+    n_mics, n_frames = spec.shape
+    for m in range(n_mics):
+        for t in range(n_frames):
+            re[m, t] = spec[m, t].real
+            im[m, t] = spec[m, t].imag
+
+
 @njit(cache=True, parallel=True, fastmath=SUM)
 def weighted_outer_sum(spec, weight, out):
     """out[f] = Σ_t weight[f, t] x xᴴ,  with x = spec[f, :, t]; summed in double."""
@@ -13,17 +23,18 @@ def weighted_outer_sum(spec, weight, out):
     for f in prange(n_freqs):
         re = np.empty((n_mics, n_frames), np.float32)
         im = np.empty((n_mics, n_frames), np.float32)
-        for m in range(n_mics):
-            for t in range(n_frames):
-                re[m, t] = spec[f, m, t].real
-                im[m, t] = spec[f, m, t].imag
+        split(spec[f], re, im)
+        w = weight[f].astype(np.float64)
         for i in range(n_mics):
-            for j in range(i + 1):
+            power = 0.0
+            for t in range(n_frames):
+                power += w[t] * np.float64(re[i, t] * re[i, t] + im[i, t] * im[i, t])
+            out[f, i, i] = power
+            for j in range(i):
                 sum_re = sum_im = 0.0
                 for t in range(n_frames):
-                    w = weight[f, t]
-                    sum_re += w * (re[i, t] * re[j, t] + im[i, t] * im[j, t])
-                    sum_im += w * (im[i, t] * re[j, t] - re[i, t] * im[j, t])
+                    sum_re += w[t] * np.float64(re[i, t] * re[j, t] + im[i, t] * im[j, t])
+                    sum_im += w[t] * np.float64(im[i, t] * re[j, t] - re[i, t] * im[j, t])
                 out[f, i, j] = complex(sum_re, sum_im)
                 out[f, j, i] = complex(sum_re, -sum_im)
 
@@ -35,20 +46,25 @@ def weighted_outer_sums(spec, weight_a, weight_b, out_a, out_b):
     for f in prange(n_freqs):
         re = np.empty((n_mics, n_frames), np.float32)
         im = np.empty((n_mics, n_frames), np.float32)
-        for m in range(n_mics):
-            for t in range(n_frames):
-                re[m, t] = spec[f, m, t].real
-                im[m, t] = spec[f, m, t].imag
+        split(spec[f], re, im)
+        a, b = weight_a[f].astype(np.float64), weight_b[f].astype(np.float64)
         for i in range(n_mics):
-            for j in range(i + 1):
+            a_re = b_re = 0.0
+            for t in range(n_frames):
+                power = np.float64(re[i, t] * re[i, t] + im[i, t] * im[i, t])
+                a_re += a[t] * power
+                b_re += b[t] * power
+            out_a[f, i, i] = a_re
+            out_b[f, i, i] = b_re
+            for j in range(i):
                 a_re = a_im = b_re = b_im = 0.0
                 for t in range(n_frames):
-                    product_re = re[i, t] * re[j, t] + im[i, t] * im[j, t]
-                    product_im = im[i, t] * re[j, t] - re[i, t] * im[j, t]
-                    a_re += weight_a[f, t] * product_re
-                    a_im += weight_a[f, t] * product_im
-                    b_re += weight_b[f, t] * product_re
-                    b_im += weight_b[f, t] * product_im
+                    product_re = np.float64(re[i, t] * re[j, t] + im[i, t] * im[j, t])
+                    product_im = np.float64(im[i, t] * re[j, t] - re[i, t] * im[j, t])
+                    a_re += a[t] * product_re
+                    a_im += a[t] * product_im
+                    b_re += b[t] * product_re
+                    b_im += b[t] * product_im
                 out_a[f, i, j] = complex(a_re, a_im)
                 out_a[f, j, i] = complex(a_re, -a_im)
                 out_b[f, i, j] = complex(b_re, b_im)

@@ -7,7 +7,7 @@ import typer
 
 from arrayenh.app import terminal
 
-app = typer.Typer(help="Microphone arrays: list them, look at one.", no_args_is_help=True)
+app = typer.Typer(help="Microphone arrays: list them, look at one.")
 
 
 @app.command("list")

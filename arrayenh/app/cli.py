@@ -5,9 +5,9 @@ Heavy modules are imported inside the commands that need them, so that `--help` 
 
 import sys
 import traceback
-from typing import Annotated
+from inspect import cleandoc
+from typing import Annotated, Any
 
-import click
 import typer
 
 from arrayenh.app import arrays, demo, enhance, inspect, score
@@ -15,31 +15,43 @@ from arrayenh.errors import ArrayenhError
 from arrayenh.version import __version__
 
 WRONG_REQUEST, CRASH, INTERRUPTED = 2, 70, 130
+# of click, which typer carries inside itself or depends on, by version
+UsageError: Any = next(
+    base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException"
+)
 
 app = typer.Typer(
     name="arrayenh",
     help="Multi-microphone speech enhancement.",
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("enhance")(enhance.command)
-app.command("demo")(demo.command)
-app.command("inspect")(inspect.command)
-app.command("score")(score.command)
+for module in (enhance, demo, inspect, score):
+    name, help_text = module.__name__.rpartition(".")[2], module.command.__doc__ or ""
+    # typer keeps the line breaks of a paragraph, which fit no terminal but ours
+    app.command(
+        name, help="\n\n".join(p.replace("\n", " ") for p in cleandoc(help_text).split("\n\n"))
+    )(module.command)
 app.add_typer(arrays.app, name="arrays")
+
+
+def print_version(wanted: bool) -> None:
+    """Print the version and stop there."""
+    if wanted:
+        typer.echo(f"arrayenh {__version__}")
+        raise typer.Exit()
 
 
 @app.callback()
 def options(
     version: Annotated[
-        bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)
+        bool,
+        typer.Option(
+            "--version", help="Print the version and exit.", is_eager=True, callback=print_version
+        ),
     ] = False,
 ) -> None:
     """Multi-microphone speech enhancement: beamform, post-filter, score."""
-    if version:
-        typer.echo(f"arrayenh {__version__}")
-        raise typer.Exit()
 
 
 def main() -> None:
@@ -50,15 +62,15 @@ def main() -> None:
 def run(arguments: list[str]) -> int:
     """Run the command; return 0, 1 (some failed), 2 (wrong request), 70 or 130."""
     try:
-        code = app(arguments, prog_name="arrayenh", standalone_mode=False)
+        code = app(arguments or ["--help"], prog_name="arrayenh", standalone_mode=False)
         return code if isinstance(code, int) else 0
     except ArrayenhError as error:
         complain(str(error))
         return WRONG_REQUEST
-    except click.ClickException as error:
-        error.show()
+    except UsageError as error:
+        complain(f"{error.format_message()} See 'arrayenh --help'.")
         return WRONG_REQUEST
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, typer.Abort):
         complain("interrupted")
         return INTERRUPTED
     except MemoryError:

@@ -9,6 +9,8 @@ import typer
 from arrayenh.app import terminal
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import numpy as np
 
     from arrayenh.evaluation.metrics import Score
@@ -111,7 +113,7 @@ def run_chain(scene: "DemoScene") -> list[Stage]:
     ]
 
 
-def renamed(shadows: "dict[str, np.ndarray]") -> "dict[str, np.ndarray]":
+def renamed(shadows: "Mapping[str, np.ndarray]") -> "dict[str, np.ndarray]":
     """Shadows as the arguments of `shadow_snr`."""
     return {"speech": shadows["speech"], "noise": shadows["rest"]}
 

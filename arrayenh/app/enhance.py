@@ -52,29 +52,32 @@ def command(
         typer.Option(metavar="NAME|FILE", help="Geometry; see 'arrayenh arrays list'."),
     ] = None,
     reference: Annotated[
-        int | None, typer.Option(metavar="K", help="Channel whose speech is kept. [default: first]")
+        int | None, typer.Option(metavar="K", help="Channel whose speech is kept. Default: first.")
     ] = None,
     output: Annotated[
         Path | None,
         typer.Option(
-            "-o", "--output", metavar="FILE|DIR", help="[default: NAME_enhanced.wav beside REC]"
+            "-o",
+            "--output",
+            metavar="FILE|DIR",
+            help="Where to write. Default: NAME_enhanced.wav beside REC.",
         ),
     ] = None,
     beamformer: Annotated[
-        str | None, typer.Option(help="mvdr, das or none. [default: mvdr]")
+        str | None, typer.Option(help="mvdr, das or none. Default: mvdr.")
     ] = None,
     masks: Annotated[
-        str | None, typer.Option(help="Source of the speech statistics: spp. [default: spp]")
+        str | None, typer.Option(help="Source of the speech statistics: spp. Default: spp.")
     ] = None,
     doa: Annotated[
         str | None,
         typer.Option(metavar="auto|DEG", help="Direction of the talker; needs --array."),
     ] = None,
     postfilter: Annotated[
-        str | None, typer.Option(help="mmse-lsa, wiener or none. [default: mmse-lsa]")
+        str | None, typer.Option(help="mmse-lsa, wiener or none. Default: mmse-lsa.")
     ] = None,
     strength: Annotated[
-        float | None, typer.Option(help="Blend, 0 (input) to 1 (all). [default: 1]")
+        float | None, typer.Option(help="Blend, 0 (input) to 1 (all). Default: 1.")
     ] = None,
     stages: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Also write the output of every stage.")
@@ -83,11 +86,11 @@ def command(
         Path | None, typer.Option(metavar="FILE.html", help="Also write a page to look and listen.")
     ] = None,
     rate: Annotated[
-        int | None, typer.Option(metavar="HZ", help="Rate of the output. [default: the input's]")
+        int | None, typer.Option(metavar="HZ", help="Rate of the output. Default: the input's.")
     ] = None,
     segment: Annotated[
         float | None,
-        typer.Option(metavar="S", help="Seconds that share one beamformer. [default: 30]"),
+        typer.Option(metavar="S", help="Seconds that share one beamformer. Default: 30."),
     ] = None,
     normalise: Annotated[
         bool, typer.Option("--normalise", help="Bring the peak of the output to -1 dBFS.")

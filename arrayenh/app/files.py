@@ -118,7 +118,7 @@ def enhance_file(
         elapsed,
         elapsed / seconds,
         listener.level_change_db,
-        0.0 if outputs.normalise else float(-20 * np.log10(gain)),
+        0.0 if outputs.normalise else max(0.0, float(-20 * np.log10(gain))),
         (*session.log, *rate_note(rate)),
     )
     listener.report(enhancer, summary)

@@ -1,5 +1,6 @@
 """Settings from TOML: named profiles that ship with the package, and files."""
 
+import json
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, fields
@@ -59,9 +60,12 @@ def resolve(profile: str | None, options: Mapping[str, Any]) -> EnhanceConfig:
     settings = load_profile(profile) if profile else {}
     settings |= {key: value for key, value in options.items() if value is not None}
     try:
-        return TypeAdapter(EnhanceConfig).validate_python(settings, strict=True)
+        # strict JSON takes an object for the dataclass and 1 for 1.0, but not "1" for 1
+        return TypeAdapter(EnhanceConfig).validate_json(json.dumps(settings), strict=True)
     except ValidationError as error:
         first = error.errors()[0]
+        if isinstance(cause := first.get("ctx", {}).get("error"), ConfigError):
+            raise cause from error
         key = ".".join(str(part) for part in first["loc"][:1])
         raise ConfigError(f"{key}: {first['msg'].lower()}; got {first['input']!r}") from error
 

@@ -12,8 +12,10 @@ WAVE_COLUMNS = 700
 ARRAY_WIDTH = 100.0
 """Drawing units across the array, or up it, whichever is longer."""
 
-MIC_RADIUS = 2.6
-MARGIN = 7.0
+MIC_RADIUS = 3.0
+MARGIN = 8.0
+LABEL_ABOVE = 5.5
+PIXELS_PER_UNIT = 1.8
 MOST_NUMBERED = 16
 """An array of more microphones shows the number of the reference alone."""
 
@@ -53,11 +55,11 @@ def array_svg(array: MicArray) -> str:
         kind = ' class="reference"' if mic == 0 else ""
         marks.append(f'<circle{kind} cx="{x:.1f}" cy="{y:.1f}" r="{MIC_RADIUS}"/>')
         if room or mic == 0:
-            marks.append(f'<text x="{x:.1f}" y="{y - 5:.1f}">{mic}</text>')
-    box = (-MARGIN, -MARGIN - 5, across + 2 * MARGIN, up + 2 * MARGIN + 5)
+            marks.append(f'<text x="{x:.1f}" y="{y - LABEL_ABOVE:.1f}">{mic}</text>')
+    box = (-MARGIN, -MARGIN - 6, across + 2 * MARGIN, up + 2 * MARGIN + 6)
     return (
         f'<svg class="array" viewBox="{" ".join(f"{v:.1f}" for v in box)}" role="img" '
-        f'style="max-width: {box[2] * 2.4:.0f}px" '
+        f'style="max-width: {box[2] * PIXELS_PER_UNIT:.0f}px" '
         f'aria-label="Positions of {array.n_mics} microphones from above">'
         f"{''.join(marks)}</svg>"
     )

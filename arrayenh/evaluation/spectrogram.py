@@ -6,6 +6,7 @@ its axes are text of the page around it, which follows the reader's colours and 
 
 import struct
 import zlib
+from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
@@ -19,8 +20,10 @@ MOST_COLUMNS = 1400
 TOP_HZ = 8000.0
 """Speech is shown up to here, whatever the sample rate."""
 
-RANGE_DB = 70.0
-"""Shown below the loudest point of all pictures that stand together."""
+RANGE_DB = 60.0
+LOUDEST_PERCENTILE = 99.0
+"""The range ends at the level that so many points, of all pictures together, stay below:
+rumble in a few rows would otherwise darken everything else."""
 
 SILENCE_DB = -150.0
 """Level given to digital silence."""
@@ -75,6 +78,16 @@ def spectrogram_db(samples: np.ndarray, sample_rate: int) -> np.ndarray:
     return level_db
 
 
+def loudest_db(levels_db: Sequence[np.ndarray]) -> float:
+    """Level of the brightest colour for pictures that stand together, dB.
+
+    Digital silence stays dark, even where there is nothing else.
+    """
+    together = np.concatenate([level.ravel() for level in levels_db])
+    loudest = float(np.percentile(together, LOUDEST_PERCENTILE))
+    return max(loudest, SILENCE_DB + RANGE_DB)
+
+
 @cache
 def palette() -> np.ndarray:
     """Colours from quiet to loud, uint8, shape (256, 3)."""
@@ -94,7 +107,7 @@ def spectrogram_png(level_db: np.ndarray, loudest_db: float) -> bytes:
     level_db : float ndarray, shape (F, T)
         dB.
     loudest_db : float
-        dB; the brightest colour. The darkest is 70 dB below.
+        dB; the brightest colour. The darkest is 60 dB below.
 
     Returns
     -------

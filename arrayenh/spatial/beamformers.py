@@ -8,7 +8,6 @@ import numpy as np
 
 from arrayenh._kernels import beamformers as kernels
 from arrayenh.errors import NumericalError, ShapeError
-from arrayenh.spatial.covariance import load_diagonal
 
 LOADING = 1e-6  # relative; enough against rounding, too little to cost null depth
 N_TAPS = 64  # of the fractional delay filter
@@ -131,7 +130,7 @@ def mvdr(
             f"noise_cov must have shape (F, M, M) to match steering {steering.shape}; "
             f"got {noise_cov.shape}"
         )
-    whitened = solve(load_diagonal(noise_cov, loading), steering[..., None])[..., 0]
+    whitened = solve(noise_cov, steering[..., None], loading)[..., 0]
     gain = np.sum(steering.conj() * whitened, axis=-1, keepdims=True)
     return whitened / gain.real
 
@@ -174,23 +173,48 @@ def souden_mvdr(
         )
     if not 0 <= reference < speech_cov.shape[-1]:
         raise ShapeError(f"reference must be 0 to {speech_cov.shape[-1] - 1}; got {reference}")
-    ratio = solve(load_diagonal(noise_cov, loading), speech_cov)
+    ratio = solve(noise_cov, speech_cov, loading)
     trace = np.trace(ratio, axis1=-2, axis2=-1).real
     if not (trace > 0).all():
         raise NumericalError(f"the speech covariance of bin {np.argmin(trace > 0)} is empty")
     return ratio[..., reference] / trace[:, None]
 
 
-def solve(cov: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Φ⁻¹ right for each bin, refusing a bin that has no finite answer."""
-    # solve(), not inv(): at low frequency the microphones hear alike, Φ is near-singular
-    try:
-        answer = np.linalg.solve(cov, right)
-    except np.linalg.LinAlgError as error:
+def solve(cov: np.ndarray, right: np.ndarray, loading: float | np.ndarray = 0.0) -> np.ndarray:
+    """(Φ + δ tr(Φ)/M I)⁻¹ right for each bin, by Cholesky factors.
+
+    Parameters
+    ----------
+    cov : complex ndarray, shape (F, M, M)
+        Hermitian.
+    right : complex ndarray, shape (F, M, K)
+    loading : float or ndarray, shape (F,)
+        δ, relative.
+
+    Returns
+    -------
+    answer : complex128 ndarray, shape (F, M, K)
+
+    Raises
+    ------
+    NumericalError
+        If a loaded covariance is not positive definite, or not finite.
+    """
+    answer = np.empty(right.shape, np.complex128)
+    positive = np.empty(len(cov), np.bool_)
+    kernels.solve_loaded(
+        np.asarray(cov, np.complex128),
+        np.broadcast_to(np.asarray(loading, np.float64), len(cov)),
+        np.asarray(right, np.complex128),
+        answer,
+        positive,
+    )
+    if not positive.all():
         raise NumericalError(
-            "a noise covariance is singular; use loading > 0 or more frames"
-        ) from error
-    finite = np.isfinite(answer).all(axis=(-2, -1))
-    if not finite.all():
-        raise NumericalError(f"the noise covariance of bin {np.argmin(finite)} has no inverse")
+            f"the noise covariance of bin {np.argmin(positive)} is singular; "
+            f"use loading > 0 or more frames"
+        )
+    if not np.isfinite(answer).all():
+        finite = np.isfinite(answer).all(axis=(-2, -1))
+        raise NumericalError(f"the covariances of bin {np.argmin(finite)} are not finite")
     return answer

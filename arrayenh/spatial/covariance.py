@@ -69,26 +69,6 @@ def speech_noise_covariances(
     return speech_cov / speech_weight[:, None, None], noise_cov / noise_weight[:, None, None]
 
 
-def load_diagonal(cov: np.ndarray, loading: float | np.ndarray) -> np.ndarray:
-    """Add `loading` times the mean microphone power of each bin to its diagonal.
-
-        Φ + δ·tr(Φ)/M·I        (Cox, Zeskind & Owen 1987, eq. 26, made scale-invariant)
-
-    Parameters
-    ----------
-    cov : complex ndarray, shape (F, M, M)
-    loading : float or ndarray, shape (F,)
-        δ, relative; 0 leaves the covariance as it is.
-
-    Returns
-    -------
-    loaded : complex ndarray, shape (F, M, M)
-    """
-    n_mics = cov.shape[-1]
-    power = np.trace(cov, axis1=-2, axis2=-1).real / n_mics
-    return cov + (loading * power)[..., None, None] * np.eye(n_mics)
-
-
 def summed(spec: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """Σ_t of a mask that fits `spec` and is empty in no bin, float64, shape (F,)."""
     if mask.shape != (spec.shape[0], spec.shape[2]):

@@ -36,7 +36,6 @@ def si_sdr(reference, estimate):
     alpha = ys / ss
     target = alpha**2 * ss
     residual = sum(
-        (alpha * float(s) - float(y)) ** 2
-        for s, y in zip(reference, estimate, strict=True)
+        (alpha * float(s) - float(y)) ** 2 for s, y in zip(reference, estimate, strict=True)
     )
     return 10 * math.log10(target / residual)
