@@ -1,0 +1,1 @@
+"""Measurements: programs that use the library and print tables."""

@@ -130,7 +130,7 @@ def write_report(path: str | os.PathLike[str], report: Report, overwrite: bool =
         If the file exists, the folder does not, or it cannot be written.
     """
     path = check_output(path, SUFFIXES, overwrite)
-    return save_whole(path, page_html(report_page(report)).encode())
+    return save_whole(path, page_html(report_page(report)).encode("utf-8", "replace"))
 
 
 def report_page(report: Report) -> Page:
