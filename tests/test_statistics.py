@@ -47,12 +47,20 @@ def response(weights, steering):
     return np.sum(weights.conj() * steering, axis=1)
 
 
+def assert_alike_but_for_one_gain(weights, others):
+    """The same filters; blind weights share one gain that restores the level of speech."""
+    gain = np.linalg.norm(weights) / np.linalg.norm(others)
+    assert_allclose(weights, gain * others, rtol=1e-9)
+    assert 0.9 < gain < 1.1
+
+
 def test_both_keep_the_talker_and_take_noise_away(scene):
     spec, mask, steering = scene
     quiet = np.ascontiguousarray(spec[:, :, :200])
     for weights, n_passed in estimates(spec, mask, steering):
         assert n_passed == 0
-        assert_allclose(np.abs(response(weights, steering)), 1, atol=0.2)
+        kept = np.sqrt(np.mean(np.abs(response(weights, steering)) ** 2))
+        assert kept == pytest.approx(1, abs=0.2)  # 1.6 dB; Φₛ holds noise too
         left = np.mean(np.abs(beamformers.apply(weights, quiet)) ** 2)
         assert left < 0.5 * np.mean(np.abs(quiet[:, 0]) ** 2)
     steered = estimates(spec, mask, steering)[1][0]
@@ -96,7 +104,7 @@ def test_silent_bins_pass_the_reference_and_are_counted(scene, reference):
         for f in (3, 10, 12):
             assert weights[f].tolist() == [float(m == reference) for m in range(4)]
         others = np.delete(np.arange(len(spec)), [3, 10, 12])
-        assert_allclose(weights[others], before[others], rtol=1e-9)
+        assert_alike_but_for_one_gain(weights[others], before[others])
 
 
 def test_a_quiet_bin_is_not_a_silent_one(scene):
@@ -108,7 +116,7 @@ def test_a_quiet_bin_is_not_a_silent_one(scene):
         estimates(soft, mask, steering), estimates(spec, mask, steering), strict=True
     ):
         assert n_passed == 0
-        assert_allclose(weights, before, rtol=1e-9)
+        assert_alike_but_for_one_gain(weights, before)
 
 
 @pytest.mark.parametrize("level", [2.0**-40, 2.0**-20, 2.0**20])
@@ -178,22 +186,20 @@ def test_loading_grows_with_the_snr_and_never_beyond_one():
     assert (without_noise == 1).all()
 
 
-def test_estimated_weights_amplify_sensor_noise_by_no_more_than_thirty_decibel():
-    """Two microphones 12 mm apart at 60 Hz: unbounded, a null costs 60 dB of noise."""
+@pytest.mark.parametrize("loading", [1e-6, 0.0])
+def test_steered_weights_amplify_sensor_noise_by_no_more_than_thirty_decibel(loading):
+    """Two microphones 12 mm apart at 60 Hz: unbounded, a null costs 40 dB of noise."""
     rng = np.random.default_rng(3)
     freqs = np.array([60.0, 120.0, 1000.0])
     pair = load_array("linear2-12mm").positions
     look, jammer = (plane_wave(pair, azimuth, freqs) for azimuth in (0.0, np.pi))
-    s, n = (complex_normal(rng, 3, 1, 300) for _ in range(2))
-    sensors = 1e-4 * complex_normal(rng, 3, 2, 300)
-    spec = (look[:, :, None] * s + jammer[:, :, None] * n + sensors).astype(np.complex64)
-    mask = (np.arange(300) % 2 * np.ones((3, 1))).astype(np.float32)
-    spec[:, :, ::2] -= (look[:, :, None] * s)[:, :, ::2].astype(np.complex64)
+    noise = jammer[:, :, None] * complex_normal(rng, 3, 1, 300)
+    spec = (noise + 1e-4 * complex_normal(rng, 3, 2, 300)).astype(np.complex64)
+    mask = np.zeros((3, 300), np.float32)
     unbounded = beamformers.mvdr(look, statistics.covariances(spec, mask, np.ones(3, bool))[1])
-    assert np.sum(np.abs(unbounded[0]) ** 2) > 1e3
-    for loading in (1e-6, 0.0):
-        for weights, _ in estimates(spec, mask, look, loading=loading):
-            assert (np.sum(np.abs(weights) ** 2, axis=1) <= 1e3).all()
-    steered = statistics.steered_mvdr(spec, mask, look, 0, 1e-6)[0]
-    assert_allclose(response(steered, look), 1, atol=1e-9)
-    assert_allclose(steered[2], beamformers.mvdr(look, np.eye(2) + 0 * unbounded[:, :, None])[2], atol=10)
+    norms = np.sum(np.abs(unbounded) ** 2, axis=1)
+    assert norms[0] > 2e3 and norms[2] < 1e2
+    weights, _ = statistics.steered_mvdr(spec, mask, look, 0, loading)
+    assert (np.sum(np.abs(weights) ** 2, axis=1) <= 1e3).all()
+    assert_allclose(response(weights, look), 1, atol=1e-9)
+    assert_allclose(weights[2], unbounded[2], rtol=1e-2)  # where it need not be bounded

@@ -3,9 +3,11 @@
 import numpy as np
 
 from arrayenh.errors import ShapeError
+from arrayenh.spatial.covariance import spatial_covariance
 from arrayenh.spatial.steering import SPEED_OF_SOUND, delays
 
 GRID_DEG = 1.0
+LEAST_WEIGHT = np.float32(1e-6)  # a mask may be empty: then every frame counts the same
 BAND_HZ = (
     200.0,
     6000.0,
@@ -22,8 +24,8 @@ def srp_phat(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Steered response power with phase transform, over azimuth in the horizontal plane.
 
-        P(u) = Σ_f |Σ ... |:  Σ_{f, m<n} Re{ R_mn(f) exp(+j 2π f (τ_m(u) - τ_n(u))) },
-        R_mn(f) = Σ_t γ(f,t) x_m x_n* / |x_m x_n*|
+        P(u) = Σ_f Σ_{m≠n} a_m* R_mn a_n / Σ_f Σ_{m≠n} Σ_t γ,
+        R_mn(f) = Σ_t γ(f,t) x_m x_n* / |x_m x_n*|,   a the steering vector of u
 
     (DiBiase 2000, eq. 6.28, weighted by a speech mask γ.)
 
@@ -53,19 +55,25 @@ def srp_phat(
             f"spec (F, M, T), positions (M, 3) and freqs (F,) must agree; "
             f"got {spec.shape}, {positions.shape}, {freqs.shape}"
         )
+    if mask is None:
+        mask = np.ones((len(spec), spec.shape[2]), np.float32)
+    if mask.shape != (len(spec), spec.shape[2]):
+        raise ShapeError(
+            f"mask must have shape (F, T) = {(len(spec), spec.shape[2])} to match spec; "
+            f"got {mask.shape}"
+        )
+    n_mics = spec.shape[1]
     band = (freqs >= BAND_HZ[0]) & (freqs <= BAND_HZ[1])
+    weight = np.maximum(mask[band], LEAST_WEIGHT)
+    cross = spatial_covariance(normalised(spec[band]), weight)
+    cross *= weight.sum(axis=1, dtype=np.float64)[:, None, None]
     azimuth = np.deg2rad(np.arange(-180.0, 180.0, GRID_DEG))
-    tau = delays(positions, azimuth, speed_of_sound=speed_of_sound)
-    phases = normalised(spec[band])
-    weight = np.ones((band.sum(), spec.shape[2])) if mask is None else mask[band]
-    power = np.zeros(len(azimuth))
-    for m in range(spec.shape[1]):
-        for n in range(m):
-            cross = np.einsum("ft,ft,ft->f", weight, phases[:, m], phases[:, n].conj())
-            shift = np.outer(freqs[band], tau[:, m] - tau[:, n])
-            power += (cross @ np.exp(2j * np.pi * shift)).real
-    n_pairs = spec.shape[1] * (spec.shape[1] - 1) / 2
-    return azimuth, power / max(n_pairs * weight.sum(), np.finfo(float).tiny)
+    tau = delays(positions, azimuth, speed_of_sound=speed_of_sound)  # (A, M)
+    steering = np.exp(-2j * np.pi * freqs[band][:, None, None] * tau)  # (F, A, M)
+    power = np.einsum("fam,fam->a", steering.conj() @ cross, steering).real
+    power -= np.einsum("fmm->", cross).real  # a microphone agrees with itself everywhere
+    n_pairs = n_mics * (n_mics - 1)
+    return azimuth, power / max(n_pairs * weight.sum(dtype=np.float64), np.finfo(float).tiny)
 
 
 def normalised(spec: np.ndarray) -> np.ndarray:
@@ -82,8 +90,8 @@ def localise(
 ) -> float:
     """Azimuth of the strongest direction of `srp_phat`, radians.
 
-    A linear array cannot tell a direction from its mirror image: of the two the one with
-    the smaller positive angle from the array's +y side is returned.
+    A linear array cannot tell a direction from its mirror image: of the two the one on its
+    +y side is returned.
     """
     azimuth, power = srp_phat(spec, positions, freqs, mask)
     best = np.flatnonzero(power >= power.max() - 1e-9 * abs(power.max()))
