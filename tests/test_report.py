@@ -16,13 +16,12 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from arrayenh.audio import encode
 from arrayenh.errors import AudioError, ConfigError, MissingExtraError, ShapeError
-from arrayenh.evaluation import output
-from arrayenh.evaluation.drawings import array_svg, waveform_svg
-from arrayenh.evaluation.excerpt import choose_excerpt, quiet_and_loud_db
 from arrayenh.evaluation.metrics import Score
-from arrayenh.evaluation.pictures import save_before_after, spectrogram_figure
-from arrayenh.evaluation.report import Report, StageReport, write_report
-from arrayenh.evaluation.spectrogram import (
+from arrayenh.evaluation.report import Report, StageReport, output, write_report
+from arrayenh.evaluation.report.drawings import array_svg, waveform_svg
+from arrayenh.evaluation.report.excerpt import choose_excerpt, quiet_and_loud_db
+from arrayenh.evaluation.report.pictures import save_before_after, spectrogram_figure
+from arrayenh.evaluation.report.spectrogram import (
     indexed_png,
     loudest_db,
     palette,

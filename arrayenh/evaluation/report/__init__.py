@@ -12,12 +12,12 @@ import numpy as np
 
 from arrayenh.audio import resample
 from arrayenh.errors import AudioError, ShapeError
-from arrayenh.evaluation.excerpt import choose_excerpt
 from arrayenh.evaluation.metrics import Score
-from arrayenh.evaluation.output import check_output, save_whole
-from arrayenh.evaluation.page import Page, StageSound
-from arrayenh.evaluation.report_page import page_html
-from arrayenh.evaluation.score_table import Row
+from arrayenh.evaluation.report.document import page_html
+from arrayenh.evaluation.report.excerpt import choose_excerpt
+from arrayenh.evaluation.report.output import check_output, save_whole
+from arrayenh.evaluation.report.page import Page, StageSound
+from arrayenh.evaluation.report.score_table import Row
 from arrayenh.mic_array import MicArray
 
 SUFFIXES = (".html", ".htm")

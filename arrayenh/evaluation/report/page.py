@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from arrayenh.evaluation.score_table import Row
+from arrayenh.evaluation.report.score_table import Row
 from arrayenh.mic_array import MicArray
 
 

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from arrayenh.errors import MissingExtraError, ShapeError
-from arrayenh.evaluation.output import check_output, save_whole
-from arrayenh.evaluation.spectrogram import (
+from arrayenh.evaluation.report.output import check_output, save_whole
+from arrayenh.evaluation.report.spectrogram import (
     RANGE_DB,
     loudest_db,
     palette,

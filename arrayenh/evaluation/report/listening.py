@@ -6,10 +6,10 @@ from html import escape
 import numpy as np
 
 from arrayenh.audio import encode
-from arrayenh.evaluation.drawings import waveform_svg
-from arrayenh.evaluation.page import Page, StageSound, clock
-from arrayenh.evaluation.score_table import columns
-from arrayenh.evaluation.spectrogram import (
+from arrayenh.evaluation.report.drawings import waveform_svg
+from arrayenh.evaluation.report.page import Page, StageSound, clock
+from arrayenh.evaluation.report.score_table import columns
+from arrayenh.evaluation.report.spectrogram import (
     RANGE_DB,
     loudest_db,
     spectrogram_db,

@@ -3,13 +3,12 @@
 from html import escape
 from importlib.resources import files
 
-from arrayenh.evaluation.drawings import array_svg
-from arrayenh.evaluation.excerpt import quiet_and_loud_db
-from arrayenh.evaluation.listening import listening_html
-from arrayenh.evaluation.page import Page, clock
-from arrayenh.evaluation.player import SCRIPT
-from arrayenh.evaluation.score_table import columns, summary, table_html
-from arrayenh.evaluation.spectrogram import MAGMA
+from arrayenh.evaluation.report.drawings import array_svg
+from arrayenh.evaluation.report.excerpt import quiet_and_loud_db
+from arrayenh.evaluation.report.listening import listening_html
+from arrayenh.evaluation.report.page import Page, clock
+from arrayenh.evaluation.report.score_table import columns, summary, table_html
+from arrayenh.evaluation.report.spectrogram import MAGMA
 from arrayenh.version import __version__
 
 POLICY = (
@@ -21,7 +20,9 @@ POLICY = (
 
 def page_html(page: Page) -> str:
     """The whole page."""
-    style = files("arrayenh.evaluation").joinpath("report.css").read_text("utf-8")
+    here = files("arrayenh.evaluation.report")
+    style = here.joinpath("report.css").read_text("utf-8")
+    script = here.joinpath("player.js").read_text("utf-8")
     return f"""<!doctype html>
 <html lang="en">
 <head>
@@ -45,7 +46,8 @@ def page_html(page: Page) -> str:
 {_background(page)}
 </main>
 <footer>Made by arrayenh {escape(__version__)}. Sound and pictures are inside this file.</footer>
-<script>{SCRIPT}</script>
+<script>
+{script}</script>
 </body>
 </html>
 """

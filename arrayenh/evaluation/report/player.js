@@ -1,11 +1,8 @@
-"""The player of a report, in JavaScript: every stage runs, one of them is heard.
-
-All stages are decoded, started on the same clock and sent through a gain each, so that
-switching keeps the position to the sample. Without script or Web Audio, the browser's own
-players remain, one below each stage.
-"""
-
-SCRIPT = r"""
+// The player of a report, in JavaScript: every stage runs, one of them is heard.
+//
+// All stages are decoded, started on the same clock and sent through a gain each, so that
+// switching keeps the position to the sample. Without script or Web Audio, the browser's own
+// players remain, one below each stage.
 (() => {
   "use strict";
   const AudioContext = window.AudioContext || window.webkitAudioContext;
@@ -162,4 +159,3 @@ SCRIPT = r"""
   choose(0);
   show();
 })();
-"""
