@@ -4,15 +4,13 @@ A `ChannelSurvey` hears the recording block by block and keeps sums only, so mem
 not grow with the recording and the report does not depend on how it was cut.
 """
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.signal import butter, sosfilt
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import connected_components
 
 from arrayenh.errors import ConfigError, ShapeError
+from arrayenh.flat_tops import PCM16_STEP, FlatTops
+from arrayenh.polarity import LaggedCorrelation, flipped, inner_products
 
 DEAD_DBFS = -90.0
 """A channel below this level is dead: its RMS is about one 16-bit step."""
@@ -32,27 +30,8 @@ LEAST_SECONDS = 0.1
 COPY_RESIDUAL = 1e-4
 """A copy times a gain leaves less than this of a channel's RMS (-80 dB) ..."""
 
-COPY_CORRELATION, PCM16_STEP = 0.99999, 2.0**-15
+COPY_CORRELATION = 0.99999
 """... or, correlated above this, less than one 16-bit step: a copy rounded again."""
-
-POLARITY_BAND_HZ = (80.0, 500.0)
-"""Voices have power here, and microphones 25 cm apart hear it nearly in phase."""
-
-NEAR_LAG, FAR_LAG = 0.75e-3, 3e-3
-"""Seconds: a travel of 26 cm, where an opposite peak is a flip if it stands out, and
-one of 1 m, where a higher upright peak would explain it as a delay instead. A pure tone
-between microphones farther apart than 1 m can still pass for a flip."""
-
-FLIP_CORRELATION, FLIP_RATIO, FAR_RATIO = 0.5, 1.5, 1.1
-"""An opposite peak counts above this, and above this many times the upright one near by
-and far off."""
-
-CLIP_RUN = 3
-"""Equal samples at the extreme of a channel that make a flat top."""
-
-CLIP_EDGE, CLIP_EDGE_FLOOR = 2e-3, 8 * PCM16_STEP
-"""A flat top of clipping has two edges: steps of at least this part of the extreme, and
-of eight 16-bit steps. The crest of a slow wave in 16 bits is flat too, but has none."""
 
 LEAST_CLIP_EDGES = 3
 """More than one flat top: a single one, of three samples, happens in quiet rumble."""
@@ -214,9 +193,9 @@ class ChannelSurvey:
         self._n_nonfinite = np.zeros(n_mics, np.int64)
         self._sum = np.zeros(n_mics)
         self._product = np.zeros((n_mics, n_mics))
-        self._tops = _FlatTops(n_mics)
-        self._bottoms = _FlatTops(n_mics)
-        self._low_band = _LaggedCorrelation(n_mics, sample_rate)
+        self._tops = FlatTops(n_mics)
+        self._bottoms = FlatTops(n_mics)
+        self._low_band = LaggedCorrelation(n_mics, sample_rate)
 
     def update(self, block: np.ndarray) -> None:
         """Take the next samples.
@@ -247,7 +226,7 @@ class ChannelSurvey:
         wide = block.astype(np.float64)
         self._n_samples += wide.shape[1]
         self._sum += wide.sum(axis=1)
-        self._product += _inner_products(wide, wide)
+        self._product += inner_products(wide, wide)
         self._low_band.update(wide)
 
     def report(self) -> tuple[ChannelReport, ...]:
@@ -298,7 +277,7 @@ class ChannelSurvey:
         for m, gain_db in _misgained(heard.level_dbfs, distinct).items():
             word = "high" if gain_db > 0 else "low"
             faults[m].append(f"{abs(gain_db):.0f} dB {word}")
-        for m, fault in _flipped(self._low_band.signs(), distinct).items():
+        for m, fault in flipped(self._low_band.signs(), distinct).items():
             faults[m].append(fault)
 
     def _without_nonfinite(self, block: np.ndarray) -> np.ndarray:
@@ -399,145 +378,3 @@ def _originals(cov: np.ndarray, live: np.ndarray) -> np.ndarray:
     copy = (residual < COPY_RESIDUAL) | ((rho2 > COPY_CORRELATION**2) & (rounding < PCM16_STEP))
     np.fill_diagonal(copy, True)
     return live[copy.argmax(axis=1)]  # the first True of each row
-
-
-def _flipped(signs: np.ndarray, distinct: np.ndarray) -> dict[int, str]:
-    """Channels of inverted polarity, by majority among those that hear alike.
-
-    Pairs with a clear sign link the channels into groups. The leading eigenvector of
-    the signs splits a group in two camps of opposite polarity: the smaller one is
-    flipped; of two equal ones that without the group's first channel.
-    """
-    found: dict[int, str] = {}
-    votes = signs[np.ix_(distinct, distinct)]
-    n_groups, labels = connected_components(csr_array(votes != 0), directed=False)
-    for group in (np.flatnonzero(labels == g) for g in range(n_groups)):
-        if not (votes[np.ix_(group, group)] < 0).any():
-            continue
-        camp = np.linalg.eigh(votes[np.ix_(group, group)])[1][:, -1] > 0
-        camp = camp == camp[0]
-        tied = 2 * camp.sum() == group.size
-        upright = group[camp] if tied or 2 * camp.sum() > group.size else group[~camp]
-        fault = f"flipped relative to channel {distinct[group[0]]}" if tied else "flipped"
-        for m in np.setdiff1d(group, upright):
-            if votes[m, upright].sum() < 0:  # more clear pairs against it than for it
-                found[int(distinct[m])] = fault
-    return found
-
-
-class _FlatTops:
-    """Counts flat tops at the running maximum of each channel.
-
-    A new maximum resets the counts, so they always belong to the final one. Windows of
-    three samples at the maximum plus two for each run is the number of samples in runs;
-    hard edges are the starts and ends of runs with a step beyond them.
-    """
-
-    def __init__(self, n_mics: int):
-        self.extreme = np.full(n_mics, -np.inf)
-        self.hard_edges = np.zeros(n_mics, np.int64)
-        self._windows = np.zeros(n_mics, np.int64)
-        self._runs = np.zeros(n_mics, np.int64)
-        # NaN, before the first sample, equals nothing and makes no edge
-        self._history = np.full((n_mics, CLIP_RUN), np.nan, np.float32)
-
-    def update(self, block: np.ndarray) -> None:
-        """Take the next samples, shape (M, n)."""
-        loudest = block.max(axis=1)
-        grown = loudest > self.extreme
-        self.extreme = np.where(grown, loudest, self.extreme)
-        for count in (self._windows, self._runs, self.hard_edges):
-            count[grown] = 0
-        joined = np.concatenate((self._history, block), axis=1)
-        self._history = joined[:, -CLIP_RUN:].copy()
-        for m in np.flatnonzero(self.extreme > 0):
-            self._count(int(m), joined[m])
-
-    def _count(self, m: int, x: np.ndarray) -> None:
-        """Look at each new sample and the three before it."""
-        at = np.flatnonzero(x == self.extreme[m])
-        if at.size < CLIP_RUN:
-            return
-        third = at[2:][at[2:] - at[:-2] == 2]  # last sample of three at the maximum
-        new = third[third >= CLIP_RUN]  # the others were counted in an earlier block
-        before = x[new - CLIP_RUN]
-        starts = before != self.extreme[m]
-        after = x[third[third + 1 < x.size] + 1]
-        step = max(CLIP_EDGE * self.extreme[m], CLIP_EDGE_FLOOR)
-        self._windows[m] += new.size
-        self._runs[m] += np.count_nonzero(starts)
-        self.hard_edges[m] += np.count_nonzero(self.extreme[m] - before >= step)
-        self.hard_edges[m] += np.count_nonzero(self.extreme[m] - after >= step)
-
-    def n_flat(self) -> np.ndarray:
-        """Count the samples in flat tops, shape (M,)."""
-        return self._windows + (CLIP_RUN - 1) * self._runs
-
-
-class _LaggedCorrelation:
-    """Correlation between channels in the low band, at every lag up to 3 ms.
-
-    The band-passed signals are kept at about 4 kHz: enough for lags of 0.25 ms.
-    """
-
-    def __init__(self, n_mics: int, sample_rate: int):
-        low, high = POLARITY_BAND_HZ
-        self._sos = butter(2, (low, high), "bandpass", fs=sample_rate, output="sos")
-        self._state = np.zeros((len(self._sos), n_mics, 2))
-        self._stride = max(round(sample_rate / 4000), 1)
-        kept_rate = sample_rate / self._stride
-        self._n_near = math.ceil(NEAR_LAG * kept_rate)
-        self._n_far = math.ceil(FAR_LAG * kept_rate)
-        self._phase = 0  # samples until the next one that is kept
-        self._tail = np.zeros((n_mics, self._n_far))
-        self._power = np.zeros(n_mics)
-        self._product = np.zeros((self._n_far + 1, n_mics, n_mics))
-
-    def update(self, block: np.ndarray) -> None:
-        """Take the next samples, float64, shape (M, n)."""
-        low, self._state = sosfilt(self._sos, block, axis=-1, zi=self._state)
-        kept = np.ascontiguousarray(low[:, self._phase :: self._stride])
-        self._phase = (self._phase - block.shape[1]) % self._stride
-        if kept.shape[1] == 0:
-            return
-        joined = np.concatenate((self._tail, kept), axis=1)
-        n_kept = kept.shape[1]
-        for lag in range(self._n_far + 1):
-            start = self._n_far - lag
-            delayed = joined[:, start : start + n_kept]
-            self._product[lag] += _inner_products(kept, delayed)
-        self._power += np.einsum("mn,mn->m", kept, kept)
-        self._tail = joined[:, joined.shape[1] - self._n_far :].copy()
-
-    def signs(self) -> np.ndarray:
-        """+1 alike, -1 opposite, 0 not clear; int (M, M), symmetric, diagonal 0."""
-        norm = np.sqrt(np.outer(self._power, self._power))
-        late = np.divide(self._product, norm, out=np.zeros_like(self._product), where=norm > 0)
-        both = np.concatenate((late, late[1:].transpose(0, 2, 1)))
-        lag = np.concatenate((np.arange(len(late)), np.arange(1, len(late))))
-        near = both[lag <= self._n_near]
-        alike = _stands_out(near.max(axis=0), -near.min(axis=0), -both.min(axis=0))
-        opposite = _stands_out(-near.min(axis=0), near.max(axis=0), both.max(axis=0))
-        signs = alike.astype(np.int64) - opposite.astype(np.int64)
-        np.fill_diagonal(signs, 0)
-        return signs
-
-
-def _inner_products(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Σ_n x(n) y(n)ᵀ, shape (M, M), for x and y of shape (M, n)."""
-    # pieces so small that BLAS keeps to one thread: on a busy machine its threads wait
-    # for each other, and 16 channels of one second then take 100 times longer
-    n_mics, n_samples = x.shape
-    step = max(200_000 // n_mics**2, 16)
-    total = np.zeros((n_mics, n_mics))
-    for start in range(0, n_samples, step):
-        total += x[:, start : start + step] @ y[:, start : start + step].T
-    return total
-
-
-def _stands_out(peak: np.ndarray, rival_near: np.ndarray, rival_far: np.ndarray) -> np.ndarray:
-    return (
-        (peak >= FLIP_CORRELATION)
-        & (peak >= FLIP_RATIO * rival_near)
-        & (peak >= FAR_RATIO * rival_far)
-    )

@@ -1,0 +1,113 @@
+"""Polarity: which microphones hear low frequencies upside down."""
+
+import math
+
+import numpy as np
+from scipy.signal import butter, sosfilt
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import connected_components
+
+POLARITY_BAND_HZ = (80.0, 500.0)
+"""Voices have power here, and microphones 25 cm apart hear it nearly in phase."""
+
+NEAR_LAG, FAR_LAG = 0.75e-3, 3e-3
+"""Seconds: a travel of 26 cm, where an opposite peak is a flip if it stands out, and
+one of 1 m, where a higher upright peak would explain it as a delay instead. A pure tone
+between microphones farther apart than 1 m can still pass for a flip."""
+
+FLIP_CORRELATION, FLIP_RATIO, FAR_RATIO = 0.5, 1.5, 1.1
+"""An opposite peak counts above this, and above this many times the upright one near by
+and far off."""
+
+
+def flipped(signs: np.ndarray, distinct: np.ndarray) -> dict[int, str]:
+    """Channels of inverted polarity, by majority among those that hear alike.
+
+    Pairs with a clear sign link the channels into groups. The leading eigenvector of
+    the signs splits a group in two camps of opposite polarity: the smaller one is
+    flipped; of two equal ones that without the group's first channel.
+    """
+    found: dict[int, str] = {}
+    votes = signs[np.ix_(distinct, distinct)]
+    n_groups, labels = connected_components(csr_array(votes != 0), directed=False)
+    for group in (np.flatnonzero(labels == g) for g in range(n_groups)):
+        if not (votes[np.ix_(group, group)] < 0).any():
+            continue
+        camp = np.linalg.eigh(votes[np.ix_(group, group)])[1][:, -1] > 0
+        camp = camp == camp[0]
+        tied = 2 * camp.sum() == group.size
+        upright = group[camp] if tied or 2 * camp.sum() > group.size else group[~camp]
+        fault = f"flipped relative to channel {distinct[group[0]]}" if tied else "flipped"
+        for m in np.setdiff1d(group, upright):
+            if votes[m, upright].sum() < 0:  # more clear pairs against it than for it
+                found[int(distinct[m])] = fault
+    return found
+
+
+class LaggedCorrelation:
+    """Correlation between channels in the low band, at every lag up to 3 ms.
+
+    The band-passed signals are kept at about 4 kHz: enough for lags of 0.25 ms.
+    """
+
+    def __init__(self, n_mics: int, sample_rate: int):
+        low, high = POLARITY_BAND_HZ
+        self._sos = butter(2, (low, high), "bandpass", fs=sample_rate, output="sos")
+        self._state = np.zeros((len(self._sos), n_mics, 2))
+        self._stride = max(round(sample_rate / 4000), 1)
+        kept_rate = sample_rate / self._stride
+        self._n_near = math.ceil(NEAR_LAG * kept_rate)
+        self._n_far = math.ceil(FAR_LAG * kept_rate)
+        self._phase = 0  # samples until the next one that is kept
+        self._tail = np.zeros((n_mics, self._n_far))
+        self._power = np.zeros(n_mics)
+        self._product = np.zeros((self._n_far + 1, n_mics, n_mics))
+
+    def update(self, block: np.ndarray) -> None:
+        """Take the next samples, float64, shape (M, n)."""
+        low, self._state = sosfilt(self._sos, block, axis=-1, zi=self._state)
+        kept = np.ascontiguousarray(low[:, self._phase :: self._stride])
+        self._phase = (self._phase - block.shape[1]) % self._stride
+        if kept.shape[1] == 0:
+            return
+        joined = np.concatenate((self._tail, kept), axis=1)
+        n_kept = kept.shape[1]
+        for lag in range(self._n_far + 1):
+            start = self._n_far - lag
+            delayed = joined[:, start : start + n_kept]
+            self._product[lag] += inner_products(kept, delayed)
+        self._power += np.einsum("mn,mn->m", kept, kept)
+        self._tail = joined[:, joined.shape[1] - self._n_far :].copy()
+
+    def signs(self) -> np.ndarray:
+        """+1 alike, -1 opposite, 0 not clear; int (M, M), symmetric, diagonal 0."""
+        norm = np.sqrt(np.outer(self._power, self._power))
+        late = np.divide(self._product, norm, out=np.zeros_like(self._product), where=norm > 0)
+        both = np.concatenate((late, late[1:].transpose(0, 2, 1)))
+        lag = np.concatenate((np.arange(len(late)), np.arange(1, len(late))))
+        near = both[lag <= self._n_near]
+        alike = _stands_out(near.max(axis=0), -near.min(axis=0), -both.min(axis=0))
+        opposite = _stands_out(-near.min(axis=0), near.max(axis=0), both.max(axis=0))
+        signs = alike.astype(np.int64) - opposite.astype(np.int64)
+        np.fill_diagonal(signs, 0)
+        return signs
+
+
+def inner_products(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Σ_n x(n) y(n)ᵀ, shape (M, M), for x and y of shape (M, n)."""
+    # pieces so small that BLAS keeps to one thread: on a busy machine its threads wait
+    # for each other, and 16 channels of one second then take 100 times longer
+    n_mics, n_samples = x.shape
+    step = max(200_000 // n_mics**2, 16)
+    total = np.zeros((n_mics, n_mics))
+    for start in range(0, n_samples, step):
+        total += x[:, start : start + step] @ y[:, start : start + step].T
+    return total
+
+
+def _stands_out(peak: np.ndarray, rival_near: np.ndarray, rival_far: np.ndarray) -> np.ndarray:
+    return (
+        (peak >= FLIP_CORRELATION)
+        & (peak >= FLIP_RATIO * rival_near)
+        & (peak >= FAR_RATIO * rival_far)
+    )
