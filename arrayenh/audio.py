@@ -7,12 +7,15 @@ written whole or not at all.
 
 import io
 import os
+import re
+import secrets
+import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import soundfile
@@ -23,6 +26,13 @@ from arrayenh.errors import AudioError, ConfigError, ShapeError
 LEAST_RATE, MOST_RATE = 8_000, 192_000  # Hz
 BLOCK = 1 << 16  # samples of each microphone read at once
 WAV_LIMIT = (1 << 32) - (1 << 20)  # bytes that a RIFF header can count
+MOST_SAMPLE = 1e10  # full scale is 1; squares of much more overflow
+CUT = re.compile(r"^ *(?:data|SSND|riff|Riff size) : (\d+) \(should be (\d+)\)", re.MULTILINE)
+"""Where libsndfile logs a length in a header, and that of the file."""
+
+LEAST_CUT, STREAMED = 16, 0x7F000000
+"""Bytes: less is a slip of the header's writer; a length from here on was never known."""
+
 FORMATS = {
     ".wav": "WAV",
     ".flac": "FLAC",
@@ -74,7 +84,7 @@ class Recording:
     ShapeError
         If `samples` has not two axes, or more microphones than samples.
     AudioError
-        If the rate is outside 8 to 192 kHz, or a sample is not finite.
+        If the rate is outside 8 to 192 kHz, or a sample is not finite, or beyond 10^10.
     """
 
     samples: np.ndarray
@@ -94,9 +104,10 @@ class Recording:
                 f"samples must have shape (microphones, samples), is it transposed?"
             )
         check_rate(self.sample_rate, self.name)
-        check_finite(samples, 0, self.sample_rate, self.name)
+        channels = self.channels or tuple(range(len(samples)))
+        check_finite(samples, 0, self.sample_rate, self.name, channels)
         object.__setattr__(self, "samples", samples)
-        object.__setattr__(self, "channels", self.channels or tuple(range(len(samples))))
+        object.__setattr__(self, "channels", channels)
 
     @property
     def n_mics(self) -> int:
@@ -219,8 +230,9 @@ def open_recording(
         with open_sound(each) as sound:
             files.append((sound.channels, sound.samplerate, sound.frames, sound.subtype))
             metadata = sound.copy_metadata()
-        if sound.frames == 0:
-            raise AudioError(f"{each} is empty: it holds no samples")
+            if sound.frames == 0:
+                raise AudioError(f"{each} is empty: it holds no samples")
+            check_whole(sound, each)
         check_rate(sound.samplerate, str(each))
     lengths = tuple(frames for _, _, frames, _ in files)
     n_channels = len(paths) if len(paths) > 1 else files[0][0]
@@ -247,9 +259,10 @@ def split_paths(path: PathLike | Sequence[PathLike]) -> tuple[Path, ...]:
     """The files of one recording: one path, several, or several joined by commas."""
     if isinstance(path, str | os.PathLike):
         text = os.fspath(path)
-        if "," in text and not Path(text).exists():
-            return tuple(Path(part.strip()) for part in text.split(",") if part.strip())
-        return (Path(text),)
+        if "," in text and not os.path.exists(text):
+            path = [part.strip() for part in text.split(",") if part.strip()]
+        else:
+            path = [text] if text.strip() else []
     if not path:
         raise AudioError("no file given: name one multichannel file or one file per microphone")
     return tuple(Path(part) for part in path)
@@ -287,7 +300,9 @@ def check_mono_files(
                 f"{path} has {n_channels} channels; several files must be mono, one per microphone"
             )
         if rate != files[0][1]:
-            raise AudioError(f"{path} has {rate} Hz but {paths[0]} has {files[0][1]} Hz")
+            raise AudioError(
+                f"{path} has {rate} Hz but {paths[0]} has {files[0][1]} Hz; resample one of them"
+            )
         if frames != files[0][2] and not pad:
             raise AudioError(
                 f"{path} has {frames} samples but {paths[0]} has {files[0][2]}; "
@@ -297,18 +312,42 @@ def check_mono_files(
 
 def open_sound(path: Path) -> soundfile.SoundFile:
     """Open a sound file, or say in one line why not."""
-    if not path.exists():
-        raise AudioError(f"{path} does not exist")
-    if path.is_dir():
-        raise AudioError(f"{path} is a folder, not a sound file")
+    check_source(path)
     try:
-        return soundfile.SoundFile(path)
+        # bytes: soundfile would refuse a name that is not text
+        return soundfile.SoundFile(path if os.name == "nt" else os.fsencode(path))
     except (soundfile.LibsndfileError, TypeError) as error:
         # a .raw file makes soundfile ask for a rate by TypeError
-        reason = getattr(error, "error_string", "no known sound format").rstrip(".")
-        raise AudioError(f"{path} cannot be read as audio: {reason}") from error
+        reason = getattr(error, "error_string", "").rstrip(".") or "no known sound format"
+        raise AudioError(
+            f"{path} cannot be read as audio: {reason}; give WAV, FLAC, OGG, AIFF, CAF or W64"
+        ) from error
+
+
+def check_source(path: Path) -> None:
+    """Refuse what is not a file that may be read; libsndfile has no words for that."""
+    try:
+        mode = path.stat().st_mode
+        if stat.S_ISREG(mode):
+            path.open("rb").close()
+    except FileNotFoundError as error:
+        raise AudioError(f"{path} does not exist") from error
     except OSError as error:
         raise AudioError(f"{path} cannot be opened: {error.strerror}") from error
+    if stat.S_ISDIR(mode):
+        raise AudioError(f"{path} is a folder, not a sound file")
+    if not stat.S_ISREG(mode):
+        raise AudioError(f"{path} is no regular file; save the sound in one first")
+
+
+def check_whole(sound: soundfile.SoundFile, path: Path) -> None:
+    """Refuse a file whose end is missing; libsndfile reads what there is, without a word."""
+    for said, there in CUT.findall(sound.extra_info):
+        if int(there) + LEAST_CUT < int(said) < STREAMED:
+            raise AudioError(
+                f"{path} is cut short: of {said} bytes that its header names there are {there}; "
+                f"get the whole file, or give it a true header: ffmpeg -i IN -c copy OUT"
+            )
 
 
 def read_frames(sound: soundfile.SoundFile, n: int, path: Path) -> np.ndarray:
@@ -326,7 +365,8 @@ def check_rate(sample_rate: int, name: str) -> None:
     """Refuse a sample rate that is not speech at all."""
     if not LEAST_RATE <= sample_rate <= MOST_RATE:
         raise AudioError(
-            f"{name} has a sample rate of {sample_rate} Hz; 8 to 192 kHz can be processed"
+            f"{name} has a sample rate of {sample_rate} Hz; 8 to 192 kHz can be processed: "
+            f"resample it first"
         )
 
 
@@ -337,15 +377,18 @@ def check_finite(
     name: str,
     channels: Sequence[int] | None = None,
 ) -> None:
-    """Refuse NaN and infinity, naming the first one."""
-    if not np.isfinite(block.sum(dtype=np.float64)):  # one pass; the search only if needed
-        bad = np.argwhere(~np.isfinite(block))
-        if len(bad):
-            row, sample = bad[bad[:, 1].argmin()]
-            raise AudioError(
-                f"{name} holds NaN or infinite samples, the first in channel "
-                f"{channels[row] if channels else row} at {(start + sample) / sample_rate:.3f} s"
-            )
+    """Refuse NaN, infinity and what cannot be sound, naming the first one."""
+    # False for NaN too; the search only if needed
+    if block.size == 0 or (-MOST_SAMPLE <= block.min() and block.max() <= MOST_SAMPLE):
+        return
+    bad = np.argwhere(~(np.abs(block) <= MOST_SAMPLE))
+    row, sample = bad[bad[:, 1].argmin()]
+    value = block[row, sample]
+    what = f"samples as high as {value:.0e}" if np.isfinite(value) else "NaN or infinite samples"
+    raise AudioError(
+        f"{name} holds {what}, the first in channel {channels[row] if channels else row} "
+        f"at {(start + sample) / sample_rate:.3f} s; repair the file or leave out the channel"
+    )
 
 
 def resample(blocks: Iterable[np.ndarray], n_mics: int, rate: int, to: int) -> Iterator[np.ndarray]:
@@ -473,28 +516,49 @@ class AudioWriter:
         self.path = Path(path)
         check_target(self.path, overwrite)
         kind = FORMATS[self.path.suffix.lower()]
-        if not soundfile.check_format(kind, subtype or ""):
-            subtype = soundfile.default_subtype(kind)
         if kind == "WAV" and n_samples * n_channels * 8 > WAV_LIMIT:
             kind = "RF64"  # the same samples behind a header that can count them
-        self._temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
+        # a short name: that of the file may be as long as the system allows
+        self._temporary = self.path.with_name(f".arrayenh-{secrets.token_hex(4)}.part")
         try:
-            self._sound = soundfile.SoundFile(
-                self._temporary, "w", sample_rate, n_channels, subtype, format=kind
-            )
-        except (OSError, soundfile.LibsndfileError) as error:
-            self._temporary.unlink(missing_ok=True)
-            raise AudioError(f"{self.path} cannot be written: {error}") from error
+            self._file = WatchedFile(self._temporary, "xb")
+        except OSError as error:
+            raise AudioError(f"{self.path} cannot be written: {error.strerror}") from error
+        try:
+            self._sound = self._open(kind, sample_rate, n_channels, subtype)
+        except soundfile.LibsndfileError as error:
+            self._discard()
+            raise AudioError(
+                f"{self.path} cannot be written ({n_channels} channels, {sample_rate} Hz): "
+                f"{error.error_string}"
+            ) from error
         for key, value in (metadata or {}).items():
-            setattr(self._sound, key, value)
+            with suppress(soundfile.LibsndfileError):  # W64 has no place for words
+                setattr(self._sound, key, value)
+
+    def _open(
+        self, kind: str, sample_rate: int, n_channels: int, subtype: str | None
+    ) -> soundfile.SoundFile:
+        """Begin the file, in the format's own subtype where it has not the one asked for."""
+        own = soundfile.default_subtype(kind)
+        try:
+            if not soundfile.check_format(kind, subtype or ""):
+                subtype = own
+            return soundfile.SoundFile(
+                self._file, "w", sample_rate, n_channels, subtype, format=kind
+            )
+        except soundfile.LibsndfileError:  # MP3 in WAV, Opus at 44.1 kHz: only said on opening
+            return soundfile.SoundFile(self._file, "w", sample_rate, n_channels, own, format=kind)
 
     def write(self, block: np.ndarray) -> None:
         """Append a block, shape (M, n)."""
         try:
             self._sound.write(np.ascontiguousarray(block.T))
+            if self._file.error:
+                raise self._file.error
         except (OSError, AssertionError, soundfile.LibsndfileError) as error:
             # soundfile asserts that every frame was taken: short on a full disk
-            raise AudioError(f"{self.path} cannot be written: is the disk full?") from error
+            raise self._failure(error) from error
 
     def __enter__(self) -> "AudioWriter":
         return self
@@ -506,22 +570,65 @@ class AudioWriter:
         trace: TracebackType | None,
     ) -> None:
         try:
-            self._sound.close()
+            try:
+                self._sound.close()
+            finally:
+                self._file.close()
             if error is None:
+                if self._file.error:
+                    raise self._file.error
                 os.replace(self._temporary, self.path)
         except (OSError, soundfile.LibsndfileError) as problem:
-            raise AudioError(f"{self.path} cannot be written: {problem}") from problem
+            raise self._failure(problem) from problem
         finally:
-            self._temporary.unlink(missing_ok=True)
+            self._discard()
+
+    def _failure(self, error: BaseException) -> BaseException:
+        reason = self._file.error or error
+        if not isinstance(reason, Exception):
+            return reason
+        words = getattr(reason, "strerror", None) or "is the disk full?"
+        return AudioError(f"{self.path} cannot be written: {words}")
+
+    def _discard(self) -> None:
+        self._file.close()
+        self._temporary.unlink(missing_ok=True)
+
+
+class WatchedFile(io.FileIO):
+    """A file that remembers what went wrong in writing.
+
+    Encoders forget the errors of closing, and what is raised here, Ctrl-C too, goes no
+    farther than libsndfile.
+    """
+
+    error: BaseException | None = None
+
+    def write(self, content: Any) -> int:
+        """Write all of the bytes; fewer are written only if there is an `error`."""
+        view, done = memoryview(content), 0
+        try:
+            while done < len(view):
+                done += super().write(view[done:]) or 0
+        except BaseException as error:
+            self.error = self.error or error
+        return done
 
 
 def check_target(path: Path, overwrite: bool) -> None:
     """Refuse an output that cannot, or must not, be written."""
+    check_new(path, overwrite)
+    if not path.parent.is_dir():
+        raise AudioError(f"the folder {path.parent} does not exist")
+
+
+def check_new(path: Path, overwrite: bool) -> None:
+    """Refuse an output with no known suffix, or that exists; its folder may be yet to make."""
     if path.suffix.lower() not in FORMATS:
         raise ConfigError(
             f"{path} has no known sound suffix; use one of {', '.join(sorted(FORMATS))}"
         )
+    if path.is_dir():
+        raise AudioError(f"{path} is a folder; name a file in it")
     if path.exists() and not overwrite:
         raise AudioError(f"{path} exists; use --overwrite to replace it")
-    if not path.parent.is_dir():
-        raise AudioError(f"the folder {path.parent} does not exist")

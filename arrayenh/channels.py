@@ -4,6 +4,7 @@ A `ChannelSurvey` hears the recording block by block and keeps sums only, so mem
 not grow with the recording and the report does not depend on how it was cut.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -170,6 +171,8 @@ class ChannelSurvey:
         M.
     sample_rate : int
         Hz, at least 2000.
+    labels : sequence of int, optional
+        The number by which reports call each channel; 0 to M - 1 without it.
 
     Raises
     ------
@@ -179,7 +182,7 @@ class ChannelSurvey:
         If the sample rate is below 2000 Hz.
     """
 
-    def __init__(self, n_mics: int, sample_rate: int):
+    def __init__(self, n_mics: int, sample_rate: int, labels: Sequence[int] | None = None):
         if n_mics < 1:
             raise ShapeError(f"n_mics must be at least 1; got {n_mics}")
         if sample_rate < 2000:
@@ -188,6 +191,7 @@ class ChannelSurvey:
                 f"polarity; got {sample_rate}"
             )
         self._n_mics = n_mics
+        self._labels = list(range(n_mics)) if labels is None else list(labels)
         self._sample_rate = sample_rate
         self._n_samples = 0
         self._n_nonfinite = np.zeros(n_mics, np.int64)
@@ -254,7 +258,7 @@ class ChannelSurvey:
             self._compare(heard, live, faults)
         return tuple(
             ChannelReport(
-                index=m,
+                index=self._labels[m],
                 level_dbfs=float(heard.level_dbfs[m]),
                 peak=float(heard.peak[m]),
                 peak_dbfs=float(_db(heard.peak[m])),
@@ -272,12 +276,12 @@ class ChannelSurvey:
         originals = _originals(heard.cov, live)
         for m in live[originals != live]:
             original = originals[live == m][0]
-            faults[m].append(f"duplicate of {original}")
+            faults[m].append(f"duplicate of {self._labels[original]}")
         distinct = live[originals == live]
         for m, gain_db in _misgained(heard.level_dbfs, distinct).items():
             word = "high" if gain_db > 0 else "low"
             faults[m].append(f"{abs(gain_db):.0f} dB {word}")
-        for m, fault in flipped(self._low_band.signs(), distinct).items():
+        for m, fault in flipped(self._low_band.signs(), distinct, self._labels).items():
             faults[m].append(fault)
 
     def _without_nonfinite(self, block: np.ndarray) -> np.ndarray:

@@ -30,6 +30,11 @@ class Microphones:
     offsets: np.ndarray
 
 
+def misgained(report: ChannelReport) -> bool:
+    """Whether the level of a channel is far from that of the others."""
+    return any("dB low" in fault or "dB high" in fault for fault in report.faults)
+
+
 class Conditioning:
     """Applies `Microphones` to a block, shape (M, n) -> (len(rows), n)."""
 
@@ -79,11 +84,11 @@ def choose_microphones(
             f"microphone {channels[before]} cannot be the reference: "
             f"microphone {channels[reference]} is, instead"
         )
-    levels = np.array([reports[m].level_dbfs for m in rows])
     gains = np.ones(len(rows))
+    usual = [reports[m].level_dbfs for m in rows if not misgained(reports[m])]
     for k, m in enumerate(rows):
-        if any("dB low" in fault or "dB high" in fault for fault in reports[m].faults):
-            gains[k] = 10 ** ((np.median(levels) - levels[k]) / 20)
+        if misgained(reports[m]):
+            gains[k] = 10 ** ((np.median(usual) - reports[m].level_dbfs) / 20)
         if any(fault.startswith("flipped") for fault in reports[m].faults):
             gains[k] = -gains[k]
     offsets = np.array([reports[m].dc_offset * ("dc-offset" in reports[m].faults) for m in rows])

@@ -59,7 +59,8 @@ class EnhanceConfig:
         one_of("masks", self.masks, MASKS)
         one_of("postfilter", self.postfilter, POSTFILTERS)
         if isinstance(self.doa, str):
-            one_of("doa", self.doa, ("auto", "an azimuth in degrees"))
+            if self.doa != "auto":
+                raise ConfigError(f"unknown doa {self.doa!r}; use auto, an azimuth in degrees")
         elif self.doa is not None:
             within("doa", self.doa, -360, 360)
         within("reference", self.reference, 0, 1023)

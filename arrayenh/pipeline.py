@@ -195,7 +195,7 @@ class Session:
                 f"{', '.join(map(str, source.channels))}"
             )
         self.config, self.source = config, source
-        survey = ChannelSurvey(source.n_mics, source.sample_rate)
+        survey = ChannelSurvey(source.n_mics, source.sample_rate, source.channels)
         for block in source.blocks():
             survey.update(block)
         self.reports = survey.report()
@@ -241,11 +241,13 @@ class Session:
         conditioned = map(Conditioning(self.microphones), self.source.blocks(block))
         aligned = Aligned(self.n_samples)
         for segment, last in self._segments(conditioned, self.source.sample_rate):
-            pieces = {"reference": segment[reference]}
+            final = segment[reference]
+            # DC that was taken off is part of the microphone as it was
+            pieces = {"reference": final + self.microphones.offsets[reference]}
             if spatial.active:
-                pieces[spatial.name] = spatial.push(segment, last)
+                pieces[spatial.name] = final = spatial.push(segment, last)
             if postfilter:
-                pieces[config.postfilter] = postfilter.push(list(pieces.values())[-1], last)
+                pieces[config.postfilter] = final = postfilter.push(final, last)
             yield blended(aligned.push(pieces), config.strength)
         self.log.extend(spatial.summary())
 
@@ -296,9 +298,9 @@ def blended(pieces: dict[str, np.ndarray], strength: float) -> dict[str, np.ndar
 
 def segment_sizes(stft: Stft, n_samples: int, seconds: float) -> list[int]:
     """Samples of each of the equal segments, about `seconds` long, that hold whole frames."""
-    n_frames = stft.n_frames(n_samples)
     n_segments = max(1, round(n_samples / (seconds * RATE)))
-    bounds = [n_frames * k // n_segments * stft.hop for k in range(n_segments)]
+    n_hops = n_samples // stft.hop
+    bounds = [n_hops * k // n_segments * stft.hop for k in range(n_segments)]
     return [stop - start for start, stop in pairwise([*bounds, n_samples])]
 
 

@@ -1,6 +1,7 @@
 """Polarity: which microphones hear low frequencies upside down."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from scipy.signal import butter, sosfilt
@@ -20,7 +21,7 @@ FLIP_CORRELATION, FLIP_RATIO, FAR_RATIO = 0.5, 1.5, 1.1
 and far off."""
 
 
-def flipped(signs: np.ndarray, distinct: np.ndarray) -> dict[int, str]:
+def flipped(signs: np.ndarray, distinct: np.ndarray, labels: Sequence[int]) -> dict[int, str]:
     """Channels of inverted polarity, by majority among those that hear alike.
 
     Pairs with a clear sign link the channels into groups. The leading eigenvector of
@@ -29,15 +30,15 @@ def flipped(signs: np.ndarray, distinct: np.ndarray) -> dict[int, str]:
     """
     found: dict[int, str] = {}
     votes = signs[np.ix_(distinct, distinct)]
-    n_groups, labels = connected_components(csr_array(votes != 0), directed=False)
-    for group in (np.flatnonzero(labels == g) for g in range(n_groups)):
+    n_groups, group_of = connected_components(csr_array(votes != 0), directed=False)
+    for group in (np.flatnonzero(group_of == g) for g in range(n_groups)):
         if not (votes[np.ix_(group, group)] < 0).any():
             continue
         camp = np.linalg.eigh(votes[np.ix_(group, group)])[1][:, -1] > 0
         camp = camp == camp[0]
         tied = 2 * camp.sum() == group.size
         upright = group[camp] if tied or 2 * camp.sum() > group.size else group[~camp]
-        fault = f"flipped relative to channel {distinct[group[0]]}" if tied else "flipped"
+        fault = f"flipped relative to channel {labels[distinct[group[0]]]}" if tied else "flipped"
         for m in np.setdiff1d(group, upright):
             if votes[m, upright].sum() < 0:  # more clear pairs against it than for it
                 found[int(distinct[m])] = fault

@@ -92,8 +92,8 @@ class Stft:
         """
         if samples.ndim not in (1, 2):
             raise ShapeError(f"samples must have shape (M, N) or (N,); got {samples.shape}")
-        analysis = Analysis(self, samples.size // max(samples.shape[-1], 1) or 1)
-        spec = analysis.push(np.atleast_2d(samples), last=True)
+        channels = np.atleast_2d(samples)
+        spec = Analysis(self, len(channels)).push(channels, last=True)
         return spec if samples.ndim == 2 else spec[:, 0]
 
     def synthesise(self, spec: np.ndarray, n_samples: int) -> np.ndarray:
@@ -232,11 +232,14 @@ def overlap_add(frames: np.ndarray, hop: int, out: np.ndarray) -> None:
 def window_samples(window: str | np.ndarray, n_fft: int) -> np.ndarray:
     """Samples of a window given by name or as an array, float64, shape (n_fft,)."""
     if isinstance(window, str):
-        name, power = (window[5:], 0.5) if window.startswith("sqrt_") else (window, 1.0)
+        rooted = window.startswith("sqrt_")
         try:
-            samples = scipy.signal.get_window(name, n_fft) ** power
+            samples = scipy.signal.get_window(window.removeprefix("sqrt_"), n_fft)
         except ValueError as error:
             raise ConfigError(f"unknown window {window!r}: {error}") from error
+        if rooted:
+            with np.errstate(invalid="ignore"):  # a negative window has no root: refused below
+                samples = np.sqrt(samples)
     else:
         samples = np.array(window, dtype=np.float64)
     if samples.shape != (n_fft,) or not np.isfinite(samples).all():

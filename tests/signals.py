@@ -79,5 +79,6 @@ def voice(rng, n_samples, start=0, rate=RATE, pitch=140.0):
 
 
 def level_db(signal):
-    """Mean power, dB."""
-    return 10 * np.log10(np.mean(np.abs(np.asarray(signal, np.complex128)) ** 2))
+    """Mean power, dB; -300 for silence."""
+    power = np.mean(np.abs(np.asarray(signal, np.complex128)) ** 2)
+    return 10 * np.log10(max(power, 1e-30))

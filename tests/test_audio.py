@@ -341,6 +341,15 @@ def test_nan_in_memory_is_named_by_the_channel_of_the_file():
         Recording(x, RATE, channels=(4, 7))
 
 
+def test_samples_that_cannot_be_sound_are_refused():
+    """Their squares would overflow float32 further on; 10^9 does not."""
+    x = noise(2, 500)
+    x[1, 160] = -1e12
+    with pytest.raises(AudioError, match=r"-1e\+12, the first in channel 1 at 0\.010 s"):
+        Recording(x, RATE)
+    assert Recording(1e9 * noise(2, 500), RATE).n_mics == 2
+
+
 def test_two_infinities_that_cancel_are_found():
     x = noise(2, 500)
     x[0, 3], x[1, 9] = np.inf, -np.inf
@@ -348,10 +357,11 @@ def test_two_infinities_that_cancel_are_found():
         Recording(x, RATE)
 
 
-@pytest.mark.parametrize("part", [0.3, 0.5, 0.98])
-@pytest.mark.parametrize("suffix", ["wav", "flac", "ogg", "aiff", "caf", "w64", "rf64"])
+@pytest.mark.parametrize("part", [0.3, 0.98])
+@pytest.mark.parametrize("suffix", ["wav", "flac", "aiff", "caf", "w64", "rf64"])
 def test_a_file_that_was_cut_off_is_refused(tmp_path, suffix, part):
-    """A copy or a download that broke: half of the sound is not the recording."""
+    """A copy or a download that broke: half of the sound is not the recording. (Ogg is a
+    stream, and has no length to fall short of.)"""
     path = write(tmp_path / f"whole.{suffix}", noise(2, 2 * RATE), RATE)
     content = path.read_bytes()
     cut = tmp_path / f"cut.{suffix}"
@@ -492,7 +502,7 @@ def test_what_the_lower_rate_cannot_hold_is_gone():
     assert level_db(resampled(x, 48_000, RATE)[0, 200:-200]) < -90
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30, deadline=None, derandomize=True)
 @given(
     st.sampled_from([8000, 11_025, 44_100, 48_000, 192_000]),
     st.lists(st.integers(0, 3000), max_size=6).map(sorted),

@@ -113,6 +113,14 @@ def test_loudness_does_not_count_phase_does():
     assert apart(found_deg(array, spec), 40) < 2
 
 
+@pytest.mark.parametrize("level", [2.0**-60, 2.0**60])
+def test_the_level_of_the_recording_does_not_matter(level):
+    positions = load_array("circular6-46mm").positions
+    spec = wave_from("circular6-46mm", 40)
+    power = srp_phat(spec, positions, FREQS)[1]
+    assert_allclose(srp_phat(spec * np.float32(level), positions, FREQS)[1], power, atol=1e-6)
+
+
 def test_faster_sound_is_a_smaller_array():
     """Spectra heard at 331 m/s are those of an array 343/331 as large at 343 m/s."""
     positions = load_array("circular6-46mm").positions
@@ -136,6 +144,13 @@ def test_silent_bins_and_one_silent_microphone_do_not_hurt():
     spec = wave_from("circular6-46mm", 40)
     spec[::3] = 0
     spec[:, 2] = 0
+    assert apart(found_deg("circular6-46mm", spec), 40) < 2
+
+
+def test_bins_too_small_for_a_float_do_not_hurt():
+    """A fade-out leaves spectra below 1.2e-38, that have hardly a phase."""
+    spec = wave_from("circular6-46mm", 40)
+    spec[:, :, 20:] *= np.float32(1e-41)
     assert apart(found_deg("circular6-46mm", spec), 40) < 2
 
 

@@ -48,7 +48,9 @@ def heard():
 def masks(heard):
     """After 0, 1 and 2 refinements."""
     spec = heard[0]
-    return [SppMasks(STFT.n_freqs, HOP, rounds).estimate(spec, blind_mvdr(spec)) for rounds in range(3)]
+    return [
+        SppMasks(STFT.n_freqs, HOP, rounds).estimate(spec, blind_mvdr(spec)) for rounds in range(3)
+    ]
 
 
 def voiced(spec):

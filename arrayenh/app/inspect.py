@@ -25,7 +25,7 @@ def command(
     from arrayenh.spectra import OctaveBands
 
     source = open_recording(recording, mics, channel_list(channels), pad)
-    survey = ChannelSurvey(source.n_mics, source.sample_rate)
+    survey = ChannelSurvey(source.n_mics, source.sample_rate, source.channels)
     bands = OctaveBands(source.n_mics, source.sample_rate)
     with terminal.progress(source.n_samples, source.name) as progress:
         done = 0

@@ -8,10 +8,25 @@ from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
+from rich.measure import Measurement
 from rich.table import Table
+
+from arrayenh.errors import ArrayenhError
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+FAILURES = (ArrayenhError, OSError, MemoryError)
+"""What a request may meet that is no mistake of ours."""
+
+
+def words(error: Exception) -> str:
+    """One of `FAILURES` as one line."""
+    if isinstance(error, MemoryError):
+        return "not enough memory; try a shorter --segment or fewer --jobs"
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename or 'the output'}: {error.strerror}"
+    return str(error)
 
 
 def say(line: str) -> None:
@@ -26,8 +41,8 @@ def warn(lines: Iterable[str]) -> None:
 
 
 def show_json(value: Any) -> None:
-    """A result for scripts: JSON, where what is not finite is null."""
-    print(json.dumps(finite(value), indent=2, ensure_ascii=False))
+    """A result for scripts: JSON in ASCII, where what is not finite is null."""
+    print(json.dumps(finite(value), indent=2))
 
 
 def finite(value: Any) -> Any:
@@ -41,14 +56,34 @@ def finite(value: Any) -> Any:
     return value
 
 
-def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
-    """A table: first column to the left, numbers to the right."""
+def show_table(
+    title: str,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    prose: Sequence[str] = (),
+) -> None:
+    """A table, never cut: first column to the left, numbers to the right.
+
+    The columns in `prose` are to the left too, and folded where a terminal is narrow.
+    """
     grid = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    rows = [list(map(escape, row)) for row in rows]
     for k, column in enumerate(columns):
-        grid.add_column(column, justify="left" if k == 0 else "right", header_style="dim")
+        left = k == 0 or column in prose
+        width = None if column in prose else max((len(row[k]) for row in rows), default=0)
+        grid.add_column(
+            column,
+            justify="left" if left else "right",
+            header_style="dim",
+            min_width=width,
+            overflow="fold",
+        )
     for row in rows:
-        grid.add_row(*map(escape, row))
-    return grid
+        grid.add_row(*row)
+    console = Console(highlight=False)
+    least, most = Measurement.get(console, console.options.update(max_width=10_000), grid)
+    width = max(console.width, least) if console.is_terminal else most
+    Console(highlight=False, width=width).print(grid)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from arrayenh.spatial.covariance import spatial_covariance
 from arrayenh.spatial.steering import SPEED_OF_SOUND, delays
 
 GRID_DEG = 1.0
+LEAST_MAGNITUDE = 1e-30  # below, 1 / |x| overflows in float32
 LEAST_WEIGHT = np.float32(1e-6)  # a mask may be empty: then every frame counts the same
 BAND_HZ = (
     200.0,
@@ -77,9 +78,9 @@ def srp_phat(
 
 
 def normalised(spec: np.ndarray) -> np.ndarray:
-    """Phases alone, x / |x|; 0 where x is 0."""
+    """Phases alone, x / |x|; 0 where x is too small to have one."""
     magnitude = np.abs(spec)
-    return np.divide(spec, magnitude, out=np.zeros_like(spec), where=magnitude > 0)
+    return np.divide(spec, magnitude, out=np.zeros_like(spec), where=magnitude > LEAST_MAGNITUDE)
 
 
 def localise(

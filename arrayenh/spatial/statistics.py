@@ -14,7 +14,7 @@ from arrayenh.spatial.covariance import speech_noise_covariances
 EMPTY = 1e-14  # of the loudest bin's power: what float32 spectra leave of a missing band
 LEAST_MASK = 1e-6  # keeps a mask of exact zeros from being no statistics at all
 MOST_NORM = 1e3  # of ‖w‖²: a white-noise gain of -30 dB at the least
-LOADING_STEP, MOST_STEPS = 4.0, 20
+LEAST_LOADING, LOADING_STEP, MOST_STEPS = 1e-9, 4.0, 24
 CLEAN_SNR = 10.0  # power ratio of a bin above which loading grows
 
 
@@ -117,7 +117,7 @@ def limited(
         loud = np.sum(np.abs(weights) ** 2, axis=-1) > MOST_NORM
         if not loud.any():
             break
-        loading[loud] *= LOADING_STEP
+        loading[loud] = np.maximum(LOADING_STEP * loading[loud], LEAST_LOADING)
         weights[loud] = estimate(loud, loading[loud])
     return weights
 
