@@ -35,6 +35,16 @@ def misgained(report: ChannelReport) -> bool:
     return any("dB low" in fault or "dB high" in fault for fault in report.faults)
 
 
+def what_is_done(report: ChannelReport) -> list[str]:
+    """One line for each fault of a channel: `faults_text`, where mended faults are so called."""
+    mended = [
+        fault == "dc-offset" or fault.startswith("flipped") or fault.endswith(("dB low", "dB high"))
+        for fault in report.faults
+    ]
+    lines = zip(mended, faults_text(report), strict=True)
+    return [line.removesuffix("kept") + "put right" if done else line for done, line in lines]
+
+
 class Conditioning:
     """Applies `Microphones` to a block, shape (M, n) -> (len(rows), n)."""
 
@@ -72,7 +82,7 @@ def choose_microphones(
     log : list of str
         One line for each thing that was done.
     """
-    log = [line for report in reports for line in faults_text(report)]
+    log = [line for report in reports for line in what_is_done(report)]
     if all(report.dead for report in reports):
         rows = tuple(range(len(reports)))
         log = ["the recording is silent"]

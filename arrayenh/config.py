@@ -7,6 +7,7 @@ from arrayenh.errors import ConfigError
 BEAMFORMERS = ("mvdr", "das", "none")
 MASKS = ("spp",)
 POSTFILTERS = ("mmse-lsa", "wiener", "none")
+LEAST_LOADING = 1e-7  # what the rounding of float32 spectra asks for
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +31,10 @@ class EnhanceConfig:
         Length over which statistics are gathered, and over which weights then change.
     n_fft, hop : int
         STFT of the beamformer, samples at 16 kHz.
-    loading : float
-        Diagonal loading of the noise covariance, relative to its mean diagonal.
+    loading : float, optional
+        Diagonal loading of the noise covariance, relative to its mean diagonal. Default:
+        1e-6 for the blind MVDR, whose statistics know the microphones as they are; 1e-2 for
+        the steered one, whose geometry and direction never are exact.
     least_gain_db : float
         The most that the post-filter takes away, dB.
 
@@ -51,7 +54,7 @@ class EnhanceConfig:
     crossfade_seconds: float = 1.0
     n_fft: int = 2048
     hop: int = 512
-    loading: float = 1e-6
+    loading: float | None = None
     least_gain_db: float = -15.0
 
     def __post_init__(self) -> None:
@@ -66,8 +69,9 @@ class EnhanceConfig:
         within("reference", self.reference, 0, 1023)
         within("strength", self.strength, 0, 1)
         within("segment_seconds", self.segment_seconds, 1, 3600)
-        within("crossfade_seconds", self.crossfade_seconds, 0, self.segment_seconds / 2)
-        within("loading", self.loading, 0, 1)
+        within("crossfade_seconds", self.crossfade_seconds, 0, 60)
+        if self.loading is not None:
+            within("loading", self.loading, LEAST_LOADING, 1)
         within("least_gain_db", self.least_gain_db, -120, 0)
         within("n_fft", self.n_fft, 64, 16384)
         within("hop", self.hop, 1, self.n_fft // 2)

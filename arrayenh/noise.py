@@ -5,6 +5,7 @@ import numpy as np
 from arrayenh._kernels import noise as kernels
 from arrayenh.errors import ShapeError
 
+LEAST_POWER = 1e-20  # of a bin; what 16-bit rounding leaves is 10^12 times more
 FRAME = 0.016  # s, the hop for which Gerkmann & Hendriks state their constants
 
 
@@ -29,7 +30,8 @@ class SppTracker:
     noise_decay : float
         What 16 ms leave of an old noise estimate, in (0, 1): the smaller, the faster.
     warm_up_seconds : float
-        Start of the signal that is averaged as noise.
+        Start of the signal that is averaged as noise. Digital silence, there and later, is
+        passed over: it tells nothing of the noise.
     """
 
     def __init__(
@@ -44,9 +46,8 @@ class SppTracker:
         self.keep_noise = noise_decay ** (hop_seconds / FRAME)
         self.keep_presence = 0.9 ** (hop_seconds / FRAME)
         self.warm_up = max(1, round(warm_up_seconds / hop_seconds))
-        self._state = np.zeros((n_freqs, 2))
+        self._state = np.zeros((n_freqs, 3))  # noise PSD, smoothed presence, frames heard
         self._state[:, 1] = 0.5
-        self._seen = 0
 
     def update(self, power: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Follow the next frames.
@@ -76,10 +77,9 @@ class SppTracker:
             self.keep_noise,
             self.keep_presence,
             self.warm_up,
-            self._seen,
+            LEAST_POWER,
             self._state,
             noise_psd,
             presence,
         )
-        self._seen += power.shape[1]
         return noise_psd, presence

@@ -17,7 +17,7 @@ from arrayenh.audio import BLOCK, Recording, resample
 from arrayenh.channels import ChannelReport, ChannelSurvey
 from arrayenh.conditioning import Conditioning, choose_microphones
 from arrayenh.config import EnhanceConfig
-from arrayenh.errors import AudioError, ConfigError, GeometryError
+from arrayenh.errors import AudioError, ConfigError, GeometryError, ShapeError
 from arrayenh.geometry import MicArray, load_array
 from arrayenh.postfilter.classical import ClassicalPostFilter
 from arrayenh.spatial.stage import SpatialStage
@@ -202,24 +202,23 @@ class Session:
         self.microphones, self.log = choose_microphones(
             self.reports, source.channels, source.channels.index(config.reference)
         )
+        self._n_noted = len(self.log)
         self.used = tuple(source.channels[m] for m in self.microphones.rows)
+        self.array = array and array.select(self.microphones.rows)
         self.stft = Stft(config.n_fft, config.hop, "hann")
-        self.spatial = SpatialStage(
-            config,
-            self.stft,
-            RATE,
-            len(self.used),
-            self.microphones.reference,
-            array and array.select(self.microphones.rows),
-        )
+        self.spatial = self._new_spatial()
 
     @property
     def n_samples(self) -> int:
         """Length at 16 kHz."""
         return -(-self.source.n_samples * RATE // self.source.sample_rate)
 
+    def _new_spatial(self) -> SpatialStage:
+        reference, n_mics = self.microphones.reference, len(self.used)
+        return SpatialStage(self.config, self.stft, RATE, n_mics, reference, self.array)
+
     def stages(self, block: int = BLOCK) -> Iterator[dict[str, np.ndarray]]:
-        """Run the chain.
+        """Run the chain from the start of the recording.
 
         Parameters
         ----------
@@ -231,7 +230,8 @@ class Session:
         pieces : dict of str to float32 ndarray, shape (n,)
             The next n samples at 16 kHz: "reference", each stage by its name, "enhanced".
         """
-        config, spatial = self.config, self.spatial
+        self.spatial = spatial = self._new_spatial()
+        config = self.config
         reference = self.microphones.reference
         postfilter = (
             ClassicalPostFilter(config.postfilter, RATE, config.least_gain_db)
@@ -249,7 +249,7 @@ class Session:
             if postfilter:
                 pieces[config.postfilter] = final = postfilter.push(final, last)
             yield blended(aligned.push(pieces), config.strength)
-        self.log.extend(spatial.summary())
+        self.log[self._n_noted :] = spatial.summary()
 
     def shadow(self, images: np.ndarray, sample_rate: int) -> np.ndarray:
         """Apply the beamformer that `stages` used to one component of the recording.
@@ -264,8 +264,19 @@ class Session:
         Returns
         -------
         filtered : float32 ndarray, shape (n_samples,)
-            At 16 kHz. Linear: the shadows of all components add up to the stage's output.
+            At 16 kHz. Linear: the shadows of all components add up to the stage's output,
+            but for a DC offset that was taken off the recording.
+
+        Raises
+        ------
+        ShapeError
+            If `images` is not of the recording's shape.
         """
+        if images.shape != (self.source.n_mics, self.source.n_samples):
+            raise ShapeError(
+                f"images must have the recording's shape (M, N) = "
+                f"{(self.source.n_mics, self.source.n_samples)}; got {images.shape}"
+            )
         rows, gains = list(self.microphones.rows), self.microphones.gains[:, None]
         shadow = self.spatial.new_filter()
         parts = []

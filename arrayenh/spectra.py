@@ -49,9 +49,14 @@ class OctaveBands:
             self._n_frames += n_frames
 
     def levels_dbfs(self) -> np.ndarray:
-        """Levels, dB re full scale RMS 1.0, -inf without signal; shape (M, bands)."""
+        """Levels, dB re full scale RMS 1.0, -inf without signal; shape (M, bands).
+
+        NaN before the first frame: a recording that short has no spectrum.
+        """
+        if self._n_frames == 0:
+            return np.full((len(self._power), len(self.centres)), np.nan)
         # Parseval: a one-sided bin counts twice; Σ w² undoes the window
-        scale = 2 / (max(self._n_frames, 1) * self._n_fft * np.sum(self._window**2.0))
+        scale = 2 / (self._n_frames * self._n_fft * np.sum(self._window**2.0))
         levels = np.empty((len(self._power), len(self.centres)))
         for k, centre in enumerate(self.centres):
             band = (self._freqs >= centre / 2**0.5) & (self._freqs < centre * 2**0.5)

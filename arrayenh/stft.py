@@ -13,6 +13,7 @@ import scipy.signal
 
 from arrayenh.errors import ConfigError, ShapeError
 
+MOST_OVERLAP = 8  # frames over one sample that are summed in single precision
 CHUNK = 64  # frames transformed at once: windowed copies stay in the cache
 LEAST_OVERLAP = 0.01  # of the maximum of Σ w²: below it the dual window amplifies rounding
 
@@ -175,7 +176,7 @@ class Synthesis:
 
     def __init__(self, stft: Stft) -> None:
         self.stft = stft
-        self._overlap = np.zeros(stft.lead, np.float32)
+        self._overlap = np.zeros(stft.lead)
         self._skip = stft.lead
 
     def push(self, spec: np.ndarray) -> np.ndarray:
@@ -192,7 +193,9 @@ class Synthesis:
             the last frame the caller cuts to the length of the signal.
         """
         stft, n_frames = self.stft, spec.shape[1]
-        out = np.zeros(stft.lead + n_frames * stft.hop, np.float32)
+        # many overlapping frames are summed in double: float32 would lose a digit
+        dtype = np.float64 if stft.n_fft > MOST_OVERLAP * stft.hop else np.float32
+        out = np.zeros(stft.lead + n_frames * stft.hop, dtype)
         out[: stft.lead] = self._overlap
         for start in range(0, n_frames, CHUNK):
             frames = scipy.fft.irfft(spec[:, start : start + CHUNK].T, stft.n_fft)
@@ -201,7 +204,7 @@ class Synthesis:
         self._overlap = out[n_frames * stft.hop :].copy()
         ready = out[min(self._skip, n_frames * stft.hop) : n_frames * stft.hop]
         self._skip -= min(self._skip, n_frames * stft.hop)
-        return ready
+        return ready.astype(np.float32, copy=False)
 
 
 def transform(stft: Stft, signal: np.ndarray, n_frames: int) -> np.ndarray:

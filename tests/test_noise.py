@@ -95,9 +95,9 @@ def test_a_burst_of_speech_does_not_lift_the_noise(burst_db):
 
 
 def test_presence_is_the_posterior_of_the_fixed_prior():
-    """P = 1 / (1 + (1 + ξ) exp(-γ ξ/(1 + ξ))): at γ = 0, 4 and 20 for ξ = 15 dB."""
+    """P = 1 / (1 + (1 + ξ) exp(-γ ξ/(1 + ξ))): at γ = 1e-6, 4 and 20 for ξ = 15 dB."""
     xi = 10**1.5
-    for gamma in (0.0, 4.0, 20.0):
+    for gamma in (1e-6, 4.0, 20.0):
         tracker = SppTracker(1, HOP, warm_up_seconds=HOP)
         _, presence = tracker.update(np.array([[2.0, 2.0 * gamma]]))
         wanted = 1 / (1 + (1 + xi) * np.exp(-gamma * xi / (1 + xi)))
@@ -120,9 +120,27 @@ def test_time_constants_are_those_of_sound_not_of_frames(hop):
     P = 0.03 of each frame's share is kept besides: 0.8 becomes 0.806 at 16 ms."""
     n = round(0.16 / hop)
     power = np.ones((1, 100 + n))
-    power[:, 100:] = 0
+    power[:, 100:] = 1e-9  # next to nothing; digital silence would tell nothing
     noise_psd, _ = SppTracker(1, hop).update(power)
     assert noise_psd[0, -1] == pytest.approx(0.8**10, rel=0.1)
+
+
+@pytest.mark.parametrize("start", [0, 150])
+def test_digital_silence_tells_nothing_of_the_noise(start):
+    """A second of zeros, at the start or between: after it the estimate is as without it.
+
+    A tracker that took the zeros for noise would call all that follows speech."""
+    power = periodogram(8, 200, 300)
+    n_zeros = round(1.0 / HOP)
+    gap = np.zeros((200, n_zeros))
+    noise_psd, presence = SppTracker(200, HOP).update(
+        np.concatenate([power[:, :start], gap, power[:, start:]], axis=1)
+    )
+    whole = np.r_[0:start, start + n_zeros : 300 + n_zeros]
+    expected_psd, expected_presence = SppTracker(200, HOP).update(power)
+    assert_array_equal(noise_psd[:, whole], expected_psd)
+    assert_array_equal(presence[:, whole], expected_presence)
+    assert not presence[:, start : start + n_zeros].any()
 
 
 def test_first_frames_are_averaged_as_noise():

@@ -21,8 +21,7 @@ def weighted_outer_sum(spec, weight, out):
     """out[f] = Σ_t weight[f, t] x xᴴ,  with x = spec[f, :, t]; summed in double."""
     n_freqs, n_mics, n_frames = spec.shape
     for f in prange(n_freqs):
-        re = np.empty((n_mics, n_frames), np.float32)
-        im = np.empty((n_mics, n_frames), np.float32)
+        re, im = np.empty_like(spec[f].real), np.empty_like(spec[f].imag)
         split(spec[f], re, im)
         w = weight[f].astype(np.float64)
         for i in range(n_mics):
@@ -44,8 +43,7 @@ def weighted_outer_sums(spec, weight_a, weight_b, out_a, out_b):
     """`weighted_outer_sum` with two weights at once: each product of spectra serves both."""
     n_freqs, n_mics, n_frames = spec.shape
     for f in prange(n_freqs):
-        re = np.empty((n_mics, n_frames), np.float32)
-        im = np.empty((n_mics, n_frames), np.float32)
+        re, im = np.empty_like(spec[f].real), np.empty_like(spec[f].imag)
         split(spec[f], re, im)
         a, b = weight_a[f].astype(np.float64), weight_b[f].astype(np.float64)
         for i in range(n_mics):

@@ -1,11 +1,14 @@
 """`arrayenh arrays`: geometries by name and from files."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from arrayenh.app import terminal
+
+if TYPE_CHECKING:
+    from arrayenh.geometry import MicArray
 
 app = typer.Typer(help="Microphone arrays: list them, look at one.")
 
@@ -25,9 +28,8 @@ def list_arrays(
         (array.name, str(array.n_mics), f"{1000 * array.aperture:.1f}", array.source or "")
         for array in arrays
     )
-    grid = terminal.table("Arrays", ("name", "microphones", "aperture mm", "source"), rows)
-    grid.columns[3].justify = "left"
-    terminal.out.print(grid)
+    columns = ("name", "microphones", "aperture mm", "source")
+    terminal.show_table("Arrays", columns, rows, prose=("source",))
     terminal.say("linearM-Xmm and circularM-Xmm take any number M and spacing or radius X.")
 
 
@@ -42,11 +44,12 @@ def show(
     as_json: Annotated[bool, typer.Option("--json", help="Print positions as JSON.")] = False,
 ) -> None:
     """Plot an array; with -o, save the picture, or the geometry as JSON, XML or CSV."""
-    from arrayenh.app.array_view import render_text, save_figure
-    from arrayenh.errors import GeometryError
-    from arrayenh.geometry import load_array, save_array
+    from arrayenh.app.array_view import MIN_WIDTH, render_text
+    from arrayenh.geometry import load_array
 
     array = load_array(name)
+    if output is not None:
+        save(array, output, overwrite)
     if as_json:
         terminal.show_json(
             {
@@ -56,19 +59,32 @@ def show(
             }
         )
     else:
-        terminal.out.print(terminal.escape(render_text(array)))
+        width = max(MIN_WIDTH, min(48, terminal.out.width - 2))
+        terminal.out.print(terminal.escape(render_text(array, width)))
         rows = (
             (str(m), *(f"{1000 * value:.1f}" for value in position))
             for m, position in enumerate(array.positions)
         )
-        terminal.out.print(terminal.table("", ("microphone", "x mm", "y mm", "z mm"), rows))
+        terminal.show_table("", ("microphone", "x mm", "y mm", "z mm"), rows)
         if array.source:
             terminal.say(array.source)
     if output is not None:
-        if output.exists() and not overwrite:
-            raise GeometryError(f"{output} exists; use --overwrite to replace it")
-        if output.suffix.lower() in (".json", ".xml", ".csv"):
-            save_array(array, output)
-        else:
-            save_figure(array, output)
         terminal.say(f"written: {output}")
+
+
+def save(array: "MicArray", output: Path, overwrite: bool) -> None:
+    """Write the geometry or the picture, as the suffix says."""
+    from arrayenh.app.array_view import FIGURE_SUFFIXES, save_figure
+    from arrayenh.app.outputs import check_file, check_folder
+    from arrayenh.array_files import READERS
+    from arrayenh.errors import ConfigError
+    from arrayenh.geometry import save_array
+
+    check_file(output, overwrite)
+    check_folder(output.parent)
+    if output.suffix.lower() in READERS:
+        save_array(array, output)
+    elif output.suffix.lower() in FIGURE_SUFFIXES:
+        save_figure(array, output)
+    else:
+        raise ConfigError(f"-o {output} should end in {', '.join((*FIGURE_SUFFIXES, *READERS))}")

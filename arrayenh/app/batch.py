@@ -37,7 +37,8 @@ class Request:
 
 def enhance_one(job: Job, request: Request, progress: "Progress | None" = None) -> "Summary":
     """Enhance one recording of the batch."""
-    from arrayenh.app.files import Outputs, enhance_file
+    from arrayenh.app.files import enhance_file
+    from arrayenh.app.outputs import Outputs
     from arrayenh.audio import open_recording
     from arrayenh.pipeline import Enhancer
 

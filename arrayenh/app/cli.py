@@ -3,6 +3,9 @@
 Heavy modules are imported inside the commands that need them, so that `--help` is quick.
 """
 
+import io
+import os
+import signal
 import sys
 import traceback
 from inspect import cleandoc
@@ -10,8 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
-from arrayenh.app import arrays, demo, enhance, inspect, score
-from arrayenh.errors import ArrayenhError
+from arrayenh.app import arrays, demo, enhance, inspect, score, terminal
 from arrayenh.version import __version__
 
 WRONG_REQUEST, CRASH, INTERRUPTED = 2, 70, 130
@@ -56,30 +58,51 @@ def options(
 
 def main() -> None:
     """Run the command and exit with its code."""
-    sys.exit(run(sys.argv[1:]))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: tidy up, then 130
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # an old locale is no reason to fail
+    code = run(sys.argv[1:])
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what Python flushes when it ends
+        if not isinstance(error, BrokenPipeError):
+            complain(f"the results cannot be written: {error.strerror}")
+            code = WRONG_REQUEST
+    sys.exit(code)
 
 
 def run(arguments: list[str]) -> int:
     """Run the command; return 0, 1 (some failed), 2 (wrong request), 70 or 130."""
     try:
         code = app(arguments or ["--help"], prog_name="arrayenh", standalone_mode=False)
+        if code == INTERRUPTED:  # typer's word for Ctrl-C
+            complain("interrupted")
         return code if isinstance(code, int) else 0
-    except ArrayenhError as error:
-        complain(str(error))
+    except terminal.FAILURES as error:
+        complain(terminal.words(error))
         return WRONG_REQUEST
     except UsageError as error:
-        complain(f"{error.format_message()} See 'arrayenh --help'.")
+        complain(usage(error))
         return WRONG_REQUEST
     except (KeyboardInterrupt, typer.Abort):
         complain("interrupted")
         return INTERRUPTED
-    except MemoryError:
-        complain("not enough memory; try a shorter --segment or fewer --jobs")
-        return WRONG_REQUEST
+    except SystemExit:  # so typer ends where nobody reads the results: they are written
+        return 0
     except Exception:  # the last resort of the program: a mistake of ours, said as such
         traceback.print_exc()
         complain("this is a bug in arrayenh: please report it with the lines above")
         return CRASH
+
+
+def usage(error: Any) -> str:
+    """What is wrong with the words of a command, and where the right ones are listed."""
+    message = error.format_message().strip()
+    stop = "" if message.endswith((".", "?", "!")) else "."
+    command = error.ctx.command_path if getattr(error, "ctx", None) else "arrayenh"
+    return f"{message}{stop} See '{command} --help'."
 
 
 def complain(line: str) -> None:

@@ -50,19 +50,16 @@ def command(
 
     Writes the recording, the clean speech, the output of every stage and report.html.
     """
-    from arrayenh.app.files import make_folder
+    from arrayenh.app.outputs import check_file, check_folder, make_folder
     from arrayenh.app.reports import demo_report
-    from arrayenh.audio import check_target, write
-    from arrayenh.errors import AudioError
+    from arrayenh.audio import write
     from arrayenh.scenes.demo import demo_scene
 
     report = output / "report.html"
-    names = ("recording", "clean", "das", "mvdr", "enhanced")
-    for name in names:
-        if output.exists():
-            check_target(output / f"{name}.wav", overwrite)
-    if report.exists() and not overwrite:
-        raise AudioError(f"{report} exists; use --overwrite to replace it")
+    check_folder(output)
+    check_file(report, overwrite)
+    for name in ("recording", "clean", "das", "mvdr", "enhanced"):
+        check_file(output / f"{name}.wav", overwrite)
     with terminal.progress(4, "demo") as progress:
         scene = demo_scene(seed, competing_talker)
         progress(1)
@@ -134,7 +131,7 @@ def show(scene: "DemoScene", stages: list[Stage], output: Path, as_json: bool) -
         rows = (
             (stage.name, *(cell(stage.scores[name].value) for name in SCORES)) for stage in stages
         )
-        terminal.out.print(terminal.table("Demo: stage by stage", ("stage", *heads), rows))
+        terminal.show_table("Demo: stage by stage", ("stage", *heads), rows)
         terminal.out.print(f"[dim]written[/] {terminal.escape(str(output / 'report.html'))}")
     terminal.say(SNR_NOTE)
     reasons = {score.reason for stage in stages for score in stage.scores.values() if score.reason}

@@ -1,38 +1,18 @@
 """`arrayenh enhance`: recordings in, clean voices out."""
 
-import os
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
-from multiprocessing import get_context
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from arrayenh.app import terminal
-from arrayenh.app.inputs import Job, channel_list, direction, plan
-from arrayenh.errors import ArrayenhError, ConfigError
+from arrayenh.app.batch import Request, batch, enhance_one
+from arrayenh.app.inputs import Job, direction, plan, selection
+from arrayenh.errors import ConfigError
 
 if TYPE_CHECKING:
     from arrayenh.app.files import Summary
-    from arrayenh.config import EnhanceConfig
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """Everything but the recording: the same for all of a batch."""
-
-    config: "EnhanceConfig"
-    array: str | None
-    mics: int | None
-    channels: tuple[int, ...] | None
-    pad: bool
-    stages: Path | None
-    report: Path | None
-    rate: int | None
-    normalise: bool
-    overwrite: bool
 
 
 def command(
@@ -118,7 +98,7 @@ def command(
     """
     from arrayenh.app.profiles import resolve
 
-    chosen = channel_list(channels)
+    chosen = selection(mics, channels)
     options = {
         "beamformer": beamformer,
         "masks": masks,
@@ -128,9 +108,6 @@ def command(
         "segment_seconds": segment,
         "reference": chosen[0] if reference is None and chosen else reference,
     }
-    planned = plan(recordings, output)
-    if report is not None and len(planned) > 1:
-        raise ConfigError(f"--report is one file for {len(planned)} recordings")
     request = Request(
         resolve(profile, options),
         array,
@@ -143,6 +120,8 @@ def command(
         normalise,
         overwrite,
     )
+    planned = plan(recordings, output)
+    check(request, planned)
     if len(planned) == 1:
         with terminal.progress(1, Path(planned[0].recording).name) as progress:
             done: list[Summary | str] = [enhance_one(planned[0], request, progress)]
@@ -155,61 +134,25 @@ def command(
     finish(planned, done, as_json)
 
 
-def enhance_one(job: Job, request: Request, progress=lambda part: None) -> "Summary":  # type: ignore[no-untyped-def]
-    """Enhance one recording of the batch."""
-    from arrayenh.app.files import Outputs, enhance_file, make_folder
-    from arrayenh.audio import LEAST_RATE, MOST_RATE, open_recording
+def check(request: Request, planned: list[Job]) -> None:
+    """Refuse what is wrong for any recording, before the first of them."""
+    from arrayenh.audio import LEAST_RATE, MOST_RATE
     from arrayenh.pipeline import Enhancer
 
     if request.rate is not None and not LEAST_RATE <= request.rate <= MOST_RATE:
-        raise ConfigError(f"--rate must be 8000 to 192000 Hz; got {request.rate}")
-    source = open_recording(job.recording, request.mics, request.channels, request.pad)
-    make_folder(job.output.parent)
-    outputs = Outputs(
-        job.output,
-        request.stages,
-        request.report,
-        request.rate,
-        request.normalise,
-        request.overwrite,
-    )
-    summary = enhance_file(Enhancer(request.config, request.array), source, outputs, progress)
-    if request.mics is not None and request.mics < source.n_channels:
-        line = f"the first {request.mics} of {source.n_channels} channels are used"
-        summary = with_line(summary, line)
-    return summary
-
-
-def with_line(summary: "Summary", line: str) -> "Summary":
-    """The summary with one more line in its log."""
-    from dataclasses import replace
-
-    return replace(summary, log=(line, *summary.log))
-
-
-def attempt(job: Job, request: Request) -> "Summary | str":
-    """Enhance one of a batch; a failure is its message, not the batch's end."""
-    try:
-        return enhance_one(job, request)
-    except ArrayenhError as error:
-        return str(error)
-
-
-def batch(planned: list[Job], request: Request, jobs: int) -> "Iterator[Summary | str]":
-    """Results in the order of the jobs."""
-    if jobs == 1:
-        yield from (attempt(job, request) for job in planned)
-        return
-    threads = max(1, (os.cpu_count() or 1) // jobs)
-    with ProcessPoolExecutor(
-        min(jobs, len(planned)), get_context("spawn"), limit_threads, (threads,)
-    ) as pool:
-        yield from pool.map(attempt, planned, [request] * len(planned))
-
-
-def limit_threads(threads: int) -> None:
-    """Let the workers of a batch share the processors."""
-    os.environ["NUMBA_NUM_THREADS"] = str(threads)
+        raise ConfigError(f"--rate must be {LEAST_RATE} to {MOST_RATE} Hz; got {request.rate}")
+    if request.report is not None and len(planned) > 1:
+        raise ConfigError(
+            f"--report is one file for {len(planned)} recordings; enhance one, or leave it out"
+        )
+    if request.stages is not None:
+        (place, count), *_ = Counter(job.within / job.output.stem for job in planned).most_common(1)
+        if count > 1:
+            raise ConfigError(
+                f"{count} recordings would write {request.stages / place}.*.wav; "
+                f"give each its own --stages folder"
+            )
+    Enhancer(request.config, request.array)
 
 
 def finish(planned: list[Job], done: "list[Summary | str]", as_json: bool) -> None:
@@ -223,7 +166,11 @@ def finish(planned: list[Job], done: "list[Summary | str]", as_json: bool) -> No
     ]
     summaries = [result for result in done if not isinstance(result, str)]
     if as_json:
-        results = [files.as_json(summary) for summary in summaries]
+        results = [
+            files.as_json(result) | {"input": job.recording}
+            for job, result in zip(planned, done, strict=True)
+            if not isinstance(result, str)
+        ]
         errors = [{"input": name, "error": message} for name, message in failed]
         terminal.show_json(
             results[0] if len(planned) == 1 else {"enhanced": results, "failed": errors}

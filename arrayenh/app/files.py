@@ -1,6 +1,5 @@
 """From a recording on disk to files: the chain in bounded memory, written whole."""
 
-import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -12,35 +11,16 @@ from typing import Any
 
 import numpy as np
 
+from arrayenh.app.outputs import SETTINGS, Outputs, make_folder
 from arrayenh.app.profiles import as_toml
-from arrayenh.audio import AudioWriter, RecordingFile, check_target, headroom, resample
+from arrayenh.array_files import write_whole
+from arrayenh.audio import AudioWriter, RecordingFile, headroom, resample
 from arrayenh.errors import AudioError
 from arrayenh.pipeline import RATE, Enhancer, Session
 
 Progress = Callable[[float], None]
 REPORT_SECONDS = 120  # from the start, of each stage, kept for the report's excerpt
 PEAK_DBFS = -1.0  # of a normalised output
-
-
-@dataclass(frozen=True, slots=True)
-class Outputs:
-    """Where the results of one recording go.
-
-    `rate` is the rate of the enhanced file, Hz; None: that of the recording.
-    """
-
-    enhanced: Path
-    stages: Path | None = None
-    report: Path | None = None
-    rate: int | None = None
-    normalise: bool = False
-    overwrite: bool = False
-
-    def check(self) -> None:
-        """Refuse, before any work, what could not be written after it."""
-        check_target(self.enhanced, self.overwrite)
-        if self.report and self.report.exists() and not self.overwrite:
-            raise AudioError(f"{self.report} exists; use --overwrite to replace it")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +61,13 @@ def enhance_file(
     AudioError
         If the input is damaged, or an output exists or cannot be written.
     """
-    outputs.check()
+    outputs.check(enhancer.config, source)
     started = time.perf_counter()
     session = enhancer.open(source)
     rate = outputs.rate or source.sample_rate
     n_samples = -(-source.n_samples * rate // source.sample_rate)
+    for folder in outputs.folders:
+        make_folder(folder)
     with ExitStack() as stack:
         spool = stack.enter_context(Spool(outputs.enhanced.parent))
         listener = Listener(session, outputs, stack)
@@ -117,7 +99,7 @@ def enhance_file(
         seconds,
         elapsed,
         elapsed / seconds,
-        listener.level_change_db,
+        listener.level_change_db(gain),
         0.0 if outputs.normalise else max(0.0, float(-20 * np.log10(gain))),
         (*session.log, *rate_note(rate)),
     )
@@ -169,31 +151,27 @@ class Listener:
                 self._excerpt.setdefault(name, []).append(samples)
         return piece
 
-    @property
-    def level_change_db(self) -> float | None:
-        """Level of the result over that of the reference microphone, dB."""
-        before, after = self._power["reference"], self._power["enhanced"]
+    def level_change_db(self, gain: float) -> float | None:
+        """Level of the result, written with `gain`, over that of the reference microphone, dB."""
+        before, after = self._power["reference"], gain**2 * self._power["enhanced"]
         return float(10 * np.log10(after / before)) if before > 0 and after > 0 else None
 
     def report(self, enhancer: Enhancer, summary: Summary) -> None:
         """Write the report and the settings, where asked for."""
         if self.outputs.stages:
-            text = as_toml(enhancer.config)
-            (self.outputs.stages / "enhance.toml").write_text(text, encoding="utf-8")
+            write_whole(self.outputs.stages / SETTINGS, as_toml(enhancer.config).encode())
         if self.outputs.report:
             from arrayenh.app.reports import enhancement_report
 
             enhancement_report(self.outputs, summary, self._excerpts(), enhancer.array)
 
     def _open(self) -> None:
-        folder = self.outputs.stages
-        if folder is None:
+        if self.outputs.stages is None:
             return
-        make_folder(folder)
         for name in self.names:
             self._writers[name] = self._stack.enter_context(
                 AudioWriter(
-                    folder / f"{self.outputs.enhanced.stem}.{name}.wav",
+                    self.outputs.stage(name),
                     RATE,
                     1,
                     self.session.n_samples,
@@ -222,6 +200,7 @@ class Spool:
         self.peak = max(self.peak, float(np.abs(samples).max(initial=0.0)))
         try:
             self._file.write(np.ascontiguousarray(samples, np.float32).tobytes())
+            self._file.flush()  # a full disk is told here, not when it is read
         except OSError as error:
             raise AudioError(f"no room to write the result: {error.strerror}") from error
 
@@ -243,14 +222,6 @@ class Spool:
         trace: TracebackType | None,
     ) -> None:
         self._file.close()
-
-
-def make_folder(folder: Path) -> None:
-    """Make an output folder, or say in one line why not."""
-    try:
-        os.makedirs(folder, exist_ok=True)
-    except OSError as error:
-        raise AudioError(f"the folder {folder} cannot be made: {error.strerror}") from error
 
 
 def as_json(summary: Summary) -> dict[str, Any]:

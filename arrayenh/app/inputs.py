@@ -9,14 +9,17 @@ from arrayenh.audio import SUFFIXES, split_paths
 from arrayenh.errors import AudioError, ConfigError
 
 MARK = "_enhanced"
+OTHER_SUFFIXES = frozenset({".mp3", ".m4a", ".mp4", ".aac", ".wma", ".opus", ".oga", ".webm"})
+"""Of sound that we do not write: as the name of a folder, certainly a mistake."""
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One recording and where its result goes."""
+    """One recording, where its result goes, and the folder in which it stands below REC."""
 
     recording: str
     output: Path
+    within: Path = Path()
 
 
 def plan(recordings: Sequence[str], output: Path | None) -> list[Job]:
@@ -29,15 +32,21 @@ def plan(recordings: Sequence[str], output: Path | None) -> list[Job]:
     ConfigError
         If `output` is a file for several recordings, or two recordings share an output.
     """
-    found = dict(entry for recording in recordings for entry in find(recording))
-    if output is not None and output.suffix.lower() in SUFFIXES:
+    found: dict[str, Path] = {}
+    for name, within in (entry for recording in recordings for entry in find(recording)):
+        found.setdefault(name, within)
+    if output is not None and output.suffix.lower() in OTHER_SUFFIXES and not output.is_dir():
+        raise ConfigError(
+            f"-o {output}: {output.suffix} cannot be written; use {', '.join(sorted(SUFFIXES))}"
+        )
+    if output is not None and output.suffix.lower() in SUFFIXES and not output.is_dir():
         if len(found) != 1:
             raise ConfigError(
                 f"-o {output} is one file for {len(found)} recordings; give a folder instead"
             )
         return [Job(next(iter(found)), output)]
     jobs = [
-        Job(recording, place(Path(split_paths(recording)[0]), within, output))
+        Job(recording, place(Path(split_paths(recording)[0]), within, output), within)
         for recording, within in found.items()
     ]
     taken: dict[Path, str] = {}
@@ -53,14 +62,17 @@ def plan(recordings: Sequence[str], output: Path | None) -> list[Job]:
 def find(recording: str) -> Iterator[tuple[str, Path]]:
     """Each recording that REC names, and the folder it stands in below REC."""
     path = Path(recording)
+    if not recording.strip():
+        raise AudioError("an empty REC names no recording; give a file, a folder or a glob")
     if path.is_dir():
         inside = sorted(p for p in path.rglob("*") if is_recording(p))
         if not inside:
             raise AudioError(f"the folder {recording} holds no recording")
         yield from ((str(p), p.parent.relative_to(path)) for p in inside)
-    elif glob.has_magic(recording) and not path.exists():
-        matches = sorted(p for p in map(Path, glob.glob(recording, recursive=True)))
-        inside = [p for p in matches if is_recording(p)]
+    elif glob.has_magic(recording) and not all(p.exists() for p in split_paths(recording)):
+        inside = sorted(
+            p for p in map(Path, glob.glob(recording, recursive=True)) if is_recording(p)
+        )
         if not inside:
             raise AudioError(f"no recording matches {recording}")
         yield from ((str(p), Path()) for p in inside)
@@ -72,7 +84,7 @@ def is_recording(path: Path) -> bool:
     """Whether a folder scan takes this file: sound, and not a result of ours."""
     return (
         path.suffix.lower() in SUFFIXES
-        and not path.stem.endswith(MARK)
+        and f"{MARK}." not in path.name  # a stage is NAME_enhanced.mvdr.wav
         and not path.name.startswith(".")
         and path.is_file()
     )
@@ -82,6 +94,20 @@ def place(first: Path, within: Path, folder: Path | None) -> Path:
     """Output of a recording: beside it, or in a folder that mirrors the inputs' tree."""
     parent = first.parent if folder is None else folder / within
     return parent / f"{first.stem}{MARK}.wav"
+
+
+def selection(mics: int | None, channels: str | None) -> tuple[int, ...] | None:
+    """The channels of --channels, where it and --mics make sense for any recording."""
+    chosen = channel_list(channels)
+    if mics is not None and mics < 1:
+        raise ConfigError(f"--mics must be at least 1; got {mics}")
+    if chosen and (min(chosen) < 0 or len(set(chosen)) < len(chosen)):
+        raise ConfigError(
+            f"--channels names each channel once, from 0 on; got {', '.join(map(str, chosen))}"
+        )
+    if chosen and mics is not None and mics != len(chosen):
+        raise ConfigError(f"--mics {mics} contradicts the {len(chosen)} of --channels")
+    return chosen
 
 
 def channel_list(text: str | None) -> tuple[int, ...] | None:

@@ -1,15 +1,28 @@
 """`arrayenh inspect`: what is in a recording, channel by channel."""
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from arrayenh.app import terminal
-from arrayenh.app.inputs import channel_list
+from arrayenh.app.inputs import find, selection
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from arrayenh.audio import RecordingFile
     from arrayenh.channels import ChannelReport
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Inspection:
+    """What was found in a recording; levels (M, bands) in dBFS around `centres`, Hz."""
+
+    source: "RecordingFile"
+    reports: "tuple[ChannelReport, ...]"
+    centres: list[float]
+    levels_dbfs: "np.ndarray"
 
 
 def command(
@@ -20,11 +33,39 @@ def command(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Print levels, faults and octave-band spectra of every channel."""
+    names = [name for name, _ in find(recording)]
+    chosen = selection(mics, channels)
+    found: list[Inspection] = []
+    failed: list[str] = []
+    for name in names:
+        try:
+            found.append(look(name, mics, chosen, pad))
+        except terminal.FAILURES as error:
+            if len(names) == 1:
+                raise
+            failed.append(f"{name}: {terminal.words(error)}")
+    if as_json:
+        results = [as_dict(inspection) for inspection in found]
+        terminal.show_json(results[0] if len(names) == 1 else results)
+    else:
+        for inspection in found:
+            show(inspection)
+    if failed:
+        terminal.say(f"{len(failed)} of {len(names)} recordings cannot be read:")
+        for line in failed:
+            terminal.say(f"  {line}")
+        raise typer.Exit(1)
+
+
+def look(
+    recording: str, mics: int | None, channels: tuple[int, ...] | None, pad: bool
+) -> Inspection:
+    """Hear a recording once, in blocks."""
     from arrayenh.audio import open_recording
-    from arrayenh.channels import ChannelSurvey, faults_text
+    from arrayenh.channels import ChannelSurvey
     from arrayenh.spectra import OctaveBands
 
-    source = open_recording(recording, mics, channel_list(channels), pad)
+    source = open_recording(recording, mics, channels, pad)
     survey = ChannelSurvey(source.n_mics, source.sample_rate, source.channels)
     bands = OctaveBands(source.n_mics, source.sample_rate)
     with terminal.progress(source.n_samples, source.name) as progress:
@@ -33,23 +74,26 @@ def command(
             survey.update(block)
             bands.update(block)
             progress(done := done + block.shape[1])
-    reports, levels = survey.report(), bands.levels_dbfs()
-    if as_json:
-        terminal.show_json(as_dict(source, reports, bands.centres, levels.tolist()))
-        return
-    seconds = source.n_samples / source.sample_rate
+    return Inspection(source, survey.report(), bands.centres, bands.levels_dbfs())
+
+
+def show(inspection: Inspection) -> None:
+    """An inspection for people."""
+    from arrayenh.channels import faults_text
+
+    source, reports = inspection.source, inspection.reports
     terminal.out.print(
-        f"{terminal.escape(source.name)}: {source.n_mics} channels, {seconds:.2f} s, "
-        f"{source.sample_rate} Hz, {source.subtype}"
+        f"{terminal.escape(source.name)}: {source.n_mics} channel{'s' * (source.n_mics > 1)}, "
+        f"{source.n_samples / source.sample_rate:.2f} s, {source.sample_rate} Hz, {source.subtype}"
     )
     columns = ("channel", "level dBFS", "peak dBFS", "crest dB", "DC", "clipped %", "faults")
-    terminal.out.print(terminal.table("Channels", columns, map(row, source.channels, reports)))
-    named = [f"{centre:g} Hz" for centre in bands.centres]
+    terminal.show_table("Channels", columns, map(row, source.channels, reports), prose=("faults",))
+    named = [f"{centre:g} Hz" for centre in inspection.centres]
     spectra = (
-        (str(channel), *(f"{level:.0f}" for level in row_levels))
-        for channel, row_levels in zip(source.channels, levels, strict=True)
+        (str(channel), *("n/a" if level != level else f"{level:.0f}" for level in levels))
+        for channel, levels in zip(source.channels, inspection.levels_dbfs, strict=True)
     )
-    terminal.out.print(terminal.table("Octave bands, dBFS", ("channel", *named), spectra))
+    terminal.show_table("Octave bands, dBFS", ("channel", *named), spectra)
     terminal.warn(line for report in reports for line in faults_text(report))
 
 
@@ -66,25 +110,23 @@ def row(channel: int, report: "ChannelReport") -> tuple[str, ...]:
     )
 
 
-def as_dict(
-    source: "RecordingFile",
-    reports: "tuple[ChannelReport, ...]",
-    centres: list[float],
-    levels: list[list[float]],
-) -> dict[str, Any]:
+def as_dict(inspection: Inspection) -> dict[str, Any]:
     """The same for scripts."""
+    source = inspection.source
     return {
         "name": source.name,
         "sample_rate": source.sample_rate,
         "n_samples": source.n_samples,
         "subtype": source.subtype,
-        "octave_bands_hz": centres,
+        "octave_bands_hz": inspection.centres,
         "channels": [
             {
                 "channel": channel,
                 **{key: getattr(report, key) for key in report.__dataclass_fields__},
-                "octave_levels_dbfs": level,
+                "octave_levels_dbfs": levels.tolist(),
             }
-            for channel, report, level in zip(source.channels, reports, levels, strict=True)
+            for channel, report, levels in zip(
+                source.channels, inspection.reports, inspection.levels_dbfs, strict=True
+            )
         ],
     }

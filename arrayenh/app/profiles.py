@@ -36,16 +36,18 @@ def load_profile(name: str) -> dict[str, Any]:
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"profile {name} is not TOML: {error}") from error
     known = [field.name for field in fields(EnhanceConfig)]
-    for key in settings:
+    for key, value in settings.items():
         if key not in known:
             raise ConfigError(f"profile {name}: unknown key {key!r}; known are {', '.join(known)}")
+        if not isinstance(value, int | float | str):
+            raise ConfigError(f"profile {name}: {key} should be a number or a word; got {value}")
     return settings
 
 
 def read_text(name: str) -> str:
     """Text of a profile file."""
     try:
-        return Path(name).read_text(encoding="utf-8")
+        return Path(name).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(
             f"unknown profile {name!r}: neither a TOML file that can be read nor one of "
@@ -59,6 +61,10 @@ def resolve(profile: str | None, options: Mapping[str, Any]) -> EnhanceConfig:
 
     settings = load_profile(profile) if profile else {}
     settings |= {key: value for key, value in options.items() if value is not None}
+    if isinstance(segment := settings.get("segment_seconds"), int | float):
+        # the default crossfade, unless the segments are too short for it
+        longest = segment / 2 if segment > 0 else 0.0
+        settings.setdefault("crossfade_seconds", min(EnhanceConfig().crossfade_seconds, longest))
     try:
         # strict JSON takes an object for the dataclass and 1 for 1.0, but not "1" for 1
         return TypeAdapter(EnhanceConfig).validate_json(json.dumps(settings), strict=True)

@@ -13,7 +13,8 @@ from arrayenh.pipeline import RATE
 
 if TYPE_CHECKING:
     from arrayenh.app.demo import Stage
-    from arrayenh.app.files import Outputs, Summary
+    from arrayenh.app.files import Summary
+    from arrayenh.app.outputs import Outputs
     from arrayenh.scenes.demo import DemoScene
 
 NAMES = {"reference": "input", "das": "delay-and-sum", "mvdr": "MVDR", "mmse-lsa": "MMSE-LSA"}

@@ -9,6 +9,8 @@ from arrayenh.app import terminal
 from arrayenh.errors import AudioError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import numpy as np
 
     from arrayenh.evaluation.metrics import Score
@@ -44,10 +46,9 @@ def command(
             cells = [shown(before[name]), shown(score), f"{gain:+.3f}" if gain == gain else "n/a"]
         rows.append((name, *cells, METRICS[name].unit))
     columns = ("score", "noisy", "estimate", "gain", "unit") if before else ("score", "", "unit")
-    terminal.out.print(terminal.table(str(estimate), columns, rows))
-    terminal.warn(
-        f"{name}: {score.reason}" for name, score in after.items() if score.reason is not None
-    )
+    terminal.show_table(str(estimate), columns, rows)
+    terminal.warn(reasons(after, ""))
+    terminal.warn(reasons(before or {}, "noisy "))
 
 
 def load(paths: list[Path], channel: int) -> "tuple[list[np.ndarray], int]":
@@ -59,10 +60,13 @@ def load(paths: list[Path], channel: int) -> "tuple[list[np.ndarray], int]":
         if recording.sample_rate != recordings[0].sample_rate:
             raise AudioError(
                 f"{path} has {recording.sample_rate} Hz but {paths[0]} has "
-                f"{recordings[0].sample_rate} Hz"
+                f"{recordings[0].sample_rate} Hz; resample one of them"
             )
-        if not 0 <= channel < recording.n_mics:
-            raise AudioError(f"{path} has {recording.n_mics} channels: no channel {channel}")
+        if recording.n_mics > 1 and not 0 <= channel < recording.n_mics:
+            raise AudioError(
+                f"{path} has {recording.n_mics} channels, 0 to {recording.n_mics - 1}: "
+                f"no channel {channel}"
+            )
     lengths = [recording.n_samples for recording in recordings]
     shortest = min(lengths)
     if max(lengths) > shortest * (1 + MOST_EXCESS):
@@ -74,7 +78,17 @@ def load(paths: list[Path], channel: int) -> "tuple[list[np.ndarray], int]":
         terminal.warn(
             [f"lengths differ, {shortest} to {max(lengths)} samples: all cut to shortest"]
         )
-    return [r.samples[channel, :shortest] for r in recordings], recordings[0].sample_rate
+    signals = [r.samples[channel if r.n_mics > 1 else 0, :shortest] for r in recordings]
+    return signals, recordings[0].sample_rate
+
+
+def reasons(found: "Mapping[str, Score]", which: str) -> list[str]:
+    """A line for each reason why scores are missing."""
+    names: dict[str, list[str]] = {}
+    for name, score in found.items():
+        if score.reason is not None:
+            names.setdefault(score.reason, []).append(which + name)
+    return [f"{', '.join(missing)}: {reason}" for reason, missing in names.items()]
 
 
 def as_dict(
@@ -86,6 +100,9 @@ def as_dict(
         "reasons": {name: score.reason for name, score in after.items() if score.reason},
     }
     if before:
+        result["noisy_reasons"] = {
+            name: score.reason for name, score in before.items() if score.reason
+        }
         result["noisy"] = {name: score.value for name, score in before.items()}
         result["gains"] = {
             f"delta_{name}": score.value - before[name].value for name, score in after.items()

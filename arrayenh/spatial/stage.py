@@ -10,6 +10,8 @@ from arrayenh.spatial.masks import SppMasks
 from arrayenh.spatial.steering import plane_wave
 from arrayenh.stft import Analysis, Stft, Synthesis
 
+STEERED_LOADING = 1e-2  # relative: geometry and direction never are exact
+
 
 class SegmentFilter:
     """Applies the weights of each segment, with a crossfade from those before.
@@ -86,6 +88,9 @@ class SpatialStage:
         self._stft, self._n_mics = stft, n_mics
         self._masks = SppMasks(stft.n_freqs, stft.hop / sample_rate)
         self._filter = self.new_filter()
+        steered = config.doa is not None
+        usual = STEERED_LOADING if steered else beamformers.LOADING
+        self._loading = usual if config.loading is None else config.loading
         self._azimuths_deg: list[float] = []
         self._n_passed = self._n_bins = 0
 
@@ -132,32 +137,30 @@ class SpatialStage:
         return lines
 
     def _estimate(self, spec: np.ndarray) -> np.ndarray:
-        config = self.config
+        config, there = self.config, statistics.sounding(spec)
+        self._n_passed += int(np.sum(~there))
+        self._n_bins += len(there)
         if config.beamformer == "mvdr" and config.doa is None:
-            return self._counted(spec, *self._blind(spec, self._mask(spec)))
+            return self._blind(spec, self._mask(spec, there), there)
         auto = not isinstance(config.doa, int | float)
-        mask = self._mask(spec) if auto or config.beamformer == "mvdr" else None
+        mask = self._mask(spec, there) if auto or config.beamformer == "mvdr" else None
         steering = self._steering(spec, mask)
         if config.beamformer == "das":
             return beamformers.delay_and_sum(steering)
         assert mask is not None
-        return self._counted(
-            spec,
-            *statistics.steered_mvdr(spec, mask, steering, self.reference, config.loading),
+        weights, _ = statistics.steered_mvdr(
+            spec, mask, steering, self.reference, self._loading, there
         )
-
-    def _blind(self, spec: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, int]:
-        return statistics.blind_mvdr(spec, mask, self.reference, self.config.loading)
-
-    def _mask(self, spec: np.ndarray) -> np.ndarray:
-        return self._masks.estimate(
-            spec, lambda mask: beamformers.apply(self._blind(spec, mask)[0], spec)
-        )
-
-    def _counted(self, spec: np.ndarray, weights: np.ndarray, n_passed: int) -> np.ndarray:
-        self._n_passed += n_passed
-        self._n_bins += len(spec)
         return weights
+
+    def _blind(self, spec: np.ndarray, mask: np.ndarray, there: np.ndarray) -> np.ndarray:
+        loading = beamformers.LOADING if self.config.doa is not None else self._loading
+        return statistics.blind_mvdr(spec, mask, self.reference, loading, there)[0]
+
+    def _mask(self, spec: np.ndarray, there: np.ndarray) -> np.ndarray:
+        return self._masks.estimate(
+            spec, lambda mask: beamformers.apply(self._blind(spec, mask, there), spec)
+        )
 
     def _steering(self, spec: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
         assert self.array is not None  # Enhancer refuses to steer without one

@@ -19,7 +19,11 @@ CLEAN_SNR = 10.0  # power ratio of a bin above which loading grows
 
 
 def blind_mvdr(
-    spec: np.ndarray, mask: np.ndarray, reference: int, loading: float
+    spec: np.ndarray,
+    mask: np.ndarray,
+    reference: int,
+    loading: float,
+    there: np.ndarray | None = None,
 ) -> tuple[np.ndarray, int]:
     """`beamformers.souden_mvdr` from a speech mask m: Φₛ from m², Φₙ from (1 - m)².
 
@@ -33,6 +37,8 @@ def blind_mvdr(
         In [0, 1].
     reference : int
     loading : float
+    there : bool ndarray, shape (F,), optional
+        `sounding(spec)`, where it is known already.
 
     Returns
     -------
@@ -41,7 +47,7 @@ def blind_mvdr(
         Bins without statistics, which pass the reference microphone.
     """
     weights = passing(spec.shape[0], spec.shape[1], reference)
-    there = sounding(spec)
+    there = sounding(spec) if there is None else there
     if there.any():
         speech_cov, noise_cov = covariances(spec, mask, there)
         loadings = adaptive_loading(speech_cov, noise_cov, loading)
@@ -61,10 +67,11 @@ def steered_mvdr(
     steering: np.ndarray,
     reference: int,
     loading: float,
+    there: np.ndarray | None = None,
 ) -> tuple[np.ndarray, int]:
     """`beamformers.mvdr` towards `steering`, Φₙ from (1 - m)²; otherwise as `blind_mvdr`."""
     weights = passing(spec.shape[0], spec.shape[1], reference)
-    there = sounding(spec)
+    there = sounding(spec) if there is None else there
     if there.any():
         speech_cov, noise_cov = covariances(spec, mask, there)
         loadings = adaptive_loading(speech_cov, noise_cov, loading)
@@ -141,8 +148,7 @@ def passing(n_freqs: int, n_mics: int, reference: int) -> np.ndarray:
 
 def sounding(spec: np.ndarray) -> np.ndarray:
     """Whether every microphone hears something in a bin, bool, shape (F,)."""
-    parts = spec.view(np.float32)
-    power = np.einsum("fmt,fmt->fm", parts, parts)
+    power = sum(np.einsum("fmt,fmt->fm", part, part) for part in (spec.real, spec.imag))
     return power.min(axis=1) > EMPTY * max(power.max(initial=0), 1e-20)
 
 
