@@ -15,7 +15,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import soundfile
@@ -314,14 +314,18 @@ def open_sound(path: Path) -> soundfile.SoundFile:
     """Open a sound file, or say in one line why not."""
     check_source(path)
     try:
-        # bytes: soundfile would refuse a name that is not text
-        return soundfile.SoundFile(path if os.name == "nt" else os.fsencode(path))
+        return soundfile.SoundFile(file_name(path))
     except (soundfile.LibsndfileError, TypeError) as error:
         # a .raw file makes soundfile ask for a rate by TypeError
         reason = getattr(error, "error_string", "").rstrip(".") or "no known sound format"
         raise AudioError(
             f"{path} cannot be read as audio: {reason}; give WAV, FLAC, OGG, AIFF, CAF or W64"
         ) from error
+
+
+def file_name(path: Path) -> Path | bytes:
+    """The name as soundfile takes it, which refuses one that is not text."""
+    return path if os.name == "nt" else os.fsencode(path)
 
 
 def check_source(path: Path) -> None:
@@ -520,18 +524,18 @@ class AudioWriter:
             kind = "RF64"  # the same samples behind a header that can count them
         # a short name: that of the file may be as long as the system allows
         self._temporary = self.path.with_name(f".arrayenh-{secrets.token_hex(4)}.part")
+        self._n_written = 0
         try:
-            self._file = WatchedFile(self._temporary, "xb")
-        except OSError as error:
-            raise AudioError(f"{self.path} cannot be written: {error.strerror}") from error
-        try:
+            self._temporary.open("xb").close()  # libsndfile has no words for what may be wrong
             self._sound = self._open(kind, sample_rate, n_channels, subtype)
         except soundfile.LibsndfileError as error:
-            self._discard()
+            self._temporary.unlink()
             raise AudioError(
                 f"{self.path} cannot be written ({n_channels} channels, {sample_rate} Hz): "
                 f"{error.error_string}"
             ) from error
+        except OSError as error:
+            raise AudioError(f"{self.path} cannot be written: {error.strerror}") from error
         for key, value in (metadata or {}).items():
             with suppress(soundfile.LibsndfileError):  # W64 has no place for words
                 setattr(self._sound, key, value)
@@ -540,25 +544,22 @@ class AudioWriter:
         self, kind: str, sample_rate: int, n_channels: int, subtype: str | None
     ) -> soundfile.SoundFile:
         """Begin the file, in the format's own subtype where it has not the one asked for."""
-        own = soundfile.default_subtype(kind)
+        own, name = soundfile.default_subtype(kind), file_name(self._temporary)
         try:
             if not soundfile.check_format(kind, subtype or ""):
                 subtype = own
-            return soundfile.SoundFile(
-                self._file, "w", sample_rate, n_channels, subtype, format=kind
-            )
+            return soundfile.SoundFile(name, "w", sample_rate, n_channels, subtype, format=kind)
         except soundfile.LibsndfileError:  # MP3 in WAV, Opus at 44.1 kHz: only said on opening
-            return soundfile.SoundFile(self._file, "w", sample_rate, n_channels, own, format=kind)
+            return soundfile.SoundFile(name, "w", sample_rate, n_channels, own, format=kind)
 
     def write(self, block: np.ndarray) -> None:
         """Append a block, shape (M, n)."""
         try:
             self._sound.write(np.ascontiguousarray(block.T))
-            if self._file.error:
-                raise self._file.error
-        except (OSError, AssertionError, soundfile.LibsndfileError) as error:
+        except (AssertionError, soundfile.LibsndfileError) as error:
             # soundfile asserts that every frame was taken: short on a full disk
-            raise self._failure(error) from error
+            raise AudioError(f"{self.path} cannot be written: is the disk full?") from error
+        self._n_written += block.shape[1]
 
     def __enter__(self) -> "AudioWriter":
         return self
@@ -570,49 +571,23 @@ class AudioWriter:
         trace: TracebackType | None,
     ) -> None:
         try:
-            try:
-                self._sound.close()
-            finally:
-                self._file.close()
+            self._sound.close()
             if error is None:
-                if self._file.error:
-                    raise self._file.error
+                self._check_end()
                 os.replace(self._temporary, self.path)
         except (OSError, soundfile.LibsndfileError) as problem:
-            raise self._failure(problem) from problem
+            if error is None:
+                words = getattr(problem, "strerror", None) or "is the disk full?"
+                raise AudioError(f"{self.path} cannot be written: {words}") from problem
         finally:
-            self._discard()
+            self._temporary.unlink(missing_ok=True)
 
-    def _failure(self, error: BaseException) -> BaseException:
-        reason = self._file.error or error
-        if not isinstance(reason, Exception):
-            return reason
-        words = getattr(reason, "strerror", None) or "is the disk full?"
-        return AudioError(f"{self.path} cannot be written: {words}")
-
-    def _discard(self) -> None:
-        self._file.close()
-        self._temporary.unlink(missing_ok=True)
-
-
-class WatchedFile(io.FileIO):
-    """A file that remembers what went wrong in writing.
-
-    Encoders forget the errors of closing, and what is raised here, Ctrl-C too, goes no
-    farther than libsndfile.
-    """
-
-    error: BaseException | None = None
-
-    def write(self, content: Any) -> int:
-        """Write all of the bytes; fewer are written only if there is an `error`."""
-        view, done = memoryview(content), 0
-        try:
-            while done < len(view):
-                done += super().write(view[done:]) or 0
-        except BaseException as error:
-            self.error = self.error or error
-        return done
+    def _check_end(self) -> None:
+        """Read the last frame: encoders do not tell of a disk that fills up as they close."""
+        if self._n_written and self._sound.format in ("FLAC", "OGG"):
+            with open_sound(self._temporary) as sound:
+                sound.seek(self._n_written - 1)
+                read_frames(sound, 1, self._temporary)
 
 
 def check_target(path: Path, overwrite: bool) -> None:

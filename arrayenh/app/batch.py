@@ -73,11 +73,8 @@ def batch(planned: list[Job], request: Request, jobs: int) -> "Iterator[Summary 
         yield from (attempt(job, request) for job in planned)
         return
     with workers(min(jobs, len(planned))) as pool:
-        before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # which the workers inherit
-        try:
+        with without_interrupt():  # which the workers inherit
             futures = [pool.submit(attempt_as_worker, job, request) for job in planned]
-        finally:
-            signal.signal(signal.SIGINT, before)
         for future in futures:
             try:
                 yield future.result()
@@ -93,12 +90,22 @@ def workers(count: int) -> Iterator[ProcessPoolExecutor]:
     try:
         yield pool
     except BaseException:
-        pool.shutdown(wait=False, cancel_futures=True)
-        for process in active_children():
-            process.terminate()
+        with without_interrupt():  # a second Ctrl-C: they are already tidying up
+            for process in active_children():
+                process.terminate()
+            pool.shutdown(cancel_futures=True)
         raise
+    pool.shutdown()
+
+
+@contextmanager
+def without_interrupt() -> Iterator[None]:
+    """Let nothing come of Ctrl-C for a moment."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
     finally:
-        pool.shutdown()
+        signal.signal(signal.SIGINT, before)
 
 
 class Worker:

@@ -8,8 +8,9 @@ import os
 import signal
 import sys
 import traceback
+from contextlib import suppress
 from inspect import cleandoc
-from typing import Annotated, Any
+from typing import Annotated, Any, TextIO
 
 import typer
 
@@ -62,15 +63,24 @@ def main() -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # an old locale is no reason to fail
     code = run(sys.argv[1:])
-    try:
-        if sys.stdout is not None:
-            sys.stdout.flush()
-    except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what Python flushes when it ends
-        if not isinstance(error, BrokenPipeError):
-            complain(f"the results cannot be written: {error.strerror}")
-            code = WRONG_REQUEST
+    problem = last_words(sys.stdout)
+    if problem and not isinstance(problem, BrokenPipeError):
+        complain(f"the results cannot be written: {problem.strerror}")
+        code = WRONG_REQUEST
+    last_words(sys.stderr)
     sys.exit(code)
+
+
+def last_words(stream: TextIO | None) -> OSError | None:
+    """Flush a stream; what cannot be written is dropped, or Python would try it again."""
+    if stream is None:  # closed by the caller
+        return None
+    try:
+        stream.flush()
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        return error
+    return None
 
 
 def run(arguments: list[str]) -> int:
@@ -89,8 +99,9 @@ def run(arguments: list[str]) -> int:
     except (KeyboardInterrupt, typer.Abort):
         complain("interrupted")
         return INTERRUPTED
-    except SystemExit:  # so typer ends where nobody reads the results: they are written
-        return 0
+    except SystemExit as stop:  # of typer, where nobody reads on: the results are written
+        unread = isinstance(stop.__context__, BrokenPipeError)
+        return stop.code if isinstance(stop.code, int) and not unread else 0
     except Exception:  # the last resort of the program: a mistake of ours, said as such
         traceback.print_exc()
         complain("this is a bug in arrayenh: please report it with the lines above")
@@ -107,4 +118,6 @@ def usage(error: Any) -> str:
 
 def complain(line: str) -> None:
     """Print one line on stderr."""
-    print(f"arrayenh: {' '.join(line.split())}", file=sys.stderr)
+    if sys.stderr is not None:  # print would take stdout for it
+        with suppress(OSError):
+            print(f"arrayenh: {' '.join(line.split())}", file=sys.stderr)

@@ -1,6 +1,7 @@
 """What the command line's REC means: files, folders, globs, one file per microphone."""
 
 import glob
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,12 +65,14 @@ def find(recording: str) -> Iterator[tuple[str, Path]]:
     path = Path(recording)
     if not recording.strip():
         raise AudioError("an empty REC names no recording; give a file, a folder or a glob")
-    if path.is_dir():
+    if os.path.isdir(path):  # not of pathlib, which raises where it may not look
+        if not os.access(path, os.R_OK | os.X_OK):
+            raise AudioError(f"the folder {recording} may not be read")
         inside = sorted(p for p in path.rglob("*") if is_recording(p))
         if not inside:
             raise AudioError(f"the folder {recording} holds no recording")
         yield from ((str(p), p.parent.relative_to(path)) for p in inside)
-    elif glob.has_magic(recording) and not all(p.exists() for p in split_paths(recording)):
+    elif glob.has_magic(recording) and not all(map(os.path.exists, split_paths(recording))):
         inside = sorted(
             p for p in map(Path, glob.glob(recording, recursive=True)) if is_recording(p)
         )

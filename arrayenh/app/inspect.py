@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 class Inspection:
     """What was found in a recording; levels (M, bands) in dBFS around `centres`, Hz."""
 
+    recording: str
     source: "RecordingFile"
     reports: "tuple[ChannelReport, ...]"
     centres: list[float]
@@ -74,7 +75,7 @@ def look(
             survey.update(block)
             bands.update(block)
             progress(done := done + block.shape[1])
-    return Inspection(source, survey.report(), bands.centres, bands.levels_dbfs())
+    return Inspection(recording, source, survey.report(), bands.centres, bands.levels_dbfs())
 
 
 def show(inspection: Inspection) -> None:
@@ -114,6 +115,7 @@ def as_dict(inspection: Inspection) -> dict[str, Any]:
     """The same for scripts."""
     source = inspection.source
     return {
+        "input": inspection.recording,
         "name": source.name,
         "sample_rate": source.sample_rate,
         "n_samples": source.n_samples,

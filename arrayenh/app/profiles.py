@@ -33,7 +33,7 @@ def load_profile(name: str) -> dict[str, Any]:
         text = read_text(name)
     try:
         settings = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # a number may be too long, a list too deep
         raise ConfigError(f"profile {name} is not TOML: {error}") from error
     known = [field.name for field in fields(EnhanceConfig)]
     for key, value in settings.items():
@@ -61,10 +61,6 @@ def resolve(profile: str | None, options: Mapping[str, Any]) -> EnhanceConfig:
 
     settings = load_profile(profile) if profile else {}
     settings |= {key: value for key, value in options.items() if value is not None}
-    if isinstance(segment := settings.get("segment_seconds"), int | float):
-        # the default crossfade, unless the segments are too short for it
-        longest = segment / 2 if segment > 0 else 0.0
-        settings.setdefault("crossfade_seconds", min(EnhanceConfig().crossfade_seconds, longest))
     try:
         # strict JSON takes an object for the dataclass and 1 for 1.0, but not "1" for 1
         return TypeAdapter(EnhanceConfig).validate_json(json.dumps(settings), strict=True)

@@ -70,7 +70,8 @@ def show_table(
     rows = [list(map(escape, row)) for row in rows]
     for k, column in enumerate(columns):
         left = k == 0 or column in prose
-        width = None if column in prose else max((len(row[k]) for row in rows), default=0)
+        fixed = [] if column in prose else [row[k] for row in rows]
+        width = max(map(len, [*column.split(), *fixed]), default=0)
         grid.add_column(
             column,
             justify="left" if left else "right",
@@ -82,8 +83,14 @@ def show_table(
         grid.add_row(*row)
     console = Console(highlight=False)
     least, most = Measurement.get(console, console.options.update(max_width=10_000), grid)
-    width = max(console.width, least) if console.is_terminal else most
-    Console(highlight=False, width=width).print(grid)
+    if console.is_terminal:
+        Console(highlight=False, width=max(console.width, least)).print(grid)
+        return
+    wide = Console(highlight=False, width=most)
+    with wide.capture() as lines:
+        wide.print(grid)
+    for line in lines.get().splitlines():
+        print(line.rstrip())
 
 
 @contextmanager
