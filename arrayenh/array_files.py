@@ -1,6 +1,7 @@
 """Microphone positions on disk: JSON, CSV, and the XML of acoular.
 
-JSON keeps everything. CSV keeps positions and microphone names. XML keeps the name
+JSON keeps everything, and may say more than is read here: the notes beside a recording
+hold its positions too. CSV keeps positions and microphone names. XML keeps the name
 of the array as well.
 """
 
@@ -22,7 +23,6 @@ from arrayenh.errors import GeometryError, ShapeError
 from arrayenh.mic_array import MicArray
 
 POSITION_KEYS = ("mic_positions_m", "positions")
-JSON_KEYS = {"name", "names", "source", *POSITION_KEYS}
 AXES = ("x", "y", "z")
 
 
@@ -130,10 +130,10 @@ def _read_json(content: bytes, stem: str) -> MicArray:
         raise GeometryError(
             f"expected an object or a list of positions; got {type(found).__name__}"
         )
-    unknown = sorted(set(found) - JSON_KEYS)
-    if unknown:
-        raise GeometryError(f"unknown key {unknown[0]!r}; known are {', '.join(sorted(JSON_KEYS))}")
-    given = [key for key in POSITION_KEYS if key in found]
+    for key in ("unit", "units"):
+        if found.get(key, "m") not in ("m", "metre", "metres", "meter", "meters"):
+            raise GeometryError(f"positions must be in metres; got {key} {found[key]!r}")
+    given = [key for key in POSITION_KEYS if found.get(key) is not None]
     if len(given) != 1:
         raise GeometryError(
             "expected mic_positions_m, a list of [x, y, z] in metres, once; "

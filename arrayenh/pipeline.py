@@ -215,7 +215,9 @@ class Session:
 
     def _new_spatial(self) -> SpatialStage:
         reference, n_mics = self.microphones.reference, len(self.used)
-        return SpatialStage(self.config, self.stft, RATE, n_mics, reference, self.array)
+        return SpatialStage(
+            self.config, self.stft, RATE, n_mics, reference, self.array, self.n_samples
+        )
 
     def stages(self, block: int = BLOCK) -> Iterator[dict[str, np.ndarray]]:
         """Run the chain from the start of the recording.

@@ -1,3 +1,4 @@
+import io
 import os
 import subprocess
 import sys
@@ -97,7 +98,9 @@ def test_title_and_artist_go_with_the_sound(tmp_path, suffix):
 def test_a_subtype_the_format_does_not_have_becomes_its_own(tmp_path):
     recording = Recording(noise(1, 500), RATE, subtype="FLOAT")
     assert read(write(tmp_path / "x.wav", recording)).subtype == "FLOAT"
-    assert read(write(tmp_path / "x.flac", recording)).subtype == "PCM_16"
+    assert read(write(tmp_path / "x.flac", recording)).subtype == "PCM_24"
+    coarse = Recording(noise(1, 500), RATE, subtype="ULAW")
+    assert read(write(tmp_path / "coarse.flac", coarse)).subtype == "PCM_16"
     assert read(write(tmp_path / "y.wav", recording, subtype="PCM_24")).subtype == "PCM_24"
     assert read(write(tmp_path / "y.flac", recording, subtype="PCM_24")).subtype == "PCM_24"
 
@@ -138,7 +141,7 @@ def test_encoded_sound_is_a_file_in_memory():
     x = noise(2, 700)
     for name in ("FLAC", "WAV"):
         content = audio.encode(x, RATE, name)
-        with audio.io.BytesIO(content) as stream:
+        with io.BytesIO(content) as stream:
             back, rate = soundfile.read(stream, always_2d=True)
         assert rate == RATE
         assert_allclose(back.T, x, atol=1.5 * STEP["PCM_16"])

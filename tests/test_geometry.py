@@ -406,6 +406,7 @@ def test_json_is_plain_enough_to_write_by_hand(tmp_path):
     ("file", "text"),
     [
         ("a.json", "[[0, 0, 0], [0.1, 0, 0]]"),
+        ("a.json", '{"mic_positions_m": [[0, 0, 0], [0.1, 0, 0]], "real": true, "unit": "m"}'),
         ("a.json", '\ufeff{"positions": [[0, 0, 0], [0.1, 0, 0]]}'),
         ("a.csv", "0,0,0\n0.1,0,0\n"),
         ("a.csv", "# tape\nx, y, z\r\n0, 0, 0\r\n\r\n1e-1, 0, 0\r\n"),
@@ -452,7 +453,7 @@ POS = '<pos Name="p" x="0" y="0" z="0"/>'
         ("a.json", "5", "an object or a list of positions; got int"),
         ("a.json", "{}", "mic_positions_m, .* in metres, once; got none"),
         ("a.json", '{"positions": [], "mic_positions_m": []}', "got mic_positions_m a"),
-        ("a.json", '{"positions": [], "unit": "mm"}', "unknown key 'unit'; known are"),
+        ("a.json", '{"positions": [], "unit": "mm"}', "positions must be in metres; got unit 'mm'"),
         ("a.json", '{"positions": [[0, NaN, 0]]}', "must be finite; microphone 0"),
         ("a.json", '{"positions": [[0, null, 0]]}', "got dtype object"),
         ("a.json", '{"positions": [[0, 0]]}', r"shape \(M, 3\)"),

@@ -356,6 +356,27 @@ def test_messages_count_the_channels_of_the_file(mixture):
     assert any("microphone 4 is dead" in line for line in out.log)
 
 
+@pytest.mark.parametrize("start", [30_000, 60_000])
+@pytest.mark.parametrize("n_samples", [100, 2047])
+def test_less_than_a_frame_passes_the_reference_and_says_so(mixture, start, n_samples):
+    short = Recording(mixture[:, start : start + n_samples], RATE)
+    out = enhance(short, config=EnhanceConfig(postfilter="none"))
+    assert_allclose(out.samples, short.samples[0], rtol=0, atol=1e-7)
+    assert "less than one frame of 2048 samples: the spatial stages step aside" in out.log
+
+
+@pytest.mark.parametrize(
+    "settings, note",
+    [
+        ({}, "the array's geometry is not used: masks steer; a direction (doa) would"),
+        ({"beamformer": "none", "doa": 30.0}, "no beamformer: the direction (doa) is not used"),
+    ],
+)
+def test_what_is_not_used_is_named(mixture, settings, note):
+    config = EnhanceConfig(postfilter="none", **settings)
+    assert note in enhance(Recording(mixture, RATE), ARRAY, config).log
+
+
 def test_one_microphone_steps_aside_and_says_so(mixture):
     out = enhance(Recording(mixture[:1], RATE))
     assert list(out.stages) == ["reference", "mmse-lsa"]

@@ -81,8 +81,8 @@ METRICS: dict[str, Metric] = {
         _metric(snr, "dB", -math.inf, math.inf, "waveform against reference"),
         _metric(seg_snr, "dB", *SEG_SNR_RANGE_DB, "mean clamped SNR of active frames"),
         _metric(si_sdr, "dB", -math.inf, math.inf, "distortion, whatever the gain"),
-        _metric(pesq_wb, "MOS", 1.043, 4.644, "speech quality, wide-band (P.862.2)"),
-        _metric(pesq_nb, "MOS", 1.017, 4.549, "speech quality, narrow-band (P.862.1)"),
+        _metric(pesq_wb, "MOS", 0.999, 4.644, "speech quality, wide-band (P.862.2)"),
+        _metric(pesq_nb, "MOS", 0.999, 4.549, "speech quality, narrow-band (P.862.1)"),
         _metric(stoi, "", -1.0, 1.0, "short-time objective intelligibility"),
         _metric(estoi, "", -1.0, 1.0, "the same, extended to modulated noise"),
     )

@@ -28,7 +28,7 @@ def pesq_wb(reference: np.ndarray, estimate: np.ndarray, sample_rate: int) -> fl
     Returns
     -------
     mos : float
-        MOS-LQO, in [1.043, 4.644]; higher is better.
+        MOS-LQO, in [0.999, 4.644]; higher is better.
 
     Raises
     ------
@@ -63,7 +63,7 @@ def pesq_nb(reference: np.ndarray, estimate: np.ndarray, sample_rate: int) -> fl
     Returns
     -------
     mos : float
-        MOS-LQO, in [1.017, 4.549]; higher is better.
+        MOS-LQO, in [0.999, 4.549]; higher is better.
 
     Raises
     ------

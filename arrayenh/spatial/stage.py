@@ -62,11 +62,14 @@ class SpatialStage:
         Index among the microphones.
     array : MicArray, optional
         Needed to steer.
+    n_samples : int
+        Length of the recording; less than a frame is too little to estimate from.
 
     Attributes
     ----------
     active : bool
-        Whether there is anything to do: not with one microphone, nor beamformer "none".
+        Whether there is anything to do: not with one microphone, nor beamformer "none", nor
+        where the recording is too short.
     weights : list of complex128 ndarray, shape (F, M)
         Of each segment so far.
     """
@@ -78,10 +81,12 @@ class SpatialStage:
         sample_rate: int,
         n_mics: int,
         reference: int,
-        array: MicArray | None = None,
+        array: MicArray | None,
+        n_samples: int,
     ) -> None:
         self.config, self.reference, self.array = config, reference, array
-        self.active = n_mics > 1 and config.beamformer != "none"
+        self._aside = why_aside(config, n_mics, n_samples, stft.n_fft)
+        self.active = config.beamformer != "none" and self._aside is None
         self.weights: list[np.ndarray] = []
         self._freqs = stft.freqs(sample_rate)
         self._crossfade_frames = round(config.crossfade_seconds * sample_rate / stft.hop)
@@ -124,8 +129,13 @@ class SpatialStage:
     def summary(self) -> list[str]:
         """What there is to say at the end."""
         lines = []
-        if self._n_mics == 1 and self.config.beamformer != "none":
-            lines.append("one microphone: the spatial stages step aside")
+        if self.config.beamformer == "none":
+            if self.config.doa is not None:
+                lines.append("no beamformer: the direction (doa) is not used")
+        elif self._aside:
+            lines.append(f"{self._aside}: the spatial stages step aside")
+        elif self.array and self.config.beamformer == "mvdr" and self.config.doa is None:
+            lines.append("the array's geometry is not used: masks steer; a direction (doa) would")
         if self._azimuths_deg:
             found = ", ".join(f"{azimuth:.0f}" for azimuth in self._azimuths_deg)
             lines.append(f"direction of the talker: {found} degrees")
@@ -170,3 +180,13 @@ class SpatialStage:
             azimuth = localise(spec, self.array.positions, self._freqs, mask)
             self._azimuths_deg.append(float(np.rad2deg(azimuth)))
         return plane_wave(self.array.positions, azimuth, self._freqs, reference=self.reference)
+
+
+def why_aside(config: EnhanceConfig, n_mics: int, n_samples: int, n_fft: int) -> str | None:
+    """Why no beamformer can help, or None."""
+    if n_mics == 1:
+        return "one microphone"
+    blind = config.beamformer != "das" or not isinstance(config.doa, int | float)
+    if blind and n_samples < n_fft:
+        return f"less than one frame of {n_fft} samples"
+    return None

@@ -1,0 +1,117 @@
+"""Sound files as libsndfile sees them, and what may be wrong with one, said in one line."""
+
+import os
+import re
+import stat
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from arrayenh.errors import AudioError
+
+LEAST_RATE, MOST_RATE = 8_000, 192_000  # Hz
+MOST_SAMPLE = 1e10  # full scale is 1; squares of much more overflow
+CUT = re.compile(r"^ *(?:data|SSND|riff|Riff size) : (\d+) \(should be (\d+)\)", re.MULTILINE)
+"""Where libsndfile logs a length in a header, and that of the file."""
+
+LEAST_CUT, STREAMED = 16, 0x7F000000
+"""Bytes: less is a slip of the header's writer; a length from here on was never known."""
+
+FORMATS = {
+    ".wav": "WAV",
+    ".flac": "FLAC",
+    ".ogg": "OGG",
+    ".aif": "AIFF",
+    ".aiff": "AIFF",
+    ".caf": "CAF",
+    ".w64": "W64",
+    ".rf64": "RF64",
+}
+SUFFIXES = frozenset(FORMATS)
+
+
+def open_sound(path: Path) -> soundfile.SoundFile:
+    """Open a sound file, or say in one line why not."""
+    check_source(path)
+    try:
+        return soundfile.SoundFile(file_name(path))
+    except (soundfile.LibsndfileError, TypeError) as error:
+        # a .raw file makes soundfile ask for a rate by TypeError
+        reason = getattr(error, "error_string", "").rstrip(".") or "no known sound format"
+        raise AudioError(
+            f"{path} cannot be read as audio: {reason}; give WAV, FLAC, OGG, AIFF, CAF or W64"
+        ) from error
+
+
+def file_name(path: Path) -> Path | bytes:
+    """The name as soundfile takes it, which refuses one that is not text."""
+    return path if os.name == "nt" else os.fsencode(path)
+
+
+def check_source(path: Path) -> None:
+    """Refuse what is not a file that may be read; libsndfile has no words for that."""
+    try:
+        mode = path.stat().st_mode
+        if stat.S_ISREG(mode):
+            path.open("rb").close()
+    except FileNotFoundError as error:
+        raise AudioError(f"{path} does not exist") from error
+    except OSError as error:
+        raise AudioError(f"{path} cannot be opened: {error.strerror}") from error
+    if stat.S_ISDIR(mode):
+        raise AudioError(f"{path} is a folder, not a sound file")
+    if not stat.S_ISREG(mode):
+        raise AudioError(f"{path} is no regular file; save the sound in one first")
+
+
+def check_whole(sound: soundfile.SoundFile, path: Path) -> None:
+    """Refuse a file whose end is missing; libsndfile reads what there is, without a word."""
+    for said, there in CUT.findall(sound.extra_info):
+        if int(there) + LEAST_CUT < int(said) < STREAMED:
+            raise AudioError(
+                f"{path} is cut short: of {said} bytes that its header names there are {there}; "
+                f"get the whole file, or give it a true header: ffmpeg -i IN -c copy OUT"
+            )
+
+
+def read_frames(sound: soundfile.SoundFile, n: int, path: Path) -> np.ndarray:
+    """The next `n` frames, float32, shape (n, channels)."""
+    try:
+        frames = sound.read(n, dtype="float32", always_2d=True)
+    except soundfile.LibsndfileError as error:
+        raise AudioError(f"{path} is damaged: {error.error_string.rstrip('.')}") from error
+    if len(frames) < n:
+        raise AudioError(f"{path} is cut short: it ends before its header says")
+    return frames
+
+
+def check_rate(sample_rate: int, name: str) -> None:
+    """Refuse a sample rate that is not speech at all."""
+    if not LEAST_RATE <= sample_rate <= MOST_RATE:
+        raise AudioError(
+            f"{name} has a sample rate of {sample_rate} Hz; 8 to 192 kHz can be processed: "
+            f"resample it first"
+        )
+
+
+def check_finite(
+    block: np.ndarray,
+    start: int,
+    sample_rate: int,
+    name: str,
+    channels: Sequence[int] | None = None,
+) -> None:
+    """Refuse NaN, infinity and what cannot be sound, naming the first one."""
+    # False for NaN too; the search only if needed
+    if block.size == 0 or (-MOST_SAMPLE <= block.min() and block.max() <= MOST_SAMPLE):
+        return
+    bad = np.argwhere(~(np.abs(block) <= MOST_SAMPLE))
+    row, sample = bad[bad[:, 1].argmin()]
+    value = block[row, sample]
+    what = f"samples as high as {value:.0e}" if np.isfinite(value) else "NaN or infinite samples"
+    raise AudioError(
+        f"{name} holds {what}, the first in channel {channels[row] if channels else row} "
+        f"at {(start + sample) / sample_rate:.3f} s; repair the file or leave out the channel"
+    )

@@ -1,0 +1,271 @@
+"""Recordings: one multichannel file, or one mono file per microphone.
+
+Either is read whole (`read`) or in blocks (`open_recording`), so that an hour need never be
+in memory.
+"""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from arrayenh.audio.files import check_finite, check_rate, check_whole, open_sound, read_frames
+from arrayenh.errors import AudioError, ConfigError, ShapeError
+
+BLOCK = 1 << 16  # samples of each microphone read at once
+
+PathLike = str | os.PathLike[str]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Recording:
+    """What the microphones heard.
+
+    Attributes
+    ----------
+    samples : float32 ndarray, shape (M, N)
+        Full scale is 1.0; row m is microphone m.
+    sample_rate : int
+        Hz.
+    name : str
+        Where it came from, for messages.
+    channels : tuple of int
+        The file's own channel that each row was.
+    subtype : str, optional
+        Sample format of the file ("PCM_16", "FLOAT", ...), kept when writing the result.
+    metadata : mapping
+        Title, artist, date and the like.
+
+    Raises
+    ------
+    ShapeError
+        If `samples` has not two axes, or more microphones than samples.
+    AudioError
+        If the rate is outside 8 to 192 kHz, or a sample is not finite, or beyond 10^10.
+    """
+
+    samples: np.ndarray
+    sample_rate: int
+    name: str = "recording"
+    channels: tuple[int, ...] = ()
+    subtype: str | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        samples = np.ascontiguousarray(self.samples, dtype=np.float32)
+        if samples.ndim != 2:
+            raise ShapeError(f"samples must have shape (M, N); got {samples.shape}")
+        if samples.shape[0] > max(samples.shape[1], 1):
+            raise ShapeError(
+                f"{samples.shape[0]} microphones but only {samples.shape[1]} samples: "
+                f"samples must have shape (microphones, samples), is it transposed?"
+            )
+        check_rate(self.sample_rate, self.name)
+        channels = self.channels or tuple(range(len(samples)))
+        check_finite(samples, 0, self.sample_rate, self.name, channels)
+        object.__setattr__(self, "samples", samples)
+        object.__setattr__(self, "channels", channels)
+
+    @property
+    def n_mics(self) -> int:
+        """Number of microphones, M."""
+        return self.samples.shape[0]
+
+    @property
+    def n_samples(self) -> int:
+        """Number of samples of each microphone, N."""
+        return self.samples.shape[1]
+
+    def blocks(self, n_samples: int = BLOCK) -> Iterator[np.ndarray]:
+        """Consecutive pieces, each of shape (M, n <= n_samples)."""
+        for start in range(0, self.n_samples, n_samples):
+            yield self.samples[:, start : start + n_samples]
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingFile:
+    """A recording on disk, checked but not read: `blocks` reads it piece by piece."""
+
+    paths: tuple[Path, ...]
+    channels: tuple[int, ...]
+    n_channels: int
+    sample_rate: int
+    n_samples: int
+    lengths: tuple[int, ...]
+    subtype: str
+    metadata: Mapping[str, str]
+
+    @property
+    def n_mics(self) -> int:
+        """Number of microphones, M."""
+        return len(self.channels)
+
+    @property
+    def name(self) -> str:
+        """The file's name, or the first file's and how many more there are."""
+        more = f" and {len(self.paths) - 1} more" if len(self.paths) > 1 else ""
+        return f"{self.paths[0].name}{more}"
+
+    def blocks(self, n_samples: int = BLOCK) -> Iterator[np.ndarray]:
+        """Consecutive pieces, float32, each of shape (M, n <= n_samples).
+
+        Raises
+        ------
+        AudioError
+            If a file ends before its header says, or a sample is not finite.
+        """
+        with ExitStack() as stack:
+            files = [stack.enter_context(open_sound(path)) for path in self.paths]
+            for start in range(0, self.n_samples, n_samples):
+                n = min(n_samples, self.n_samples - start)
+                block = self._read(files, start, n)
+                check_finite(block, start, self.sample_rate, self.name, self.channels)
+                yield block
+
+    def _read(self, files: list[soundfile.SoundFile], start: int, n: int) -> np.ndarray:
+        if len(files) == 1:
+            return read_frames(files[0], n, self.paths[0])[:, self.channels].T.copy()
+        rows = np.zeros((len(self.channels), n), np.float32)
+        for row, channel in zip(rows, self.channels, strict=True):
+            there = max(min(n, self.lengths[channel] - start), 0)
+            row[:there] = read_frames(files[channel], there, self.paths[channel])[:, 0]
+        return rows
+
+
+def read(
+    path: PathLike | Sequence[PathLike],
+    mics: int | None = None,
+    channels: Sequence[int] | None = None,
+    pad: bool = False,
+) -> Recording:
+    """Read a whole recording.
+
+    Parameters
+    ----------
+    path : path, "a.wav,b.wav,..." or sequence of paths
+        One multichannel file, or one mono file per microphone.
+    mics : int, optional
+        Use the first so many microphones.
+    channels : sequence of int, optional
+        Use these channels of the file, in this order (0-based).
+    pad : bool
+        Lengthen mono files of different lengths with silence instead of refusing them.
+
+    Returns
+    -------
+    recording : Recording
+
+    Raises
+    ------
+    AudioError
+        If a file is missing, corrupt, empty, cut short, or holds NaN; if the rate is outside
+        8 to 192 kHz; if it has fewer channels than `mics`.
+    ConfigError
+        If `channels` repeats a channel or contradicts `mics`.
+    """
+    source = open_recording(path, mics, channels, pad)
+    return Recording(
+        np.concatenate(list(source.blocks()), axis=1),
+        source.sample_rate,
+        source.name,
+        source.channels,
+        source.subtype,
+        source.metadata,
+    )
+
+
+def open_recording(
+    path: PathLike | Sequence[PathLike],
+    mics: int | None = None,
+    channels: Sequence[int] | None = None,
+    pad: bool = False,
+) -> RecordingFile:
+    """Check a recording without reading it; the arguments and errors are those of `read`."""
+    paths = split_paths(path)
+    files = []
+    for each in paths:
+        with open_sound(each) as sound:
+            files.append((sound.channels, sound.samplerate, sound.frames, sound.subtype))
+            metadata = sound.copy_metadata()
+            if sound.frames == 0:
+                raise AudioError(f"{each} is empty: it holds no samples")
+            check_whole(sound, each)
+        check_rate(sound.samplerate, str(each))
+    lengths = tuple(frames for _, _, frames, _ in files)
+    n_channels = len(paths) if len(paths) > 1 else files[0][0]
+    if len(paths) > 1:
+        check_mono_files(paths, files, pad)
+    if n_channels > max(lengths):
+        raise AudioError(
+            f"{paths[0]} has more channels ({n_channels}) than samples ({max(lengths)}): "
+            f"is it transposed?"
+        )
+    return RecordingFile(
+        paths,
+        choose_channels(n_channels, mics, channels, ", ".join(map(str, paths))),
+        n_channels,
+        files[0][1],
+        max(lengths),
+        lengths,
+        files[0][3],
+        metadata,
+    )
+
+
+def split_paths(path: PathLike | Sequence[PathLike]) -> tuple[Path, ...]:
+    """The files of one recording: one path, several, or several joined by commas."""
+    if isinstance(path, str | os.PathLike):
+        text = os.fspath(path)
+        if "," in text and not os.path.exists(text):
+            path = [part.strip() for part in text.split(",") if part.strip()]
+        else:
+            path = [text] if text.strip() else []
+    if not path:
+        raise AudioError("no file given: name one multichannel file or one file per microphone")
+    return tuple(Path(part) for part in path)
+
+
+def choose_channels(
+    n_channels: int, mics: int | None, channels: Sequence[int] | None, name: str
+) -> tuple[int, ...]:
+    """Channels of the file that are used, in order."""
+    if channels is None:
+        if mics is not None and mics < 1:
+            raise ConfigError(f"mics must be at least 1; got {mics}")
+        if mics is not None and mics > n_channels:
+            raise AudioError(f"{name} has {n_channels} channels, fewer than the {mics} of --mics")
+        return tuple(range(mics or n_channels))
+    if not channels or len(set(channels)) != len(channels):
+        raise ConfigError(f"channels must name each channel once; got {list(channels)}")
+    if mics is not None and mics != len(channels):
+        raise ConfigError(f"--mics {mics} contradicts the {len(channels)} of --channels")
+    for channel in channels:
+        if not 0 <= channel < n_channels:
+            raise AudioError(
+                f"{name} has {n_channels} channels, 0 to {n_channels - 1}: no channel {channel}"
+            )
+    return tuple(channels)
+
+
+def check_mono_files(
+    paths: Sequence[Path], files: Sequence[tuple[int, int, int, str]], pad: bool
+) -> None:
+    """One file per microphone: each mono, all of one rate and, unless padded, one length."""
+    for path, (n_channels, rate, frames, _) in zip(paths, files, strict=True):
+        if n_channels != 1:
+            raise AudioError(
+                f"{path} has {n_channels} channels; several files must be mono, one per microphone"
+            )
+        if rate != files[0][1]:
+            raise AudioError(
+                f"{path} has {rate} Hz but {paths[0]} has {files[0][1]} Hz; resample one of them"
+            )
+        if frames != files[0][2] and not pad:
+            raise AudioError(
+                f"{path} has {frames} samples but {paths[0]} has {files[0][2]}; "
+                f"use --pad to fill up with silence"
+            )

@@ -1,0 +1,226 @@
+"""Sound written whole or not at all: a temporary file first, its name when it is complete."""
+
+import io
+import os
+import secrets
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol
+
+import numpy as np
+import soundfile
+
+from arrayenh.audio.files import FORMATS, check_finite, file_name, open_sound, read_frames
+from arrayenh.audio.recording import PathLike
+from arrayenh.errors import AudioError, ConfigError
+
+WAV_LIMIT = (1 << 32) - (1 << 20)  # bytes that a RIFF header can count
+
+FINE = ("PCM_24", "PCM_32", "FLOAT", "DOUBLE")
+"""Subtypes of which no more than 16 bits would be a loss."""
+
+
+class Audio(Protocol):
+    """Anything with samples and a rate: a `Recording`, an `Enhanced`."""
+
+    @property
+    def samples(self) -> np.ndarray:
+        """Waveforms, shape (M, N) or (N,)."""
+
+    @property
+    def sample_rate(self) -> int:
+        """Samples per second, Hz."""
+
+
+def write(
+    path: PathLike,
+    audio: Audio | np.ndarray,
+    sample_rate: int | None = None,
+    *,
+    subtype: str | None = None,
+    overwrite: bool = False,
+) -> Path:
+    """Write audio whole or not at all; where it would clip, it is lowered.
+
+    Parameters
+    ----------
+    path : path
+        The suffix chooses the format: wav, flac, ogg, aiff, caf, w64, rf64.
+    audio : Recording, Enhanced or float ndarray, shape (N,) or (M, N)
+    sample_rate : int, optional
+        Hz; needed for an ndarray.
+    subtype : str, optional
+        Sample format; else that of `audio`, else the format's own default.
+    overwrite : bool
+        Replace an existing file.
+
+    Returns
+    -------
+    path : Path
+
+    Raises
+    ------
+    AudioError
+        If the file exists, the folder does not, the disk is full, or the audio is not finite.
+    """
+    samples = audio if isinstance(audio, np.ndarray) else audio.samples
+    rate = sample_rate or (None if isinstance(audio, np.ndarray) else audio.sample_rate)
+    if rate is None:
+        raise ConfigError("an array has no sample rate of its own: give sample_rate")
+    samples = np.atleast_2d(samples)
+    check_finite(samples, 0, rate, str(path))
+    gain = headroom(float(np.abs(samples).max(initial=0.0)))
+    subtype = subtype or getattr(audio, "subtype", None)
+    metadata = getattr(audio, "metadata", {})
+    with AudioWriter(
+        path, rate, len(samples), samples.shape[1], subtype, metadata, overwrite
+    ) as writer:
+        writer.write(samples * np.float32(gain))
+    return Path(path)
+
+
+def encode(samples: np.ndarray, sample_rate: int, format: str = "FLAC") -> bytes:
+    """A sound file of 16 bits in memory, for a page or a network; clips beyond full scale.
+
+    Parameters
+    ----------
+    samples : float ndarray, shape (N,) or (M, N)
+    sample_rate : int
+        Hz.
+    format : {"FLAC", "WAV"}
+
+    Returns
+    -------
+    content : bytes
+
+    Raises
+    ------
+    AudioError
+        If a sample is not finite.
+    ConfigError
+        If the format is another one.
+    """
+    if format not in ("FLAC", "WAV"):
+        raise ConfigError(f"sound is encoded as FLAC or WAV; got {format!r}")
+    samples = np.atleast_2d(samples)
+    check_finite(samples, 0, sample_rate, "the sound")
+    content = io.BytesIO()
+    soundfile.write(content, samples.T, sample_rate, "PCM_16", format=format)
+    return content.getvalue()
+
+
+def headroom(peak: float) -> float:
+    """Gain that brings `peak` to just under full scale; 1 where it is already."""
+    return min(1.0, 0.999 / peak) if peak > 0 else 1.0
+
+
+class AudioWriter:
+    """A sound file in the making: appears under its name only when it is complete.
+
+    Used as a context manager; an exception inside removes what was written so far.
+    """
+
+    def __init__(
+        self,
+        path: PathLike,
+        sample_rate: int,
+        n_channels: int,
+        n_samples: int,
+        subtype: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+        overwrite: bool = False,
+    ) -> None:
+        self.path = Path(path)
+        check_target(self.path, overwrite)
+        kind = FORMATS[self.path.suffix.lower()]
+        if kind == "WAV" and n_samples * n_channels * 8 > WAV_LIMIT:
+            kind = "RF64"  # the same samples behind a header that can count them
+        # a short name: that of the file may be as long as the system allows
+        self._temporary = self.path.with_name(f".arrayenh-{secrets.token_hex(4)}.part")
+        self._n_written = 0
+        try:
+            self._temporary.open("xb").close()  # libsndfile has no words for what may be wrong
+            self._sound = self._open(kind, sample_rate, n_channels, subtype)
+        except soundfile.LibsndfileError as error:
+            self._temporary.unlink()
+            raise AudioError(
+                f"{self.path} cannot be written ({n_channels} channels, {sample_rate} Hz): "
+                f"{error.error_string}"
+            ) from error
+        except OSError as error:
+            raise AudioError(f"{self.path} cannot be written: {error.strerror}") from error
+        for key, value in (metadata or {}).items():
+            with suppress(soundfile.LibsndfileError):  # W64 has no place for words
+                setattr(self._sound, key, value)
+
+    def _open(
+        self, kind: str, sample_rate: int, n_channels: int, subtype: str | None
+    ) -> soundfile.SoundFile:
+        """Begin the file, in the format's nearest subtype where it has not the one asked for."""
+        own, name = soundfile.default_subtype(kind), file_name(self._temporary)
+        if subtype in FINE and soundfile.check_format(kind, "PCM_24"):
+            own = "PCM_24"
+        try:
+            if not soundfile.check_format(kind, subtype or ""):
+                subtype = own
+            return soundfile.SoundFile(name, "w", sample_rate, n_channels, subtype, format=kind)
+        except soundfile.LibsndfileError:  # MP3 in WAV, Opus at 44.1 kHz: only said on opening
+            return soundfile.SoundFile(name, "w", sample_rate, n_channels, own, format=kind)
+
+    def write(self, block: np.ndarray) -> None:
+        """Append a block, shape (M, n)."""
+        try:
+            self._sound.write(np.ascontiguousarray(block.T))
+        except (AssertionError, soundfile.LibsndfileError) as error:
+            # soundfile asserts that every frame was taken: short on a full disk
+            raise AudioError(f"{self.path} cannot be written: is the disk full?") from error
+        self._n_written += block.shape[1]
+
+    def __enter__(self) -> "AudioWriter":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            self._sound.close()
+            if error is None:
+                self._check_end()
+                os.replace(self._temporary, self.path)
+        except (OSError, soundfile.LibsndfileError) as problem:
+            if error is None:
+                words = getattr(problem, "strerror", None) or "is the disk full?"
+                raise AudioError(f"{self.path} cannot be written: {words}") from problem
+        finally:
+            self._temporary.unlink(missing_ok=True)
+
+    def _check_end(self) -> None:
+        """Read the last frame: encoders do not tell of a disk that fills up as they close."""
+        if self._n_written and self._sound.format in ("FLAC", "OGG"):
+            with open_sound(self._temporary) as sound:
+                sound.seek(self._n_written - 1)
+                read_frames(sound, 1, self._temporary)
+
+
+def check_target(path: Path, overwrite: bool) -> None:
+    """Refuse an output that cannot, or must not, be written."""
+    check_new(path, overwrite)
+    if not path.parent.is_dir():
+        raise AudioError(f"the folder {path.parent} does not exist")
+
+
+def check_new(path: Path, overwrite: bool) -> None:
+    """Refuse an output with no known suffix, or that exists; its folder may be yet to make."""
+    if path.suffix.lower() not in FORMATS:
+        raise ConfigError(
+            f"{path} has no known sound suffix; use one of {', '.join(sorted(FORMATS))}"
+        )
+    if path.is_dir():
+        raise AudioError(f"{path} is a folder; name a file in it")
+    if path.exists() and not overwrite:
+        raise AudioError(f"{path} exists; use --overwrite to replace it")
