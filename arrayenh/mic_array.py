@@ -147,7 +147,7 @@ class MicArray:
             raise GeometryError(
                 f"azimuth and tilt must be finite, in radians; got {azimuth} and {tilt}"
             )
-        return self._moved(self.positions @ _rotation(azimuth, tilt).T)
+        return self._moved(self.positions @ rotation(azimuth, tilt).T)
 
     def _moved(self, positions: np.ndarray) -> "MicArray":
         return MicArray(positions, self.name, self.names, self.source)
@@ -157,7 +157,7 @@ class MicArray:
         return int(np.count_nonzero(spread > RANK_TOLERANCE * spread[0]))
 
 
-def _rotation(azimuth: float, tilt: float) -> np.ndarray:
+def rotation(azimuth: float, tilt: float) -> np.ndarray:
     """R_z(azimuth) R_y(-tilt), shape (3, 3)."""
     cos_az, sin_az = np.cos(azimuth), np.sin(azimuth)
     cos_tilt, sin_tilt = np.cos(tilt), np.sin(tilt)

@@ -150,6 +150,17 @@ def save_figure(array: MicArray, path: str | os.PathLike[str]) -> None:
     GeometryError
         If the suffix is another one, or the file cannot be written.
     """
+    write_figure(plot_array(array), path)
+
+
+def write_figure(figure: Figure, path: str | os.PathLike[str]) -> None:
+    """Write a figure, whole or not at all, in the format that the suffix says.
+
+    Raises
+    ------
+    GeometryError
+        If the suffix is not .png, .svg or .pdf, or the file cannot be written.
+    """
     path = Path(path)
     suffix = path.suffix.lower()
     if suffix not in FIGURE_SUFFIXES:
@@ -158,7 +169,7 @@ def save_figure(array: MicArray, path: str | os.PathLike[str]) -> None:
             f"got {path.suffix or 'no suffix'}"
         )
     content = io.BytesIO()
-    plot_array(array).savefig(content, format=suffix[1:], dpi=150)
+    figure.savefig(content, format=suffix[1:], dpi=150)
     write_whole(path, content.getvalue())
 
 
@@ -182,14 +193,8 @@ def plot_array(array: MicArray) -> Figure:
     MissingExtraError
         If matplotlib is not installed.
     """
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise MissingExtraError("figures need matplotlib: pip install 'arrayenh[eval]'") from error
     layout = _Layout.of(array)
-    figure = Figure(figsize=layout.figure_size)
-    FigureCanvasAgg(figure)
+    figure = new_figure(layout.figure_size)
     top = figure.add_axes(layout.top_view)
     _draw_view(top, array, (0, 1), layout)
     top.set_ylabel("y, left (mm)")
@@ -199,6 +204,24 @@ def plot_array(array: MicArray) -> Figure:
     side.set_ylabel("z, up (mm)")
     side.set_xlabel("x, forward (mm)")
     _draw_titles(figure, array, layout)
+    return figure
+
+
+def new_figure(size: tuple[float, float]) -> Figure:
+    """An empty figure of so many inches across and up, without pyplot.
+
+    Raises
+    ------
+    MissingExtraError
+        If matplotlib is not installed.
+    """
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise MissingExtraError("figures need matplotlib: pip install 'arrayenh[eval]'") from error
+    figure = Figure(figsize=size)
+    FigureCanvasAgg(figure)
     return figure
 
 

@@ -72,6 +72,51 @@ def show(
         terminal.say(f"written: {output}")
 
 
+@app.command("beampattern")
+def beampattern(
+    name: Annotated[str, typer.Argument(metavar="NAME|FILE", help="Preset, JSON, XML or CSV.")],
+    beamformer: Annotated[str, typer.Option(help="das or superdirective.")] = "das",
+    doa: Annotated[
+        float | None,
+        typer.Option(metavar="DEG", help="Look direction; by default it follows from the array."),
+    ] = None,
+    field: Annotated[
+        str, typer.Option(help="Diffuse noise: spherical or cylindrical.")
+    ] = "spherical",
+    loading: Annotated[
+        float | None, typer.Option(help="Of superdirective weights; 0.01 by default.")
+    ] = None,
+    min_wng: Annotated[
+        float | None,
+        typer.Option(metavar="DB", help="Least white-noise gain; loads just enough for it."),
+    ] = None,
+    freq: Annotated[
+        str | None, typer.Option(metavar="LIST", help="In Hz; octaves by default.")
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="FILE", help="Save as PNG, SVG or PDF."),
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace FILE.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print all numbers as JSON.")] = False,
+) -> None:
+    """Show from where a beamformer hears: pattern, directivity, white-noise gain."""
+    from arrayenh.app import beampattern as view
+    from arrayenh.geometry import load_array
+
+    array = load_array(name)
+    design = view.design_for(array, beamformer, doa, field, loading, min_wng)
+    hearing = view.hear(array, design, view.frequencies(freq))
+    if output is not None:
+        view.save(array, hearing, output, overwrite)
+    if as_json:
+        terminal.show_json(view.as_dict(array, hearing))
+    else:
+        view.show(array, hearing)
+    if output is not None:
+        terminal.say(f"written: {output}")
+
+
 def save(array: "MicArray", output: Path, overwrite: bool) -> None:
     """Write the geometry or the picture, as the suffix says."""
     from arrayenh.app.array_view import FIGURE_SUFFIXES, save_figure
