@@ -1,0 +1,221 @@
+"""How long a room reverberates: measured on a response, and made so for a shoebox."""
+
+import numpy as np
+from scipy.optimize import brentq
+
+from arrayenh._kernels import image_source as kernels
+from arrayenh.errors import SceneError, ShapeError
+from arrayenh.scenes.image_source import per_axis, shoebox_responses
+from arrayenh.spatial.steering import SPEED_OF_SOUND
+
+DECAY_DB = 30.0
+FIT_FROM_DB = -5.0
+DIRECT_S = 0.0025  # what follows the direct path by less belongs to it
+STEPS_PER_RT60 = 400  # time steps of the counted energy
+MOST_ORDER = 400
+ROUNDS, CLOSE = 4, 0.02  # corrections of the calibration, and when it is good enough
+CALIBRATION_RATE = 16000  # Hz
+SOURCE = np.array([0.31, 0.43, 0.55])  # where energy is counted, in parts of the room
+LISTENERS = np.array([[0.67, 0.58, 0.38], [0.44, 0.77, 0.46], [0.74, 0.26, 0.59]])
+
+
+def energy_decay(response: np.ndarray) -> np.ndarray:
+    """Energy decay curve of a response: backward-integrated energy, dB, 0 at the start.
+
+    Parameters
+    ----------
+    response : float array, shape (L,)
+
+    Returns
+    -------
+    decay_db : float64 ndarray, shape (L,)
+        -inf after the last sample that is not zero.
+
+    Raises
+    ------
+    ShapeError
+        If `response` has not one axis.
+    SceneError
+        If it is silent.
+
+    References
+    ----------
+    M. R. Schroeder, "New method of measuring reverberation time", J. Acoust. Soc. Am. 37,
+    1965, eq. 3.
+    """
+    response = np.asarray(response, np.float64)
+    if response.ndim != 1:
+        raise ShapeError(f"a response must have shape (L,); got {response.shape}")
+    energy = np.cumsum(response[::-1] ** 2)[::-1]
+    if not (energy.size and 0 < energy[0] < np.inf):
+        raise SceneError("a silent response has no decay")
+    with np.errstate(divide="ignore"):
+        return 10 * np.log10(energy / energy[0])
+
+
+def measure_rt60(response: np.ndarray, sample_rate: int, decay_db: float = DECAY_DB) -> float:
+    """Reverberation time, from the decay between -5 dB and `decay_db` below that.
+
+    Parameters
+    ----------
+    response : float array, shape (L,)
+        Without noise: it is integrated to its end.
+    sample_rate : int
+        Hz.
+    decay_db : float
+        30 gives T30, 20 T20 (ISO 3382-2).
+
+    Returns
+    -------
+    rt60 : float
+        Seconds in which the fitted line falls by 60 dB.
+
+    Raises
+    ------
+    SceneError
+        If the response is silent, or does not decay so far in at least two samples.
+    """
+    curve = energy_decay(response)
+    first, last = FIT_FROM_DB, FIT_FROM_DB - decay_db
+    part = np.flatnonzero((curve <= first) & (curve >= last))
+    if part.size < 2 or curve[-1] > last:
+        raise SceneError(f"the response does not decay from {first:g} to {last:g} dB")
+    slope, _ = np.polyfit(part / sample_rate, curve[part], 1)
+    if not slope < 0:
+        raise SceneError("the response does not decay")
+    return float(-60 / slope)
+
+
+def direct_to_reverberant(response: np.ndarray, sample_rate: int) -> float:
+    """Energy up to 2.5 ms after the strongest sample over the energy of all the rest, dB.
+
+    Raises
+    ------
+    SceneError
+        If the response is silent.
+    """
+    energy_decay(response)  # refuses what has no energy
+    energy = np.asarray(response, np.float64) ** 2
+    end = int(np.argmax(energy)) + 1 + round(DIRECT_S * sample_rate)
+    rest = energy[end:].sum()
+    return float(10 * np.log10(energy[:end].sum() / rest)) if rest > 0 else float("inf")
+
+
+def calibrated_absorption(
+    size: np.ndarray, rt60: float, *, speed_of_sound: float = SPEED_OF_SOUND
+) -> float:
+    """Absorption of the walls with which a shoebox reverberates as long as asked.
+
+    The image sources of three listeners are counted once, by time and by number of
+    reflections; the decay of their energy is then known for every absorption,
+
+        E(t) = Σ_o (1 - α)^o N(t, o),
+
+    and that whose T30 is `rt60` is searched for. Energies forget that low frequencies add up
+    in phase; so responses are rendered, measured, and the search is corrected by what they
+    say. (Sabine's formula, inverted, errs by -25 to +27 % in common rooms.)
+
+    Parameters
+    ----------
+    size : float array, shape (3,)
+        Metres.
+    rt60 : float
+        Seconds, above 0.
+    speed_of_sound : float
+        m/s.
+
+    Returns
+    -------
+    absorption : float
+        Of energy, alike for all walls, in (0, 1).
+
+    Raises
+    ------
+    SceneError
+        If no absorption gives this time; the message says what can be reached.
+    """
+    size = np.asarray(size, np.float64)
+    if size.shape != (3,):
+        raise ShapeError(f"size must have shape (3,); got {size.shape}")
+    if not (np.isfinite(rt60) and rt60 > 0):
+        raise SceneError(f"rt60 must be above 0 seconds; got {rt60}")
+    counts, steps_per_s = image_energy(size, rt60, speed_of_sound)
+    wanted, absorption = rt60, 1.0
+    for _ in range(ROUNDS):
+        absorption = absorption_for(counts, steps_per_s, wanted, size)
+        heard = rendered_rt60(size, absorption, rt60, speed_of_sound)
+        if abs(heard / rt60 - 1) < CLOSE:
+            break
+        wanted *= rt60 / heard
+    return absorption
+
+
+def absorption_for(counts: np.ndarray, steps_per_s: float, rt60: float, size: np.ndarray) -> float:
+    """Absorption with which the counted energy has this decay time."""
+    if not counts.any():
+        raise SceneError(
+            f"rt60 {rt60:g} s cannot be reached in a room of {words(size)}: no reflection comes "
+            f"so early; take a smaller room or a longer rt60"
+        )
+
+    def error(reflected: float) -> float:
+        return decay_time(counts, reflected, steps_per_s) - rt60
+
+    least, most = 1e-3, 1 - 1e-6  # energy that a wall gives back
+    if error(least) > 0 or error(most) < 0:
+        shortest, longest = (decay_time(counts, end, steps_per_s) for end in (least, most))
+        raise SceneError(
+            f"this reverberation time cannot be reached in a room of {words(size)}, only about "
+            f"{shortest:.2f} to {longest:.2f} s; take another room or another rt60"
+        )
+    return float(1 - brentq(error, least, most, xtol=1e-6))
+
+
+def rendered_rt60(
+    size: np.ndarray, absorption: float, length_s: float, speed_of_sound: float
+) -> float:
+    """RT60 measured on responses of the room, the geometric mean over the listeners."""
+    responses = shoebox_responses(
+        size,
+        absorption,
+        SOURCE * size,
+        LISTENERS * size,
+        CALIBRATION_RATE,
+        length_s=length_s,
+        speed_of_sound=speed_of_sound,
+    )
+    times = [measure_rt60(response, CALIBRATION_RATE) for response in responses]
+    return float(np.exp(np.mean(np.log(times))))
+
+
+def image_energy(size: np.ndarray, rt60: float, speed_of_sound: float) -> tuple[np.ndarray, float]:
+    """Energy of image sources by time step and order, (T, O), and time steps per second."""
+    radius = speed_of_sound * rt60
+    steps_per_s = STEPS_PER_RT60 / rt60
+    energy = np.zeros((STEPS_PER_RT60 + 1, MOST_ORDER))
+    for listener in LISTENERS:
+        images = [
+            per_axis(size[a], SOURCE[a] * size[a], listener[a] * size[a], 1.0, 1.0, radius)
+            for a in range(3)
+        ]
+        kernels.count_energy(*images, radius, steps_per_s / speed_of_sound, energy)
+    used = int(np.flatnonzero(energy.any(axis=0)).max(initial=0)) + 1
+    return np.ascontiguousarray(energy[:, :used]), steps_per_s
+
+
+def decay_time(counts: np.ndarray, reflected: float, steps_per_s: float) -> float:
+    """T30 of the counted energy where each wall gives back a part of it, seconds."""
+    energy = counts @ reflected ** np.arange(counts.shape[1])
+    curve = np.cumsum(energy[::-1])[::-1]
+    curve = 10 * np.log10(np.maximum(curve, 1e-30 * curve[0]) / curve[0])
+    inside = (curve <= FIT_FROM_DB) & (curve >= FIT_FROM_DB - DECAY_DB)
+    part = np.flatnonzero(inside)
+    if part.size < 2:  # it falls all at once
+        return 0.0
+    slope, _ = np.polyfit(part / steps_per_s, curve[part], 1)
+    return float(-60 / slope)
+
+
+def words(size: np.ndarray) -> str:
+    """Measures of a room."""
+    return " x ".join(f"{side:g}" for side in size) + " m"
