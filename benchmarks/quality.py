@@ -27,7 +27,7 @@ from arrayenh.scenes.render import Rendered
 from arrayenh.spatial import beamformers
 from arrayenh.spatial.covariance import speech_noise_covariances
 from arrayenh.stft import Stft
-from benchmarks.standard_scenes import Material, draw_standard
+from benchmarks.standard_scenes import Material, draw_standard, with_material
 
 SCORES = ("snr", "si_sdr", "pesq_wb", "stoi", "estoi")
 NOISY, ORACLE = "noisy reference microphone", "oracle mask MVDR + oracle mask"
@@ -105,10 +105,13 @@ def score_scene(index: int, seed: int, material: Material) -> tuple[dict, dict[s
 
 def measure(data: Path, split: str, n: int, seed: int, jobs: int) -> list[tuple[dict, dict]]:
     """Scores of every system on every scene."""
-    material = Material.load(data, split)
-    score = partial(score_scene, seed=seed, material=material)
-    with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
-        return list(pool.map(score, range(n)))
+
+    def work(material: Material) -> list[tuple[dict, dict]]:
+        score = partial(score_scene, seed=seed, material=material)
+        with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
+            return list(pool.map(score, range(n)))
+
+    return with_material(data, split, work)
 
 
 def mean_rows(found: list[tuple[dict, dict]]) -> dict[str, Row]:

@@ -71,3 +71,50 @@ def count_energy(x, y, z, radius, rate, energy):
                 distance = across + rise * rise
                 n = min(int(order + z[k, 2]), last)
                 energy[int(math.sqrt(distance) * rate), n] += 1.0 / distance
+
+
+@njit(cache=True, fastmath=SUM)
+def sort_images(x, y, z, radius, rate, max_order, directions, grids):
+    """As `add_images`, each on the grid of the direction (K, 3) it is nearest to.
+
+    The image of order 0, the direct path, is left out.
+    """
+    square = radius * radius
+    for i in range(x.shape[0]):
+        left_x = square - x[i, 0] * x[i, 0]
+        if left_x < 0:
+            break
+        for j in range(y.shape[0]):
+            left_y = left_x - y[j, 0] * y[j, 0]
+            if left_y < 0:
+                break
+            order = x[i, 2] + y[j, 2]
+            gain = x[i, 1] * y[j, 1]
+            if order > max_order or gain == 0:
+                continue
+            across = square - left_y
+            for k in range(z.shape[0]):
+                rise = z[k, 0]
+                if rise * rise > left_y:
+                    break
+                if order + z[k, 2] > max_order or order + z[k, 2] == 0:
+                    continue
+                nearest, most = 0, -math.inf
+                for d in range(directions.shape[0]):
+                    along = (
+                        x[i, 0] * directions[d, 0]
+                        + y[j, 0] * directions[d, 1]
+                        + rise * directions[d, 2]
+                    )
+                    if along > most:
+                        nearest, most = d, along
+                distance = math.sqrt(across + rise * rise)
+                amplitude = gain * z[k, 1] / distance
+                time = distance * rate
+                n = int(time)
+                u = time - n
+                grid = grids[nearest]
+                grid[n] -= amplitude * u * (u - 1.0) * (u - 2.0) * (1.0 / 6.0)
+                grid[n + 1] += amplitude * (u + 1.0) * (u - 1.0) * (u - 2.0) * 0.5
+                grid[n + 2] -= amplitude * (u + 1.0) * u * (u - 2.0) * 0.5
+                grid[n + 3] += amplitude * (u + 1.0) * u * (u - 1.0) * (1.0 / 6.0)

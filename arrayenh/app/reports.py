@@ -53,10 +53,11 @@ def demo_report(
     path: Path, scene: "DemoScene", stages: "Sequence[Stage]", note: str, overwrite: bool
 ) -> None:
     """Write the report of the demo, with the scores of every stage."""
+    from arrayenh.scenes.demo import ROOM
+
     rows = [StageReport(stage.name, stage.samples, stage.scores) for stage in stages]
-    room = scene.rendered.scene.room
     facts = {
-        "Room": " x ".join(f"{side:g}" for side in room.size) + f" m, RT60 {room.rt60:g} s",
+        "Room": f"{ROOM.words()}, RT60 {ROOM.rt60:g} s",
         "Array": f"{scene.array.name}, {scene.array.n_mics} microphones",
         "Talker": f"azimuth {np.rad2deg(scene.azimuth):.0f} degrees",
         "SNR": f"{scene.rendered.scene.snr_db:g} dB, reverberant speech over noise",

@@ -6,22 +6,24 @@ import numpy as np
 
 from arrayenh.geometry import load_array
 from arrayenh.mic_array import MicArray
+from arrayenh.scenes.draw import points, seen_from
 from arrayenh.scenes.packaged import load_clip
 from arrayenh.scenes.render import Rendered, render
-from arrayenh.scenes.scene import Room, Scene
+from arrayenh.scenes.rooms import Shoebox
+from arrayenh.scenes.scene import Noise, PlacedArray, Scene, Talker
+from arrayenh.scenes.signals import PACKAGED, Clip, Signal
 
 ARRAY = "linear4-35mm"
-ROOM = Room(np.array([6.0, 5.0, 2.8]), rt60=0.4)
-ARRAY_CENTRE = np.array([2.6, 2.1, 1.0])  # metres, on the table
-TARGET_AZIMUTH = np.radians(70)
-TARGET_DISTANCE = 1.5  # metres, horizontally, as are the others
-FAN_AZIMUTH, FAN_DISTANCE = np.radians(155), 1.9
-RIVAL_AZIMUTH, RIVAL_DISTANCE = np.radians(20), 2.2
+ROOM = Shoebox(size=(6.0, 5.0, 2.8), rt60=0.4)
+ARRAY_CENTRE = (2.6, 2.1, 1.0)  # metres, on the table
+TARGET_AZIMUTH_DEG, TARGET_DISTANCE = 70.0, 1.5
+FAN_AZIMUTH_DEG, FAN_DISTANCE = 155.0, 1.9
+RIVAL_AZIMUTH_DEG, RIVAL_DISTANCE = 20.0, 2.2
 SEATED = 1.2  # metres above the floor
 LEAD_IN_S, TAIL_S = 0.5, 0.3
 SNR_DB = 3.0
 RIVAL_BELOW_FAN_DB = 6.0
-N_WALL_SOURCES = 12
+N_WALL_SOURCES, WALL_GAP = 12, 0.2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,71 +53,56 @@ def demo_scene(seed: int = 0, competing_talker: bool = False) -> DemoScene:
     DemoScene
         About 9 seconds at 16 kHz, of which the first half second holds noise only.
     """
-    rng = np.random.default_rng(seed)
-    speech, sample_rate = load_clip("female")
-    lead, tail = round(LEAD_IN_S * sample_rate), round(TAIL_S * sample_rate)
-    target = np.pad(speech, (lead, tail))
     array = load_array(ARRAY)
-    positions, gains = [from_array(FAN_AZIMUTH, FAN_DISTANCE)], [0.0]
-    signals = [fan(rng, target.size, sample_rate)]
+    scene = describe(array, np.random.default_rng(seed), competing_talker)
+    return DemoScene(render(scene), array, float(np.deg2rad(TARGET_AZIMUTH_DEG)))
+
+
+def describe(array: MicArray, rng: np.random.Generator, competing_talker: bool) -> Scene:
+    """The scene as plain values."""
+    placed = PlacedArray(
+        name=ARRAY, positions=points(array.centred().positions), centre=ARRAY_CENTRE
+    )
+    speech, sample_rate = load_clip("female")
+    lead_in, tail = round(LEAD_IN_S * sample_rate), round(TAIL_S * sample_rate)
+    noises = [
+        Noise(
+            kind="point",
+            positions=(seen_from(placed, FAN_AZIMUTH_DEG, FAN_DISTANCE, SEATED),),
+            signals=(Signal(kind="fan", seed=draw_seed(rng)),),
+        ),
+        Noise(
+            kind="walls",
+            positions=points(ROOM.along_walls(rng, N_WALL_SOURCES, WALL_GAP)),
+            signals=tuple(Signal(kind="brown", seed=draw_seed(rng)) for _ in range(N_WALL_SOURCES)),
+        ),
+    ]
     if competing_talker:
-        positions.append(from_array(RIVAL_AZIMUTH, RIVAL_DISTANCE))
-        gains.append(-RIVAL_BELOW_FAN_DB)
-        signals.append(np.resize(load_clip("male")[0], target.size))
-    scene = Scene(
+        rival = Noise(
+            kind="point",
+            level_db=-RIVAL_BELOW_FAN_DB,
+            positions=(seen_from(placed, RIVAL_AZIMUTH_DEG, RIVAL_DISTANCE, SEATED),),
+            signals=(Signal(kind="loop", clips=(Clip(file=f"{PACKAGED}male"),)),),
+        )
+        noises.append(rival)
+    clip = Clip(file=f"{PACKAGED}female", at=lead_in)
+    target = Talker(
+        speaker="female",
+        signal=Signal(kind="clips", clips=(clip,)),
+        position=seen_from(placed, TARGET_AZIMUTH_DEG, TARGET_DISTANCE, SEATED),
+    )
+    return Scene(
         room=ROOM,
-        mic_positions=ARRAY_CENTRE + array.centred().positions,
-        target_position=from_array(TARGET_AZIMUTH, TARGET_DISTANCE),
-        directional=np.array(positions),
-        diffuse=wall_positions(rng, N_WALL_SOURCES),
-        snr_db=SNR_DB,
-        directional_gains_db=tuple(gains),
-        seed=seed,
+        array=placed,
+        talkers=(target,),
+        noises=tuple(noises),
+        n_samples=lead_in + len(speech) + tail,
         sample_rate=sample_rate,
+        snr_db=SNR_DB,
+        seed=draw_seed(rng),
     )
-    ducts = [coloured(rng, target.size, sample_rate, -2.0) for _ in scene.diffuse]
-    rendered = render(scene, target, np.stack(signals), np.stack(ducts))
-    return DemoScene(rendered, array, float(TARGET_AZIMUTH))
 
 
-def from_array(azimuth: float, distance: float) -> np.ndarray:
-    """Position (3,) of somebody seated, as seen from the array; metres, absolute."""
-    x = ARRAY_CENTRE[0] + distance * np.cos(azimuth)
-    y = ARRAY_CENTRE[1] + distance * np.sin(azimuth)
-    return np.array([x, y, SEATED])
-
-
-def wall_positions(rng: np.random.Generator, n_sources: int) -> np.ndarray:
-    """Points (n, 3) all around the room, 0.2 m from the walls, at any height."""
-    length, width, height = ROOM.size - 0.4
-    angles = 2 * np.pi * (np.arange(n_sources) + 0.5) / n_sources
-    ring = np.stack([np.cos(angles), np.sin(angles)], axis=1)
-    ring /= np.abs(ring).max(axis=1, keepdims=True)  # from the circle onto the square
-    heights = 0.2 + rng.uniform(0, height, n_sources)
-    xy = ROOM.size[:2] / 2 + ring * np.array([length, width]) / 2
-    return np.column_stack([xy, heights])
-
-
-def fan(rng: np.random.Generator, n_samples: int, sample_rate: int) -> np.ndarray:
-    """Sound (N,) of a fan: air that beats with its blades, and the hum of its motor."""
-    time = np.arange(n_samples) / sample_rate
-    air = coloured(rng, n_samples, sample_rate, -1.0)
-    beat = 1 + 0.3 * np.sin(2 * np.pi * 11 * time)
-    phases = rng.uniform(0, 2 * np.pi, 8)
-    hum = sum(
-        np.sin(2 * np.pi * 120 * k * time + phase) / k for k, phase in enumerate(phases, start=1)
-    )
-    return air * beat + 0.4 * hum
-
-
-def coloured(
-    rng: np.random.Generator, n_samples: int, sample_rate: int, slope: float
-) -> np.ndarray:
-    """Gaussian noise (N,) of power 1 whose spectrum falls as f^slope above 60 Hz.
-
-    Slope -1 is pink, -2 brown; below 60 Hz the spectrum is flat.
-    """
-    freqs = np.fft.rfftfreq(n_samples, 1 / sample_rate)
-    shape = np.maximum(freqs, 60.0) ** (slope / 2)
-    noise = np.fft.irfft(shape * np.fft.rfft(rng.standard_normal(n_samples)), n_samples)
-    return noise / np.sqrt(np.mean(noise**2))
+def draw_seed(rng: np.random.Generator) -> int:
+    """A seed for something that draws on its own."""
+    return int(rng.integers(2**31))

@@ -106,14 +106,14 @@ def shoebox_responses(
         grids = np.zeros((len(mics), n_samples * OVERSAMPLING))
         for grid, mic, look in zip(grids, mics, looks, strict=True):
             # beyond the reach of reverberation only the direct path
-            reach = max(speed_of_sound * length_s, np.linalg.norm(mic - source) * (1 + 1e-9))
-            images = [
+            reach = max(speed_of_sound * length_s, float(np.linalg.norm(mic - source)) * (1 + 1e-9))
+            x, y, z = (
                 per_axis(size[a], source[a], mic[a], wall[2 * a], wall[2 * a + 1], reach)
                 for a in range(3)
-            ]
+            )
             rate = sample_rate * OVERSAMPLING / speed_of_sound
             most = np.inf if max_order is None else float(max_order)
-            kernels.add_images(*images, reach, rate, most, pattern, look, grid)
+            kernels.add_images(x, y, z, reach, rate, most, pattern, look, grid)
         if air is not None:
             metres = np.arange(grids.shape[1]) / rate
             grids *= np.exp(-air[band] * metres)

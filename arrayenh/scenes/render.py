@@ -1,56 +1,80 @@
-"""From a scene and its signals to what the microphones hear.
+"""From a scene to what the microphones hear, with all that it is made of."""
 
-The room is an image-source model (Allen & Berkley 1979) that pyroomacoustics computes;
-this is the only module that imports it.
-"""
-
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from functools import lru_cache
 
 import numpy as np
-from scipy.signal import oaconvolve
 
-from arrayenh.errors import SceneError, ShapeError
-from arrayenh.scenes.scene import SPEED_OF_SOUND, Room, Scene
+from arrayenh.errors import SceneError
+from arrayenh.scenes import imperfections
+from arrayenh.scenes.convolution import convolve
+from arrayenh.scenes.diffuse import diffuse_noise
+from arrayenh.scenes.head import Head, Sphere
+from arrayenh.scenes.image_source import shoebox_responses
+from arrayenh.scenes.levels import active_speech_level
+from arrayenh.scenes.measured import MeasuredHead, direct_sample, measured_responses
+from arrayenh.scenes.motion import Path, moving_image
+from arrayenh.scenes.rooms import Measured, sound_speed
+from arrayenh.scenes.scene import PATTERNS, Noise, PlacedArray, Scene, Talker
+from arrayenh.scenes.signals import load_signal
+from arrayenh.scenes.wind import wind_noise
 
-SPEECH_LEVEL_DB = -26.0  # dB full scale, of the reverberant speech at microphone 0
 PEAK = 0.9  # the mixture is turned down to this where it would be louder
-DIFFUSE_ORDER = 12  # about 0.1 s of reflections: they fill in between the wall sources
+WALL_ORDER = 12  # of reflections of noise along the walls: about 0.1 s
+SENSORS, FAULTS = 0, 1  # streams of random numbers
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
+class Responses:
+    """Impulse responses of a scene, float32: of the talkers, of each noise's sources.
+
+    Attributes
+    ----------
+    talkers : tuple of ndarray, shape (M, L)
+        From where each talker is, or begins.
+    noises : tuple of tuple of ndarray, shape (M, L)
+        Empty for noises that are fields.
+    """
+
+    talkers: tuple[np.ndarray, ...]
+    noises: tuple[tuple[np.ndarray, ...], ...]
+
+
+@dataclass(frozen=True, eq=False)
 class Rendered:
     """What the microphones hear, and all that it was made of.
 
-    Signals are float32, N samples long, in one scale.  `mixture` is exactly
-    `target_image` + `noise_image`; `noise_image` is `directional_image` +
-    `diffuse_image` + sensor noise.
+    Signals are float32, N samples long, in one scale. `mixture` is `target_image` +
+    `noise_image` exactly; `noise_image` is the sum of the other talkers, the noises, the
+    sensors and `residual`, to the rounding of float32.
 
     Attributes
     ----------
     mixture : ndarray, shape (M, N)
-    target_image : ndarray, shape (M, N)
-        The reverberant speech, `dry` through `rirs`.  Nothing is shifted: the direct
-        path comes distance / c after the same sample of `dry`.
-    early_image : ndarray, shape (M, N)
-        The same through the responses cut `early_ms` after the direct path.
-    noise_image, directional_image, diffuse_image : ndarray, shape (M, N)
-    dry : ndarray, shape (N,)
-    rirs : ndarray, shape (M, L)
-        From the target to each microphone; the direct path has gain 1 / distance.
+    talker_images, early_images : ndarray, shape (S, M, N)
+        The reverberant speech of each talker, and what of it arrives up to `early_ms` after
+        the direct path. Nothing is shifted: the direct path comes distance / c after the
+        same sample of `dry`.
+    noise_images : ndarray, shape (K, M, N)
+    sensor_image : ndarray, shape (M, N)
+        White noise of the microphones.
+    residual : ndarray, shape (M, N)
+        What clipping took away; zero without.
+    dry : ndarray, shape (S, N)
+    responses : Responses
+        The direct path at distance d has gain 1/d.
     scene : Scene
     """
 
     mixture: np.ndarray
-    target_image: np.ndarray
-    early_image: np.ndarray
     noise_image: np.ndarray
-    directional_image: np.ndarray
-    diffuse_image: np.ndarray
+    talker_images: np.ndarray
+    early_images: np.ndarray
+    noise_images: np.ndarray
+    sensor_image: np.ndarray
+    residual: np.ndarray
     dry: np.ndarray
-    rirs: np.ndarray
+    responses: Responses
     scene: Scene
 
     @property
@@ -58,232 +82,319 @@ class Rendered:
         """Samples per second."""
         return self.scene.sample_rate
 
+    @property
+    def target_image(self) -> np.ndarray:
+        """The reverberant speech of the target, shape (M, N)."""
+        return self.talker_images[0]
 
-def render(
-    scene: Scene,
-    target: np.ndarray,
-    directional: np.ndarray | None = None,
-    diffuse: np.ndarray | None = None,
-) -> Rendered:
+    @property
+    def early_image(self) -> np.ndarray:
+        """The early speech of the target, shape (M, N)."""
+        return self.early_images[0]
+
+
+def render(scene: Scene, responses: Responses | None = None) -> Rendered:
     """Microphone signals of a scene.
-
-    Each directional image is brought to its level at microphone 0, so the level of its
-    signal does not count; diffuse signals keep theirs against one another.  The
-    reflections of diffuse sources end at order 12.
 
     Parameters
     ----------
     scene : Scene
-    target : float array, shape (N,)
-    directional : float array, shape (K, N), optional
-    diffuse : float array, shape (D, N), optional
+    responses : Responses, optional
+        Those of a scene of the same geometry, rendered before.
 
     Returns
     -------
     Rendered
-        The reverberant speech at microphone 0 has -26 dB full scale (mean power), less
-        where the mixture would pass 0.9.
+        The target has its level at microphone 0, less where the mixture would pass 0.9 (and
+        is not meant to clip).
 
     Raises
     ------
-    ShapeError
-        If there is not one signal of N samples for every source.
     SceneError
-        If the target, a directional source or all diffuse noise is silent or not
-        finite.
+        If a talker or noise is silent at microphone 0.
+    AudioError
+        If a file cannot be read.
     """
-    target = np.asarray(target, np.float64)
-    if target.ndim != 1 or not target.size:
-        raise ShapeError(f"target must have shape (N,), N > 0; got {target.shape}")
-    directional = _signals("directional", directional, scene.directional, target)
-    diffuse = _signals("diffuse", diffuse, scene.diffuse, target)
+    responses = responses or room_responses(scene)
+    rate, n_samples = scene.sample_rate, scene.n_samples
+    dry, speech, early = [], [], []
+    for k, talker in enumerate(scene.talkers):
+        signal = load_signal(talker.signal, n_samples, rate)
+        image, first = talker_images(scene, talker, signal, responses.talkers[k])
+        level = speech_level(scene, image[0], "the target" if k == 0 else f"talker {k}")
+        gain = (10 ** (talker.level_db / 20) if k else 1.0) / level
+        speech.append(gain * image)
+        early.append(gain * first)
+        dry.append(gain * signal)
+    noises = at_snr(scene, noise_images(scene, responses))
+    return mixed(scene, speech, early, noises, dry, responses)
 
-    rirs = room_impulse_responses(
-        scene.room, scene.target_position, scene.mic_positions, scene.sample_rate
-    )
-    target = target / _rms(_convolve(target, rirs), "target")
-    speech = _convolve(target, rirs)  # power 1 at microphone 0
-    early = _convolve(target, early_responses(rirs, scene))
-    points, field = _at_snr(
-        scene, _directional_image(scene, directional), _diffuse_image(scene, diffuse)
-    )
-    noise = points + field + _sensor_noise(scene, target.size)
 
-    scale = min(10 ** (SPEECH_LEVEL_DB / 20), PEAK / np.abs(speech + noise).max())
-    target_image, noise_image = _float32(scale * speech), _float32(scale * noise)
+def room_responses(scene: Scene) -> Responses:
+    """Impulse responses from all sources that do not move, and from where the others begin."""
+    if isinstance(scene.room, Measured):
+        files = iter(scene.room.files)
+        return Responses(
+            tuple(from_file(scene, next(files)) for _ in scene.talkers),
+            tuple(
+                tuple(from_file(scene, next(files)) for _ in noise.positions)
+                for noise in scene.noises
+            ),
+        )
+    talkers = tuple(responses_at(scene, np.array(talker.position)) for talker in scene.talkers)
+    noises = tuple(
+        tuple(
+            responses_at(scene, np.array(position), WALL_ORDER if noise.kind == "walls" else None)
+            for position in noise.positions
+        )
+        for noise in scene.noises
+    )
+    return Responses(talkers, noises)
+
+
+def responses_at(scene: Scene, position: np.ndarray, max_order: int | None = None) -> np.ndarray:
+    """Responses of a simulated room from one place, float32, shape (M, L)."""
+    assert not isinstance(scene.room, Measured)
+    array, rate = scene.array, scene.sample_rate
+    if array.head != "none":
+        head = head_of(array, rate, sound_speed(scene.room))
+        found = scene.room.head_responses(
+            position, np.array(array.centre), head, array.turn(), rate, max_order
+        )
+    else:
+        found = scene.room.responses(
+            position,
+            array.mic_positions(),
+            rate,
+            axes=array.axes(),
+            pattern=PATTERNS[array.directivity],
+            max_order=max_order,
+            seed=scene.seed,
+        )
+    return found.astype(np.float32)
+
+
+@lru_cache(maxsize=8)
+def head_of(array: PlacedArray, sample_rate: int, speed: float) -> Head:
+    """What the microphones of an array sit on."""
+    if array.head == "sphere":
+        own = np.array(array.positions)
+        if array.faults is not None:
+            own = own + np.array(array.faults.displacements)
+        return Sphere(own, sample_rate, speed)
+    return MeasuredHead(array.head, array.n_mics, sample_rate)
+
+
+def from_file(scene: Scene, file: str) -> np.ndarray:
+    """Measured responses, one row for each microphone of the array, float32."""
+    found = measured_responses(file, scene.sample_rate)
+    if len(found) != scene.array.n_mics:
+        raise SceneError(
+            f"{file} holds responses of {len(found)} microphones, but the array "
+            f"{scene.array.name} has {scene.array.n_mics}"
+        )
+    return found.astype(np.float32)
+
+
+def early_responses(scene: Scene, position: np.ndarray, responses: np.ndarray) -> np.ndarray:
+    """Responses cut `early_ms` after the direct path of each microphone.
+
+    The direct path is where the geometry puts it, distance / c after time 0; of measured
+    responses it is searched for.
+    """
+    if isinstance(scene.room, Measured):
+        direct = np.array([direct_sample(row, scene.sample_rate) for row in responses])
+        direct = direct / scene.sample_rate
+    else:
+        distances = np.linalg.norm(scene.array.mic_positions() - position, axis=1)
+        direct = distances / sound_speed(scene.room)
+    times = np.arange(responses.shape[1]) / scene.sample_rate
+    return np.where(times < (direct + scene.early_ms / 1000)[:, None], responses, 0.0)
+
+
+def talker_images(
+    scene: Scene, talker: Talker, signal: np.ndarray, responses: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Reverberant and early speech of a talker, each of shape (M, N)."""
+    if talker.path is None or talker.path.length == 0:
+        early = early_responses(scene, np.array(talker.position), responses)
+        image, first = convolve(signal, np.stack([responses, early]))
+        return image, first
+    return walking_images(scene, talker.path, signal)
+
+
+def walking_images(scene: Scene, path: Path, signal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The same of a talker who walks: reflections crossfaded, the direct path moving."""
+    array, room = scene.array, scene.room
+    assert not isinstance(room, Measured)
+    if array.head != "none":
+        raise SceneError("nobody can walk around microphones on a head yet; leave out walk or head")
+    mics, axes, p = array.mic_positions(), array.axes(), PATTERNS[array.directivity]
+    speed = sound_speed(room)
+
+    def direct_gain(position: np.ndarray) -> np.ndarray:
+        towards = position - mics
+        cosine = np.sum(axes * towards, axis=1) / np.linalg.norm(towards, axis=1)
+        return p + (1 - p) * cosine
+
+    @lru_cache(maxsize=512)
+    def at(x: float, y: float, z: float) -> np.ndarray:
+        return responses_at(scene, np.array([x, y, z])).astype(np.float64)
+
+    def direct_at(position: np.ndarray, length: int) -> np.ndarray:
+        """The direct path as a response, which the moving one stands for."""
+        size = np.full(3, 1e3)  # a box so large and black that there is nothing else
+        shift = size / 2 - mics[0]
+        found = shoebox_responses(
+            size,
+            1.0,
+            position + shift,
+            mics + shift,
+            scene.sample_rate,
+            length_s=0.0,
+            axes=axes,
+            pattern=p,
+            speed_of_sound=speed,
+        )
+        return np.pad(found, ((0, 0), (0, max(length - found.shape[1], 0))))[:, :length]
+
+    def reflections_at(position: np.ndarray) -> np.ndarray:
+        responses = at(*position)
+        return responses - direct_at(position, responses.shape[1])
+
+    def early_reflections_at(position: np.ndarray) -> np.ndarray:
+        responses = at(*position)
+        early = early_responses(scene, position, responses)
+        return early - direct_at(position, responses.shape[1])
+
+    image, first = (
+        moving_image(
+            signal,
+            path,
+            mics,
+            reflections,
+            scene.sample_rate,
+            direct_gain=direct_gain,
+            speed_of_sound=speed,
+        )
+        for reflections in (reflections_at, early_reflections_at)
+    )
+    return image, first
+
+
+def noise_images(scene: Scene, responses: Responses) -> list[np.ndarray]:
+    """Each noise at its own level at microphone 0, power 10^(level_db / 10), (M, N)."""
+    images = []
+    for k, noise in enumerate(scene.noises):
+        image = noise_image(scene, noise, responses.noises[k])
+        rms = float(np.sqrt(np.mean(np.square(image[0], dtype=np.float64))))
+        if not 0 < rms < np.inf:
+            raise SceneError(f"noise {k} ({noise.kind}) is silent at microphone 0")
+        images.append(10 ** (noise.level_db / 20) / rms * image)
+    return images
+
+
+def noise_image(scene: Scene, noise: Noise, responses: tuple[np.ndarray, ...]) -> np.ndarray:
+    """One noise at the microphones at any level, shape (M, N)."""
+    rate, n_samples = scene.sample_rate, scene.n_samples
+    rng = np.random.default_rng(noise.seed)
+    positions = scene.array.mic_positions()
+    if noise.kind == "wind":
+        return wind_noise(rng, positions, n_samples, rate, noise.speed)
+    if noise.kind == "white":
+        return rng.standard_normal((len(positions), n_samples))
+    signals = [load_signal(signal, n_samples, rate) for signal in noise.signals]
+    if noise.kind == "diffuse":
+        return diffuse_noise(np.stack(signals), positions, rate, noise.field)
+    heard = np.zeros((len(positions), n_samples))
+    for signal, response in zip(signals, responses, strict=True):
+        heard += convolve(signal, response)
+    return heard
+
+
+def at_snr(scene: Scene, noises: list[np.ndarray]) -> list[np.ndarray]:
+    """The noises under a target of level 1; without an SNR they have their own levels."""
+    if not noises or scene.snr_db is None:
+        return noises
+    total = float(np.sqrt(np.mean(sum(noise[0] for noise in noises) ** 2)))
+    gain = 10 ** (-scene.snr_db / 20) / total
+    return [gain * noise for noise in noises]
+
+
+def speech_level(scene: Scene, image: np.ndarray, who: str) -> float:
+    """Level of speech at one microphone, as an amplitude: of the file, or where it is active."""
+    power = float(np.mean(np.square(image, dtype=np.float64)))
+    if not 0 < power < np.inf:
+        raise SceneError(f"{who} is silent at microphone 0")
+    if scene.snr_over == "file":
+        return float(np.sqrt(power))
+    level_db, _ = active_speech_level(image, scene.sample_rate)
+    return float(10 ** (level_db / 20))
+
+
+def sensor_noise(scene: Scene) -> np.ndarray:
+    """White noise of the microphones under a target of level 1, shape (M, N)."""
+    shape = (scene.array.n_mics, scene.n_samples)
+    if scene.sensor_noise_db is None:
+        return np.zeros(shape)
+    rng = np.random.default_rng([scene.seed, SENSORS])
+    return 10 ** (-scene.sensor_noise_db / 20) * rng.standard_normal(shape)
+
+
+def mixed(
+    scene: Scene,
+    speech: list[np.ndarray],
+    early: list[np.ndarray],
+    noises: list[np.ndarray],
+    dry: list[np.ndarray],
+    responses: Responses,
+) -> Rendered:
+    """All that the microphones make of the images: faults, sensor noise, level, clipping."""
+    array = scene.array
+    sensors = sensor_noise(scene)
+    parts = [faulty(array, image, scene.sample_rate) for image in (*speech, *early, *noises)]
+    speech, parts = parts[: len(speech)], parts[len(speech) :]
+    early, noises = parts[: len(early)], parts[len(early) :]
+    scale = 10 ** (scene.level_dbfs / 20)
+    if array.faults is not None:
+        sensors = sensors * np.array(array.faults.alive)[:, None]
+        rng = np.random.default_rng([scene.seed, FAULTS])
+        sensors = sensors + imperfections.self_noise(array.faults, scene.n_samples, rng) / scale
+    rest = sum((*speech[1:], *noises), sensors)
+    faults = array.faults
+    if faults is None or faults.clip_level is None:
+        scale = min(scale, PEAK / float(np.abs(speech[0] + rest).max(initial=1e-30)))
+    target, rest = float32(scale * speech[0]), float32(scale * rest)
+    residual = np.zeros_like(target)
+    if faults is not None:
+        _, residual = imperfections.clip(target + rest, faults)
+        rest = rest + residual
     return Rendered(
-        mixture=target_image + noise_image,
-        target_image=target_image,
-        early_image=_float32(scale * early),
-        noise_image=noise_image,
-        directional_image=_float32(scale * points),
-        diffuse_image=_float32(scale * field),
-        dry=_float32(scale * target),
-        rirs=_float32(rirs),
+        mixture=target + rest,
+        noise_image=rest,
+        talker_images=np.stack([target, *(float32(scale * image) for image in speech[1:])]),
+        early_images=float32(scale * np.stack(early)),
+        noise_images=stacked([float32(scale * image) for image in noises], target.shape),
+        sensor_image=float32(scale * sensors),
+        residual=residual,
+        dry=float32(scale * np.stack(dry)),
+        responses=responses,
         scene=scene,
     )
 
 
-def room_impulse_responses(
-    room: Room,
-    source: np.ndarray,
-    mics: np.ndarray,
-    sample_rate: int,
-    max_order: int | None = None,
-) -> np.ndarray:
-    """Responses from one source to every microphone, by the image-source method.
-
-    Images farther than c RT60 are left out; the direct path always counts.  The 10 Hz
-    zero-phase high-pass of pyroomacoustics takes away the offset that images, all
-    positive, would add up to.
-
-    Parameters
-    ----------
-    room : Room
-    source : float array, shape (3,)
-    mics : float array, shape (M, 3)
-    sample_rate : int
-    max_order : int, optional
-        Reflections of a higher order are left out; all by default.
-
-    Returns
-    -------
-    rirs : float64 ndarray, shape (M, L)
-        Time 0 is when the source sounds; an image at distance d has gain 1/d.
-
-    References
-    ----------
-    J. B. Allen and D. A. Berkley, "Image method for efficiently simulating small-room
-    acoustics", J. Acoust. Soc. Am. 65, 1979, eq. 10.
-    """
-    import pyroomacoustics as pra
-
-    order = room.image_order if max_order is None else min(max_order, room.image_order)
-    shoebox = pra.ShoeBox(
-        room.size,
-        fs=sample_rate,
-        materials=pra.Material(room.absorption),
-        max_order=order,
-    )
-    shoebox.set_sound_speed(SPEED_OF_SOUND)
-    shoebox.add_source(source)
-    shoebox.add_microphone_array(mics.T)
-    with _one_thread(pra.constants):
-        shoebox.image_source_model()
-        _hide_far_images(shoebox, SPEED_OF_SOUND * room.rt60)
-        shoebox.compute_rir()
-    lead = pra.constants.get("frac_delay_length") // 2  # delay of its fractional delays
-    responses = [mic_rirs[0][lead:] for mic_rirs in shoebox.rir]
-    rirs = np.zeros((len(mics), max(map(len, responses))))
-    for rir, response in zip(rirs, responses, strict=True):
-        rir[: len(response)] = response
-    return rirs
+def faulty(array: PlacedArray, image: np.ndarray, sample_rate: int) -> np.ndarray:
+    """An image as microphones with their gains, phases and clocks hear it."""
+    if array.faults is None:
+        return image
+    return imperfections.apply_linear(image, array.faults, sample_rate)
 
 
-def early_responses(rirs: np.ndarray, scene: Scene) -> np.ndarray:
-    """Responses of the target cut `early_ms` after the direct path of each microphone.
-
-    The direct path arrives distance / c after time 0, from the geometry, not from the
-    peak of the response.
-
-    Parameters
-    ----------
-    rirs : float array, shape (M, L)
-        As from `room_impulse_responses` for the target of `scene`.
-    scene : Scene
-
-    Returns
-    -------
-    early : ndarray, shape (M, L)
-    """
-    distances = np.linalg.norm(scene.mic_positions - scene.target_position, axis=1)
-    end = distances / SPEED_OF_SOUND + scene.early_ms / 1000
-    times = np.arange(rirs.shape[1]) / scene.sample_rate
-    return np.where(times < end[:, None], rirs, 0.0)
+def stacked(images: list[np.ndarray], shape: tuple[int, ...]) -> np.ndarray:
+    """Images as one array, (0, M, N) of none."""
+    return np.stack(images) if images else np.zeros((0, *shape), np.float32)
 
 
-@contextmanager
-def _one_thread(constants: Any) -> Iterator[None]:
-    """One thread in pyroomacoustics: its sums depend on the number of threads."""
-    before = constants.get("num_threads")
-    constants.set("num_threads", 1)
-    try:
-        yield
-    finally:
-        constants.set("num_threads", before)
-
-
-def _hide_far_images(shoebox: Any, radius: float) -> None:
-    images, orders = shoebox.sources[0].images, shoebox.sources[0].orders
-    for visible, mic in zip(shoebox.visibility[0], shoebox.mic_array.R.T, strict=True):
-        distances = np.linalg.norm(images - mic[:, None], axis=0)
-        visible &= (distances < radius) | (orders == 0)
-
-
-def _directional_image(scene: Scene, signals: np.ndarray) -> np.ndarray:
-    image = np.zeros((len(scene.mic_positions), signals.shape[1]))
-    for k, (signal, gain_db) in enumerate(zip(signals, scene.directional_gains_db, strict=True)):
-        rirs = room_impulse_responses(
-            scene.room, scene.directional[k], scene.mic_positions, scene.sample_rate
-        )
-        heard = _convolve(signal, rirs)
-        image += 10 ** (gain_db / 20) / _rms(heard, f"directional source {k}") * heard
-    return image
-
-
-def _diffuse_image(scene: Scene, signals: np.ndarray) -> np.ndarray:
-    image = np.zeros((len(scene.mic_positions), signals.shape[1]))
-    for position, signal in zip(scene.diffuse, signals, strict=True):
-        rirs = room_impulse_responses(
-            scene.room, position, scene.mic_positions, scene.sample_rate, DIFFUSE_ORDER
-        )
-        image += _convolve(signal, rirs)
-    return image
-
-
-def _at_snr(scene: Scene, points: np.ndarray, field: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Directional and diffuse images at their levels under speech of power 1."""
-    if len(scene.directional):
-        points = points / _rms(points, "directional noise")
-    if len(scene.diffuse):
-        ratio = 10 ** (scene.diffuse_to_directional_db / 20)
-        field = field * ratio / _rms(field, "diffuse noise")
-    if not (len(scene.directional) or len(scene.diffuse)):
-        return points, field
-    gain = 10 ** (-scene.snr_db / 20) / _rms(points + field, "noise")
-    return gain * points, gain * field
-
-
-def _sensor_noise(scene: Scene, n_samples: int) -> np.ndarray:
-    rng = np.random.default_rng(scene.seed)
-    white = rng.standard_normal((len(scene.mic_positions), n_samples))
-    return 10 ** (-scene.sensor_noise_db / 20) * white
-
-
-def _convolve(signal: np.ndarray, rirs: np.ndarray) -> np.ndarray:
-    """Signal (N,) through responses (M, L), the first N samples: (M, N)."""
-    return oaconvolve(signal[None, :], rirs, axes=1)[:, : signal.size]
-
-
-def _rms(image: np.ndarray, who: str) -> float:
-    rms = float(np.sqrt(np.mean(image[0] ** 2)))
-    if not 0 < rms < np.inf:
-        raise SceneError(f"{who} is silent or not finite at microphone 0")
-    return rms
-
-
-def _signals(
-    name: str, signals: np.ndarray | None, positions: np.ndarray, target: np.ndarray
-) -> np.ndarray:
-    shape = (len(positions), target.size)
-    array = np.zeros((0, target.size)) if signals is None else np.asarray(signals)
-    if array.shape != shape:
-        raise ShapeError(
-            f"{name} signals must have shape {shape}, one for each source and as long "
-            f"as the target; got {array.shape}"
-        )
-    return array.astype(np.float64)
-
-
-def _float32(signal: np.ndarray) -> np.ndarray:
+def float32(signal: np.ndarray) -> np.ndarray:
+    """In the precision of files."""
     return np.ascontiguousarray(signal, np.float32)

@@ -194,11 +194,11 @@ def image_energy(size: np.ndarray, rt60: float, speed_of_sound: float) -> tuple[
     steps_per_s = STEPS_PER_RT60 / rt60
     energy = np.zeros((STEPS_PER_RT60 + 1, MOST_ORDER))
     for listener in LISTENERS:
-        images = [
+        x, y, z = (
             per_axis(size[a], SOURCE[a] * size[a], listener[a] * size[a], 1.0, 1.0, radius)
             for a in range(3)
-        ]
-        kernels.count_energy(*images, radius, steps_per_s / speed_of_sound, energy)
+        )
+        kernels.count_energy(x, y, z, radius, steps_per_s / speed_of_sound, energy)
     used = int(np.flatnonzero(energy.any(axis=0)).max(initial=0)) + 1
     return np.ascontiguousarray(energy[:, :used]), steps_per_s
 

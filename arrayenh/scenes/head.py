@@ -1,0 +1,232 @@
+"""Microphones on a head: a rigid sphere, or head-related responses from a SOFA file.
+
+A `Head` knows what its microphones make of a sound from any direction. In a room the direct
+path has its own direction; reflections, of which there are very many, are sorted into a few
+dozen directions all around.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Protocol
+
+import numpy as np
+from scipy import fft
+from scipy.special import eval_legendre, spherical_jn, spherical_yn
+
+from arrayenh._kernels import image_source as kernels
+from arrayenh.errors import SceneError, ShapeError
+from arrayenh.scenes.image_source import (
+    HALF_TAPS,
+    HIGH_PASS_HZ,
+    OVERSAMPLING,
+    check_places,
+    check_shapes,
+    check_work,
+    high_passed,
+    octave_filters,
+    per_axis,
+    reflections,
+    sinc_spectrum,
+    through,
+)
+from arrayenh.spatial.steering import SPEED_OF_SOUND
+
+TAPS_S = 0.016  # length of the filters of a sphere, s
+N_DIRECTIONS = 64  # into which reflections are sorted
+LEAST_RADIUS = 0.03  # metres: a microphone nearer to the centre is on no head
+
+
+class Head(Protocol):
+    """What microphones on a head make of a sound."""
+
+    def filters(self, directions: np.ndarray) -> np.ndarray:
+        """Responses to sounds from directions (K, 3), shape (M, K, T).
+
+        Relative to the sound at the centre of the head without it; sample T // 2 is when
+        it would arrive there.
+        """
+
+
+@dataclass(frozen=True, eq=False)
+class Sphere:
+    """A rigid sphere with microphones on its surface.
+
+    Parameters
+    ----------
+    positions : float array, shape (M, 3)
+        From the centre, metres; a microphone's distance is the radius of its sphere.
+    sample_rate : int
+        Hz.
+    speed_of_sound : float
+        m/s.
+
+    Raises
+    ------
+    SceneError
+        If a microphone is nearer than 3 cm to the centre.
+    """
+
+    positions: np.ndarray
+    sample_rate: int
+    speed_of_sound: float = SPEED_OF_SOUND
+
+    def __post_init__(self) -> None:
+        radii = np.linalg.norm(self.positions, axis=1)
+        if radii.min() < LEAST_RADIUS:
+            raise SceneError(
+                f"microphone {radii.argmin()} is {1000 * radii.min():.0f} mm from the centre of "
+                f"the array and cannot be on a head around it; use an array such as binaural4-bte"
+            )
+
+    def filters(self, directions: np.ndarray) -> np.ndarray:
+        """As of `Head`."""
+        n_taps = 2 * round(TAPS_S * self.sample_rate / 2)
+        freqs = fft.rfftfreq(n_taps, 1 / self.sample_rate)
+        delay = np.exp(-2j * np.pi * freqs * (n_taps // 2) / self.sample_rate)
+        found = []
+        for position in self.positions:
+            radius = float(np.linalg.norm(position))
+            angles = np.arccos(np.clip(directions @ position / radius, -1, 1))
+            found.append(sphere_response(angles, freqs, radius, self.speed_of_sound) * delay)
+        return fft.irfft(np.stack(found), n_taps)
+
+
+def sphere_response(
+    angles: np.ndarray,
+    freqs: np.ndarray,
+    radius: float = 0.0875,
+    speed_of_sound: float = SPEED_OF_SOUND,
+) -> np.ndarray:
+    """Sound pressure on a rigid sphere in a plane wave, over that at its centre without it.
+
+        H(f, θ) = (1 / μ²) Σ_m  j^(m-1) (2m + 1) P_m(cos θ) / h'_m(μ),   μ = 2π f a / c
+
+    with spherical Hankel functions of the second kind (a delay of τ is exp(-j 2π f τ)).
+
+    Parameters
+    ----------
+    angles : float array, shape (K,)
+        Between microphone and source, radians, seen from the centre.
+    freqs : float array, shape (F,)
+        Hz.
+    radius : float
+        a, metres.
+    speed_of_sound : float
+        m/s.
+
+    Returns
+    -------
+    response : complex128 ndarray, shape (K, F)
+
+    References
+    ----------
+    Lord Rayleigh, "The theory of sound", 1896, §328; R. O. Duda and W. L. Martens, "Range
+    dependence of the response of a spherical head model", J. Acoust. Soc. Am. 104, 1998, eq.
+    6, of which this is the limit of a distant source.
+    """
+    angles, freqs = np.asarray(angles, np.float64), np.asarray(freqs, np.float64)
+    if angles.ndim != 1 or freqs.ndim != 1:
+        raise ShapeError(f"angles and freqs must have one axis; got {angles.shape}, {freqs.shape}")
+    mu = 2 * np.pi * freqs * radius / speed_of_sound
+    heard = mu > 1e-3
+    order = np.arange(int(np.ceil(mu.max(initial=0.0) * 1.3)) + 12)[:, None]
+    response = np.ones((len(angles), len(freqs)), np.complex128)
+    at = mu[None, heard]
+    with np.errstate(over="ignore", invalid="ignore"):
+        hankel = spherical_jn(order, at, derivative=True) - 1j * spherical_yn(
+            order, at, derivative=True
+        )
+        terms = 1j ** ((order - 1) % 4) * (2 * order + 1) / hankel
+    terms[~np.isfinite(terms)] = 0  # the Hankel function is beyond all numbers: nothing is left
+    waves = eval_legendre(order[:, 0][None, :], np.cos(angles)[:, None])
+    response[:, heard] = waves @ terms / at**2
+    return response
+
+
+@lru_cache(maxsize=4)
+def all_around(n_directions: int = N_DIRECTIONS) -> np.ndarray:
+    """Unit vectors about evenly around (a Fibonacci lattice), shape (K, 3)."""
+    k = np.arange(n_directions) + 0.5
+    height = 1 - 2 * k / n_directions
+    turn = np.pi * (1 + 5**0.5) * k
+    across = np.sqrt(1 - height**2)
+    return np.stack([across * np.cos(turn), across * np.sin(turn), height], axis=1)
+
+
+def head_responses(
+    size: np.ndarray,
+    absorption: float | np.ndarray,
+    source: np.ndarray,
+    centre: np.ndarray,
+    head: Head,
+    turn: np.ndarray,
+    sample_rate: int,
+    *,
+    length_s: float,
+    bands: np.ndarray | None = None,
+    air: np.ndarray | None = None,
+    speed_of_sound: float = SPEED_OF_SOUND,
+    max_order: int | None = None,
+) -> np.ndarray:
+    """Impulse responses of a shoebox from a source to microphones on a head.
+
+    Parameters
+    ----------
+    centre : float array, shape (3,)
+        Of the head, in the room.
+    head : Head
+    turn : float array, shape (3, 3)
+        Rotation from the frame of the head to that of the room.
+    size, absorption, source, sample_rate, length_s, bands, air, speed_of_sound, max_order
+        As of `shoebox_responses`, which names the errors too.
+
+    Returns
+    -------
+    responses : float64 ndarray, shape (M, L)
+    """
+    size, source, centre = (np.asarray(given, np.float64) for given in (size, source, centre))
+    check_shapes(size, source, centre[None])
+    check_places(size, source, centre[None])
+    check_work(size, speed_of_sound * length_s)
+    walls = reflections(absorption, bands)
+    gains = None if bands is None else octave_filters(tuple(bands), sample_rate)
+    distance = float(np.linalg.norm(source - centre))
+    reach = max(speed_of_sound * length_s, distance * (1 + 1e-9))
+    around = all_around()
+    late, direct = head.filters(around), head.filters(((source - centre) @ turn / distance)[None])
+    n_taps = late.shape[2]
+    n_samples = int(np.ceil(reach / speed_of_sound * sample_rate)) + HALF_TAPS + n_taps
+    rate = sample_rate * OVERSAMPLING / speed_of_sound
+    most = np.inf if max_order is None else float(max_order)
+    responses = np.zeros((len(late), n_samples))
+    for band, wall in enumerate(walls):
+        grids = np.zeros((len(around) + 1, n_samples * OVERSAMPLING))
+        x, y, z = (
+            per_axis(size[a], source[a], centre[a], wall[2 * a], wall[2 * a + 1], reach)
+            for a in range(3)
+        )
+        kernels.sort_images(x, y, z, reach, rate, most, around @ turn.T, grids[1:])
+        x, y, z = (axis[axis[:, 2] == 0] for axis in (x, y, z))
+        kernels.add_images(x, y, z, reach, rate, 0.0, 1.0, np.zeros(3), grids[0])
+        if air is not None:
+            grids *= np.exp(-air[band] * np.arange(grids.shape[1]) / rate)
+        heard = filtered(grids, np.concatenate([direct, late], axis=1))
+        responses += heard if gains is None else through(gains[band], heard)
+    if speed_of_sound * length_s > distance:
+        return high_passed(responses, sample_rate, HIGH_PASS_HZ)
+    return responses
+
+
+def filtered(grids: np.ndarray, filters: np.ndarray) -> np.ndarray:
+    """Fine grids (K, L), each through its filters (M, K, T), added up, (M, L / oversampling)."""
+    n_taps = filters.shape[2]
+    n_fft = fft.next_fast_len(grids.shape[1] + (2 * HALF_TAPS + n_taps) * OVERSAMPLING, real=True)
+    used = grids.any(axis=1)
+    spectra = fft.rfft(grids[used], n_fft) * sinc_spectrum(n_fft)
+    stuffed = np.zeros((len(filters), int(used.sum()), n_taps * OVERSAMPLING))
+    stuffed[:, :, ::OVERSAMPLING] = filters[:, used]
+    total = np.stack([np.einsum("kf,kf->f", spectra, fft.rfft(taps, n_fft)) for taps in stuffed])
+    fine = fft.irfft(total, n_fft)
+    # the middle of the filters is time 0, and that is the second sample of the grid
+    fine = np.roll(fine, -(1 + n_taps // 2 * OVERSAMPLING), axis=1)
+    return fine[:, : grids.shape[1] : OVERSAMPLING]

@@ -1,0 +1,179 @@
+"""Microphones as they come from the factory, and what happens to them later."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import numpy as np
+from pydantic import ConfigDict, Field
+from scipy import fft
+
+from arrayenh.errors import SceneError
+
+FULL_SCALE_SPL_DB = 120.0
+"""dB SPL of a full-scale sine: 94 dB SPL gives -26 dBFS, as digital MEMS microphones do."""
+
+DRIFT_TAPS = 32  # of the sinc on each side that resamples a drifting clock
+Share = Annotated[float, Field(ge=0)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Imperfections:
+    """How far microphones may be from perfect; nothing is wrong by default.
+
+    Attributes
+    ----------
+    gain_db : float
+        Sensitivities differ uniformly by up to ± so much.
+    delay_us : float
+        So do the delays, microseconds: the phase of the converters.
+    position_mm : float
+        Standard deviation of every coordinate from what the drawing says.
+    clock_ppm : float
+        Standard deviation of the clocks, each microphone having its own.
+    noise_spl_db : float, optional
+        Self-noise of each microphone, dB SPL; a full-scale sine is 120 dB SPL.
+    clip_dbfs : float, optional
+        Samples beyond this peak are cut off.
+    dead : tuple of int
+        Microphones that hear nothing.
+    """
+
+    gain_db: Share = 0.0
+    delay_us: Share = 0.0
+    position_mm: Share = 0.0
+    clock_ppm: Share = 0.0
+    noise_spl_db: float | None = None
+    clip_dbfs: Annotated[float, Field(le=0)] | None = None
+    dead: tuple[int, ...] = ()
+
+    __pydantic_config__ = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MicrophoneFaults:
+    """What is wrong with each microphone of one array; all tuples have length M.
+
+    Attributes
+    ----------
+    gains_db, delays_us, clocks_ppm : tuple of float
+    displacements : tuple of (x, y, z)
+        Metres, in the frame of the array.
+    alive : tuple of bool
+    noise_spl_db : float, optional
+    clip_level : float, optional
+        Full scale 1.
+    """
+
+    gains_db: tuple[float, ...]
+    delays_us: tuple[float, ...]
+    clocks_ppm: tuple[float, ...]
+    displacements: tuple[tuple[float, float, float], ...]
+    alive: tuple[bool, ...]
+    noise_spl_db: float | None = None
+    clip_level: float | None = None
+
+
+def typical() -> Imperfections:
+    """Microphones of a consumer device that nobody calibrated."""
+    return Imperfections(gain_db=1.0, delay_us=2.0, position_mm=0.5, noise_spl_db=29.0)
+
+
+def draw(
+    imperfections: Imperfections, n_mics: int, rng: np.random.Generator
+) -> MicrophoneFaults | None:
+    """The faults of one array; None where there are none.
+
+    Raises
+    ------
+    SceneError
+        If a dead microphone is none of the array's.
+    """
+    asked = imperfections
+    if asked == Imperfections():
+        return None
+    for mic in asked.dead:
+        if not 0 <= mic < n_mics:
+            raise SceneError(f"microphone {mic} cannot be dead: the array has 0 to {n_mics - 1}")
+    spread = rng.uniform(-1, 1, (2, n_mics))
+    clocks = rng.standard_normal(n_mics) * asked.clock_ppm
+    moved = rng.standard_normal((n_mics, 3)) * asked.position_mm / 1000
+    return MicrophoneFaults(
+        gains_db=tuple((spread[0] * asked.gain_db).tolist()),
+        delays_us=tuple((spread[1] * asked.delay_us).tolist()),
+        clocks_ppm=tuple(clocks.tolist()),
+        displacements=tuple((float(x), float(y), float(z)) for x, y, z in moved),
+        alive=tuple(mic not in asked.dead for mic in range(n_mics)),
+        noise_spl_db=asked.noise_spl_db,
+        clip_level=None if asked.clip_dbfs is None else 10 ** (asked.clip_dbfs / 20),
+    )
+
+
+def apply_linear(images: np.ndarray, faults: MicrophoneFaults, sample_rate: int) -> np.ndarray:
+    """Gains, delays, clocks and death; linear, so components still sum to the mixture.
+
+    Parameters
+    ----------
+    images : float array, shape (M, N)
+    faults : MicrophoneFaults
+    sample_rate : int
+        Hz.
+
+    Returns
+    -------
+    heard : float64 ndarray, shape (M, N)
+    """
+    gains = 10 ** (np.array(faults.gains_db) / 20) * np.array(faults.alive)
+    heard = gains[:, None] * images
+    if any(faults.delays_us):
+        heard = delayed(heard, 1e-6 * np.array(faults.delays_us) * sample_rate)
+    for row, ppm in zip(heard, faults.clocks_ppm, strict=True):
+        if ppm:
+            row[:] = drifting(row, ppm)
+    return heard
+
+
+def delayed(images: np.ndarray, delays: np.ndarray) -> np.ndarray:
+    """Rows delayed by fractions of a sample, zeros before and after them."""
+    pad = 64 + int(np.ceil(np.abs(delays).max()))
+    n_fft = fft.next_fast_len(images.shape[1] + 2 * pad, real=True)
+    turn = np.exp(-2j * np.pi * delays[:, None] * fft.rfftfreq(n_fft))
+    padded = np.pad(images, ((0, 0), (pad, 0)))
+    return fft.irfft(fft.rfft(padded, n_fft) * turn, n_fft)[:, pad : pad + images.shape[1]]
+
+
+def drifting(signal: np.ndarray, ppm: float) -> np.ndarray:
+    """A signal as a clock samples it that is `ppm` too fast, in step at the start, (N,).
+
+    Sample n is taken at the time n / (1 + ppm 10^-6) of the true clock: what is heard is
+    later and lower in the file.
+    """
+    place = np.arange(len(signal)) / (1 + 1e-6 * ppm)
+    whole = np.floor(place).astype(int)
+    taps = np.arange(-DRIFT_TAPS + 1, DRIFT_TAPS + 1)
+    padded = np.pad(signal, DRIFT_TAPS)
+    out = np.zeros(len(signal))
+    for start in range(0, len(signal), 1 << 16):  # bounded memory
+        index = whole[start : start + (1 << 16)]
+        x = (place[start : start + len(index)] - index)[:, None] - taps
+        sinc = np.sinc(x) * (0.5 + 0.5 * np.cos(np.pi * x / (DRIFT_TAPS + 1)))
+        reach = np.clip(index[:, None] + taps + DRIFT_TAPS, 0, len(padded) - 1)
+        out[start : start + len(index)] = np.einsum("nt,nt->n", sinc, padded[reach])
+    return out
+
+
+def self_noise(faults: MicrophoneFaults, n_samples: int, rng: np.random.Generator) -> np.ndarray:
+    """White noise of the microphones at their dB SPL, full scale 1, shape (M, N)."""
+    shape = (len(faults.alive), n_samples)
+    if faults.noise_spl_db is None:
+        return np.zeros(shape)
+    # the RMS of a full-scale sine is 3 dB below full scale
+    rms = 10 ** ((faults.noise_spl_db - FULL_SCALE_SPL_DB) / 20) / np.sqrt(2)
+    return rms * rng.standard_normal(shape) * np.array(faults.alive)[:, None]
+
+
+def clip(mixture: np.ndarray, faults: MicrophoneFaults) -> tuple[np.ndarray, np.ndarray]:
+    """The mixture cut off at the level of clipping, and what that adds, (M, N) each."""
+    if faults.clip_level is None:
+        return mixture, np.zeros_like(mixture)
+    clipped = np.clip(mixture, -faults.clip_level, faults.clip_level)
+    return clipped, clipped - mixture

@@ -1,0 +1,124 @@
+"""Impulse responses that were measured."""
+
+from functools import lru_cache
+
+import numpy as np
+
+from arrayenh.audio import read, resample
+from arrayenh.errors import SceneError
+from arrayenh.scenes.sofa import Sofa, read_sofa
+
+ONSET_DB = -20.0  # below the peak: there the direct path begins
+CLOSE_S = 0.001  # the peak of the direct path follows its onset by less
+
+
+@lru_cache(maxsize=64)
+def measured_responses(file: str, sample_rate: int) -> np.ndarray:
+    """Responses of all microphones from a file, shape (M, L), float64, read-only.
+
+    Parameters
+    ----------
+    file : str
+        A sound file with one channel per microphone, or a SOFA file, of which the first
+        measurement is taken; "name.sofa:7" takes the eighth.
+    sample_rate : int
+        Hz; other rates are resampled.
+
+    Raises
+    ------
+    AudioError, SceneError
+        If the file cannot be read, is silent, or has no such measurement.
+    """
+    name, _, number = file.partition(".sofa:")
+    if file.lower().endswith(".sofa") or number.isdigit():
+        sofa = read_sofa(f"{name}.sofa" if number else file)
+        index = int(number or 0)
+        if index >= len(sofa.responses):
+            raise SceneError(f"{file}: there are measurements 0 to {len(sofa.responses) - 1}")
+        responses, rate = sofa.delayed()[index], sofa.sample_rate
+    else:
+        recording = read([file])
+        responses, rate = recording.samples.astype(np.float64), recording.sample_rate
+    if not np.any(responses):
+        raise SceneError(f"{file} is silent; it is no impulse response")
+    responses = at_rate(responses, rate, sample_rate)
+    responses.setflags(write=False)
+    return responses
+
+
+def at_rate(responses: np.ndarray, rate: int, to: int) -> np.ndarray:
+    """Responses (M, L) at another rate; their gain stays, as for signals."""
+    if rate == to:
+        return np.ascontiguousarray(responses)
+    blocks = iter([np.ascontiguousarray(responses, np.float32)])
+    found = np.concatenate(list(resample(blocks, len(responses), rate, to)), axis=1)
+    # samples of a response are densities in time
+    return found.astype(np.float64) * (rate / to)
+
+
+def direct_sample(response: np.ndarray, sample_rate: int) -> int:
+    """Sample at which the direct path of a response arrives.
+
+    The onset is the first sample within 20 dB of the strongest; the direct path is the
+    greatest within the millisecond after it.
+
+    Parameters
+    ----------
+    response : float array, shape (L,)
+    sample_rate : int
+        Hz.
+
+    Raises
+    ------
+    SceneError
+        If the response is silent.
+    """
+    size = np.abs(response)
+    peak = size.max(initial=0.0)
+    if not peak > 0:
+        raise SceneError("a silent response has no direct path")
+    onset = int(np.argmax(size >= peak * 10 ** (ONSET_DB / 20)))
+    return onset + int(np.argmax(size[onset : onset + round(CLOSE_S * sample_rate) + 1]))
+
+
+class MeasuredHead:
+    """A head of a SOFA file, as of `arrayenh.scenes.head.Head`.
+
+    Parameters
+    ----------
+    file : str
+        Head-related responses of a free field.
+    n_mics : int
+        Microphones that the array has.
+    sample_rate : int
+        Hz.
+
+    Raises
+    ------
+    SceneError
+        If the file has another number of receivers, or measures fewer than four directions.
+    """
+
+    def __init__(self, file: str, n_mics: int, sample_rate: int) -> None:
+        self._sofa: Sofa = read_sofa(file)
+        responses = self._sofa.delayed()
+        if responses.shape[1] != n_mics:
+            raise SceneError(
+                f"{file} measures {responses.shape[1]} microphones, but the array has {n_mics}"
+            )
+        if len(responses) < 4:
+            raise SceneError(f"{file} measures {len(responses)} directions, too few for a head")
+        flat = responses.reshape(-1, responses.shape[2])
+        flat = at_rate(flat, self._sofa.sample_rate, sample_rate)
+        responses = flat.reshape(*responses.shape[:2], -1)
+        # the middle of all arrivals is when the sound passes the centre of the head
+        arrivals = [[direct_sample(row, sample_rate) for row in rows] for rows in responses]
+        centre = int(round(float(np.mean(arrivals))))
+        length = 2 * max(centre, responses.shape[2] - centre)
+        self._filters = np.zeros((*responses.shape[:2], length))
+        start = length // 2 - centre
+        self._filters[:, :, start : start + responses.shape[2]] = responses
+
+    def filters(self, directions: np.ndarray) -> np.ndarray:
+        """Responses of the nearest measured directions, shape (M, K, T)."""
+        return np.swapaxes(self._filters[self._sofa.nearest(directions)], 0, 1)

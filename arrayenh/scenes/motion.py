@@ -1,0 +1,190 @@
+"""Sources that move.
+
+What a source says at time t goes through the response of the place where the source is at
+time t. Responses are rendered at places along the path; between two of them the signal is
+crossfaded, not the responses switched, so nothing clicks. The direct path is not crossfaded
+(two arrivals half a sample apart would comb) but delayed and weakened continuously, as the
+distance to each microphone says: pitch and phase are those of a moving source.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from arrayenh.errors import SceneError, ShapeError
+from arrayenh.scenes.convolution import convolve
+from arrayenh.spatial.steering import SPEED_OF_SOUND
+
+MOST_SPEED = 20.0  # m/s
+SPACING = 0.1  # metres between the places at which reflections are rendered
+HALF_TAPS = 16  # of the sinc of the moving direct path
+Point = tuple[float, float, float]
+Responses = Callable[[np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """Where a source is at any time: straight from one waypoint to the next.
+
+    Attributes
+    ----------
+    waypoints : tuple of (x, y, z)
+        Metres.
+    times : tuple of float
+        Seconds, increasing; before the first and after the last the source stands still.
+
+    Raises
+    ------
+    SceneError
+        If there are not as many times as waypoints, they do not increase, or the source
+        would move faster than 20 m/s.
+    """
+
+    waypoints: tuple[Point, ...]
+    times: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.waypoints) != len(self.times) or not self.times:
+            raise SceneError(
+                f"a path needs a time for each waypoint; got {len(self.waypoints)} waypoints "
+                f"and {len(self.times)} times"
+            )
+        points, times = np.array(self.waypoints, np.float64), np.array(self.times, np.float64)
+        if points.shape != (len(times), 3) or not (
+            np.isfinite(points).all() and np.isfinite(times).all()
+        ):
+            raise SceneError("waypoints must be (x, y, z) in metres, times seconds, all finite")
+        if not (np.diff(times) > 0).all():
+            raise SceneError(f"the times of a path must increase; got {list(self.times)}")
+        speeds = np.linalg.norm(np.diff(points, axis=0), axis=1) / np.diff(times)
+        if speeds.size and speeds.max() > MOST_SPEED:
+            raise SceneError(
+                f"a source cannot move at {speeds.max():.1f} m/s; {MOST_SPEED:g} m/s is the most"
+            )
+
+    def position(self, time: float | np.ndarray) -> np.ndarray:
+        """Where the source is, shape (3,), or (n, 3) for n times."""
+        points = np.array(self.waypoints)
+        axes = [np.interp(time, self.times, points[:, axis]) for axis in range(3)]
+        return np.stack(axes, axis=-1)
+
+    @property
+    def length(self) -> float:
+        """Metres from the first waypoint to the last."""
+        return float(np.linalg.norm(np.diff(np.array(self.waypoints), axis=0), axis=1).sum())
+
+
+def moving_image(
+    signal: np.ndarray,
+    path: Path,
+    mics: np.ndarray,
+    reflections_at: Responses,
+    sample_rate: int,
+    *,
+    direct_gain: Callable[[np.ndarray], np.ndarray] | None = None,
+    speed_of_sound: float = SPEED_OF_SOUND,
+) -> np.ndarray:
+    """What microphones hear of a source that moves.
+
+    Parameters
+    ----------
+    signal : float array, shape (N,)
+    path : Path
+    mics : float array, shape (M, 3)
+    reflections_at : callable
+        Responses, shape (M, L), from a position (3,), without the direct path.
+    sample_rate : int
+        Hz.
+    direct_gain : callable, optional
+        What each microphone makes of a direct path from a position, shape (M,), such as
+        its directivity; 1 by default.
+    speed_of_sound : float
+        m/s.
+
+    Returns
+    -------
+    image : float64 ndarray, shape (M, N)
+        Each sample through the response of the place where it is sent out.
+
+    Raises
+    ------
+    ShapeError
+        If `signal` has not one axis.
+    """
+    signal = np.asarray(signal, np.float64)
+    if signal.ndim != 1:
+        raise ShapeError(f"signal must have shape (N,); got {signal.shape}")
+    gain = direct_gain or (lambda position: np.ones(len(mics)))
+    image = moving_direct(signal, path, mics, gain, sample_rate, speed_of_sound)
+    times = places(path, len(signal) / sample_rate)
+    n = np.arange(len(signal)) / sample_rate
+    for k, time in enumerate(times):
+        weight = hat(n, times, k)
+        heard = np.flatnonzero(weight)
+        if heard.size == 0:
+            continue
+        part = slice(heard[0], heard[-1] + 1)
+        responses = reflections_at(path.position(time))
+        length = responses.shape[1] - 1
+        faded = np.pad(weight[part] * signal[part], (0, length))
+        end = min(part.start + len(faded), len(signal))
+        image[:, part.start : end] += convolve(faded, responses)[:, : end - part.start]
+    return image
+
+
+def places(path: Path, seconds: float) -> np.ndarray:
+    """Times at which the source passes the places where reflections are rendered."""
+    points = np.array(path.waypoints)
+    walked = np.append(0, np.cumsum(np.linalg.norm(np.diff(points, axis=0), axis=1)))
+    n_places = 1 + int(np.ceil(walked[-1] / SPACING))
+    along = np.linspace(0, walked[-1], n_places)
+    moves = np.append(True, np.diff(walked) > 0)
+    # a source that waits is rendered where it waits: both ends of a pause are kept
+    pauses = np.array(path.times)[~moves]
+    times = np.interp(along, walked[moves], np.array(path.times)[moves])
+    times = np.unique(np.concatenate([times, pauses]))
+    return times[: np.searchsorted(times, seconds) + 1]
+
+
+def hat(n: np.ndarray, times: np.ndarray, k: int) -> np.ndarray:
+    """Weight of place k at the times n: 1 there, falling to 0 at its neighbours."""
+    values = np.zeros(len(times))
+    values[k] = 1.0
+    return np.interp(n, times, values)
+
+
+def moving_direct(
+    signal: np.ndarray,
+    path: Path,
+    mics: np.ndarray,
+    gain: Callable[[np.ndarray], np.ndarray],
+    sample_rate: int,
+    speed_of_sound: float,
+) -> np.ndarray:
+    """The direct path: a delay d / c and a gain 1 / d that change with every sample, (M, N).
+
+    What a microphone hears at time t was sent out at s with s + d(s) / c = t.
+    """
+    n = np.arange(len(signal))
+    arrival = n / sample_rate
+    image = np.zeros((len(mics), len(signal)))
+    knots = places(path, len(signal) / sample_rate)
+    gains = np.stack([gain(path.position(knot)) for knot in knots])
+    padded = np.pad(signal, HALF_TAPS)
+    taps = np.arange(-HALF_TAPS + 1, HALF_TAPS + 1)
+    for m, mic in enumerate(mics):
+        sent = arrival.copy()
+        for _ in range(8):  # contracts by v / c, below 0.06, each time
+            distance = np.linalg.norm(path.position(sent) - mic, axis=1)
+            sent = arrival - distance / speed_of_sound
+        place = sent * sample_rate
+        whole = np.floor(place).astype(int)
+        inside = (whole > -HALF_TAPS) & (whole < len(signal) + HALF_TAPS - 1)
+        index, part = whole[inside], (place - whole)[inside]
+        x = part[:, None] - taps
+        sinc = np.sinc(x) * (0.5 + 0.5 * np.cos(np.pi * x / (HALF_TAPS + 1)))
+        reach = np.clip(index[:, None] + taps + HALF_TAPS, 0, len(padded) - 1)
+        loudness = np.interp(sent[inside], knots, gains[:, m]) / distance[inside]
+        image[m, inside] = loudness * np.einsum("nt,nt->n", sinc, padded[reach])
+    return image

@@ -1,0 +1,248 @@
+"""Scene files: TOML in which values may be left to chance.
+
+A recipe is such a file, checked; `Recipe.draw` turns it into one `SceneSpec` after another.
+What belongs to the geometry (room, array, how many sources and where) and what belongs to
+the sound (signals, levels) draw from generators of their own, so that a room can be kept
+while what sounds in it changes.
+"""
+
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, fields
+from difflib import get_close_matches
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import TypeAdapter, ValidationError
+
+from arrayenh.errors import ArrayenhError, SceneError
+from arrayenh.scenes.chance import check_chance, draw_value, extremes, left_to_chance
+from arrayenh.scenes.imperfections import Imperfections
+from arrayenh.scenes.rooms import Measured, Polygon, Shoebox
+from arrayenh.scenes.spec import ArraySpec, NoiseSpec, SceneSpec, TalkerSpec, WalkSpec
+
+PRESETS = files("arrayenh.scenes") / "presets"
+MOST_SOURCES = 100
+SOURCES = ("talkers", "noises")
+SOUND = frozenset(
+    "speech signal voices level_db seconds lead_in tail snr_db snr_over level_dbfs "
+    "sensor_noise_db overlap description".split()
+)
+"""Keys that do not belong to the geometry."""
+
+Tree = Mapping[str, Any]
+Change = Callable[[str, Any], Any]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Recipe:
+    """A scene file.
+
+    Attributes
+    ----------
+    name : str
+        Of the preset, or the file's without its suffix.
+    tree : mapping
+        What the file says, as TOML has it.
+    """
+
+    name: str
+    tree: Tree
+
+    def __post_init__(self) -> None:
+        check_tree(self.tree)
+        for tree in corner_trees(self.tree):
+            as_spec(tree)
+
+    def draw(self, geometry: np.random.Generator, sound: np.random.Generator) -> SceneSpec:
+        """One set of values.
+
+        Parameters
+        ----------
+        geometry, sound : Generator
+            Each draws its own part, in the order of the file.
+
+        Raises
+        ------
+        SceneError
+            If values are drawn that cannot go together.
+        """
+
+        def draw(key: str, value: Any) -> Any:
+            return draw_value(value, sound if key in SOUND else geometry)
+
+        return as_spec(with_values(self.tree, draw))
+
+
+def load_recipe(name: str) -> Recipe:
+    """A preset by its name, or a TOML file by its path.
+
+    Raises
+    ------
+    SceneError
+        If there is neither, or the file is not a scene; the message names the key and what
+        may stand there.
+    """
+    preset = PRESETS / f"{name}.toml"
+    path = Path(name)
+    if "/" not in name and preset.is_file():
+        text, source = preset.read_text(encoding="utf-8"), name
+    elif path.suffix == ".toml":
+        try:
+            text, source = path.read_text(encoding="utf-8-sig"), path.stem
+        except OSError as error:
+            raise SceneError(f"{name} cannot be read: {error.strerror}") from error
+        except UnicodeDecodeError as error:
+            raise SceneError(f"{name} is not UTF-8 text") from error
+    else:
+        near = get_close_matches(name, preset_names(), n=1)
+        hint = f"did you mean {near[0]}?" if near else "or give a TOML file"
+        raise SceneError(f"no preset {name!r}; there are {', '.join(preset_names())}; {hint}")
+    return parse_recipe(text, source, name)
+
+
+def parse_recipe(text: str, name: str, source: str | None = None) -> Recipe:
+    """A recipe from the text of a scene file; `source` is named in messages."""
+    source = source or name
+    try:
+        return Recipe(name, tomllib.loads(text))
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise SceneError(f"{source} is not TOML: {error}") from error
+    except SceneError as error:
+        raise SceneError(f"{source}: {error}") from error
+
+
+def preset_names() -> list[str]:
+    """The scene files that ship."""
+    return sorted(
+        Path(entry.name).stem for entry in PRESETS.iterdir() if entry.name.endswith(".toml")
+    )
+
+
+def check_tree(tree: Tree) -> None:
+    """Refuse what is left to chance in a form that cannot be drawn."""
+    for key, value in leaves(tree):
+        check_chance(key, value)
+    for group in SOURCES:
+        tables = tree.get(group, [])
+        if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+            raise SceneError(f"{group} must be tables, each begun by [[{group}]]")
+        for k, table in enumerate(tables):
+            for count in extremes(table.get("count", 1)):
+                whole = isinstance(count, int) and not isinstance(count, bool)
+                if not whole or not 0 <= count <= MOST_SOURCES:
+                    raise SceneError(
+                        f"{group}.{k}.count: must be a whole number, 0 to {MOST_SOURCES}; "
+                        f"got {count!r}"
+                    )
+
+
+def leaves(tree: Tree, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Every value with its path, tables of chance among them."""
+    for key, value in tree.items():
+        here = f"{path}{key}"
+        if isinstance(value, dict) and not left_to_chance(value):
+            yield from leaves(value, f"{here}.")
+        elif isinstance(value, list) and value and all(isinstance(item, dict) for item in value):
+            for k, item in enumerate(value):
+                yield from leaves(item, f"{here}.{k}.")
+        else:
+            yield here, value
+
+
+def with_values(tree: Tree, change: Change) -> dict[str, Any]:
+    """The tree with every value changed by `change(key, value)`, sources repeated by count."""
+    out: dict[str, Any] = {}
+    for key, value in tree.items():
+        if isinstance(value, dict) and not left_to_chance(value):
+            out[key] = with_values(value, change)
+        elif key in SOURCES:
+            out[key] = []
+            for table in value:
+                count = change("count", table.get("count", 1))
+                rest = {name: entry for name, entry in table.items() if name != "count"}
+                out[key] += [with_values(rest, change) for _ in range(count)]
+        else:
+            out[key] = change(key, value)
+    return out
+
+
+def corner_trees(tree: Tree) -> Iterator[dict[str, Any]]:
+    """Trees in which each value takes its extremes in turn, the others their first."""
+
+    def first(key: str, value: Any) -> Any:
+        return max(1, _least(value)) if key == "count" else next(extremes(value))
+
+    def _least(value: Any) -> int:
+        return int(next(extremes(value)))
+
+    most = max((len(list(extremes(value))) for _, value in leaves(tree)), default=1)
+    yield with_values(tree, first)
+    for k in range(1, most):
+
+        def kth(key: str, value: Any, k: int = k) -> Any:
+            values = list(extremes(value))
+            return max(1, _least(value)) if key == "count" else values[min(k, len(values) - 1)]
+
+        yield with_values(tree, kth)
+
+
+def as_spec(tree: Tree) -> SceneSpec:
+    """Checked values.
+
+    Raises
+    ------
+    SceneError
+        Naming the key and what may stand there.
+    """
+    room = tree.get("room")
+    if isinstance(room, dict):  # what tells the rooms apart has a default
+        tree = {**tree, "room": {"kind": "shoebox", **room}}
+    try:
+        return ADAPTER.validate_python(tree)
+    except ValidationError as error:
+        raise SceneError(said(error)) from error
+
+
+def said(error: ValidationError) -> str:
+    """The first of pydantic's complaints in one line of ours."""
+    first = error.errors()[0]
+    path = [str(part) for part in first["loc"] if part not in ROOM_KINDS]
+    if isinstance(cause := first.get("ctx", {}).get("error"), ArrayenhError):
+        return ": ".join([".".join(path), str(cause)] if path else [str(cause)])
+    if first["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
+        known = known_keys([part for part in first["loc"][:-1]])
+        near = get_close_matches(path[-1], known, n=1)
+        hint = f"did you mean {near[0]}? " if near else ""
+        return f"{'.'.join(path)}: unknown key; {hint}known are {', '.join(known)}"
+    if first["type"] == "union_tag_invalid":
+        return f"{'.'.join(path)}.kind: must be one of {', '.join(ROOM_KINDS)}"
+    words = first["msg"][0].lower() + first["msg"][1:]
+    if first["type"] in ("missing", "missing_argument", "missing_keyword_only_argument"):
+        return f"{'.'.join(path)}: must be given"
+    return f"{'.'.join(path)}: {words}; got {first['input']!r}"
+
+
+def known_keys(path: list[int | str]) -> list[str]:
+    """Keys of the table at a path that pydantic gives, kinds of rooms among its parts."""
+    names = [part for part in path if not isinstance(part, int)]
+    table = KINDS.get(str(names[-1]) if names else "", SceneSpec)
+    keys = [entry.name for entry in fields(table)]
+    return [*keys, "count"] if table in (TalkerSpec, NoiseSpec) else keys
+
+
+KINDS: dict[str, Any] = {
+    "": SceneSpec,
+    "shoebox": Shoebox,
+    "polygon": Polygon,
+    "measured": Measured,
+    "array": ArraySpec,
+    "imperfections": Imperfections,
+    "talkers": TalkerSpec,
+    "walk": WalkSpec,
+    "noises": NoiseSpec,
+}
+ROOM_KINDS = ("shoebox", "polygon", "measured")
+ADAPTER: TypeAdapter[SceneSpec] = TypeAdapter(SceneSpec)

@@ -1,0 +1,159 @@
+"""Folders of speech and of noise: which files there are, how long, and who speaks in them."""
+
+import csv
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from arrayenh.audio import SUFFIXES, open_recording
+from arrayenh.errors import SceneError
+from arrayenh.scenes.packaged import CLIPS, load_clip
+from arrayenh.scenes.signals import PACKAGED
+
+LIBRISPEECH = re.compile(r"\d+-\d+-\d+")  # speaker, chapter, utterance
+
+
+@dataclass(frozen=True, slots=True)
+class SoundFile:
+    """A sound file and how long it is, seconds."""
+
+    file: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Voices:
+    """Speech by speaker.
+
+    Attributes
+    ----------
+    name : str
+        The folder, for messages.
+    speakers : mapping of str to tuple of SoundFile
+    """
+
+    name: str
+    speakers: Mapping[str, tuple[SoundFile, ...]]
+
+    def draw(
+        self, rng: np.random.Generator, seconds: float, taken: Sequence[str] = ()
+    ) -> tuple[str, tuple[SoundFile, ...]]:
+        """A speaker who has at least so many seconds, with the files in random order.
+
+        Speakers in `taken` are passed over while there are others.
+
+        Raises
+        ------
+        SceneError
+            If nobody speaks for so long.
+        """
+        long_enough = [who for who in sorted(self.speakers) if self.seconds(who) >= seconds]
+        if not long_enough:
+            longest = max(self.seconds(who) for who in self.speakers)
+            raise SceneError(
+                f"{self.name} has no speaker with {seconds:.1f} s of speech, the most is "
+                f"{longest:.1f} s; ask for shorter scenes (seconds) or give more speech"
+            )
+        free = [who for who in long_enough if who not in taken] or long_enough
+        who = free[int(rng.integers(len(free)))]
+        files = self.speakers[who]
+        return who, tuple(files[k] for k in rng.permutation(len(files)))
+
+    def seconds(self, speaker: str) -> float:
+        """How long somebody speaks in all."""
+        return sum(file.seconds for file in self.speakers[speaker])
+
+
+@lru_cache(maxsize=64)
+def find_voices(folder: str) -> Voices:
+    """Speech in a folder of any layout, by speaker; "packaged" are the voices that ship.
+
+    The speaker is what stands before the first "-" or "_" of the file's name, if a folder on
+    the way is called so (VCTK), if there is no folder on the way, or if the name is one of
+    LibriSpeech (84-121123-0001); else the folder that the file lies in (TIMIT).
+
+    Parameters
+    ----------
+    folder : str
+        A folder, a single file, "packaged", or a list: a CSV file with the columns path
+        (seen from the list) and, if wanted, speaker.
+
+    Returns
+    -------
+    voices : Voices
+
+    Raises
+    ------
+    SceneError
+        If there is no such folder, or no sound in it.
+    """
+    if folder == "packaged":
+        return Voices("packaged", {name: (packaged(name),) for name in CLIPS})
+    root, speakers = Path(folder), dict[str, list[SoundFile]]()
+    for path, listed in sound_files(folder):
+        who = listed or speaker_of(path, root)
+        speakers.setdefault(who, []).append(sound_file(path))
+    return Voices(folder, {who: tuple(files) for who, files in speakers.items()})
+
+
+@lru_cache(maxsize=64)
+def find_sounds(folder: str) -> tuple[SoundFile, ...]:
+    """Sound files in a folder and all below, of a list, or the one file; errors as above."""
+    return tuple(sound_file(path) for path, _ in sound_files(folder))
+
+
+def sound_files(folder: str) -> list[tuple[Path, str | None]]:
+    """Paths, sorted so that a draw does not depend on the disk, and speakers that are named."""
+    root = Path(folder)
+    if root.is_file():
+        return listed_files(root) if root.suffix.lower() == ".csv" else [(root, None)]
+    if not root.is_dir():
+        raise SceneError(f"there is no folder of sounds {folder}")
+    found: list[tuple[Path, str | None]] = sorted(
+        (Path(base) / name, None)
+        for base, _, names in os.walk(root, followlinks=True)
+        for name in names
+        if Path(name).suffix.lower() in SUFFIXES and not name.startswith(".")
+    )
+    if not found:
+        raise SceneError(
+            f"the folder {folder} holds no sound files ({', '.join(sorted(SUFFIXES))})"
+        )
+    return found
+
+
+def listed_files(listing: Path) -> list[tuple[Path, str | None]]:
+    """The files of a list, in its order, with who speaks."""
+    with open(listing, newline="", encoding="utf-8-sig") as file:
+        rows = list(csv.DictReader(file))
+    if not rows or "path" not in rows[0]:
+        raise SceneError(f"{listing} lists no files: it needs a column path, and may have speaker")
+    return [(listing.parent / row["path"], row.get("speaker") or None) for row in rows]
+
+
+def speaker_of(path: Path, root: Path) -> str:
+    """Who speaks, by the name of the file or of its folder."""
+    stem = path.stem
+    cuts = [k for k in (stem.find("-"), stem.find("_")) if k > 0]
+    prefix = stem[: min(cuts)] if cuts else stem
+    folders = path.relative_to(root).parts[:-1] if root in path.parents else ()
+    if not folders or prefix in folders or LIBRISPEECH.fullmatch(stem):
+        return prefix
+    return folders[-1]
+
+
+def sound_file(path: Path) -> SoundFile:
+    """A file with its length."""
+    recording = open_recording([path])
+    return SoundFile(str(path), recording.n_samples / recording.sample_rate)
+
+
+def packaged(name: str) -> SoundFile:
+    """A voice that ships."""
+    samples, rate = load_clip(name)
+    return SoundFile(PACKAGED + name, len(samples) / rate)
