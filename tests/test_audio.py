@@ -2,6 +2,7 @@ import io
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -527,3 +528,13 @@ def test_the_same_rate_passes_blocks_untouched():
 def test_hardly_any_samples_can_be_resampled(n_samples, rate):
     y = resampled(noise(3, n_samples), rate, RATE)
     assert y.shape[0] == 3 and abs(y.shape[1] - n_samples * RATE / rate) <= 1
+
+
+def test_the_same_samples_are_the_same_bytes_at_any_time(tmp_path):
+    x = noise(2, 500)
+    written = []
+    for k in range(2):
+        if k:
+            time.sleep(1.1)  # headers count seconds
+        written.append(write(tmp_path / f"{k}.wav", x, RATE, subtype="FLOAT").read_bytes())
+    assert written[0] == written[1]

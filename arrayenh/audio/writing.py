@@ -16,6 +16,7 @@ from arrayenh.audio.files import FORMATS, check_finite, file_name, open_sound, r
 from arrayenh.audio.recording import PathLike
 from arrayenh.errors import AudioError, ConfigError
 
+ADD_PEAK_CHUNK = 0x1050  # SFC_SET_ADD_PEAK_CHUNK of libsndfile
 WAV_LIMIT = (1 << 32) - (1 << 20)  # bytes that a RIFF header can count
 
 FINE = ("PCM_24", "PCM_32", "FLOAT", "DOUBLE")
@@ -151,6 +152,8 @@ class AudioWriter:
             ) from error
         except OSError as error:
             raise AudioError(f"{self.path} cannot be written: {error.strerror}") from error
+        # libsndfile would note the time of day beside the peak: the same samples, other bytes
+        soundfile._snd.sf_command(self._sound._file, ADD_PEAK_CHUNK, soundfile._ffi.NULL, 0)
         for key, value in (metadata or {}).items():
             with suppress(soundfile.LibsndfileError):  # W64 has no place for words
                 setattr(self._sound, key, value)

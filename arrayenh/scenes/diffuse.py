@@ -63,7 +63,8 @@ def diffuse_noise(
     stft = Stft(n_fft, n_fft // 4, "hann")
     coherence = diffuse_coherence(positions, stft.freqs(sample_rate), field, speed_of_sound)
     spec = stft.analyse(signals.astype(np.float32))
-    mixed = np.matmul(mixing(coherence).astype(np.float32), spec)
+    # not matmul: its last bits may depend on the number of threads
+    mixed = np.einsum("fij,fjt->fit", mixing(coherence).astype(np.float32), spec)
     return stft.synthesise(mixed, signals.shape[1])
 
 

@@ -53,7 +53,7 @@ def wind_noise(
     shape = 1 / (1 + (freqs / (CORNER_HZ * speed / 5.0)) ** 2)
     factor = np.linalg.cholesky(coherence + 1e-9 * np.eye(n_mics)) * shape[:, None, None]
     turbulence = stft.synthesise(
-        np.matmul(factor.astype(np.float32), stft.analyse(white)), n_samples
+        np.einsum("fij,fjt->fit", factor.astype(np.float32), stft.analyse(white)), n_samples
     )
     return turbulence * gusts(rng, n_samples, sample_rate)
 

@@ -1,0 +1,98 @@
+"""A bank of impulse responses: rooms rendered once and used for many signals."""
+
+import os
+import secrets
+from collections import OrderedDict
+from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
+
+from arrayenh.errors import AudioError
+from arrayenh.scenes.render import Responses, room_responses
+from arrayenh.scenes.scene import Scene
+
+KEPT = 32  # geometries in memory
+
+
+class ResponseBank:
+    """Responses by geometry, in memory and, with a folder, on disk.
+
+    Parameters
+    ----------
+    folder : Path, optional
+        Shared by any number of processes; files appear whole.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self._folder = folder
+        self._kept: OrderedDict[int, Responses] = OrderedDict()
+
+    def responses(self, room: int, scene: Scene) -> Responses:
+        """Those of geometry `room`, which is that of the scene.
+
+        Raises
+        ------
+        AudioError
+            If they cannot be kept on disk.
+        """
+        if room in self._kept:
+            self._kept.move_to_end(room)
+            return self._kept[room]
+        found = self._load(room)
+        if found is None:
+            found = room_responses(scene)
+            self._save(room, found)
+        self._kept[room] = found
+        if len(self._kept) > KEPT:
+            self._kept.popitem(last=False)
+        return found
+
+    def _path(self, room: int) -> Path:
+        assert self._folder is not None
+        return self._folder / f"{room:06d}.npz"
+
+    def _load(self, room: int) -> Responses | None:
+        if self._folder is None:
+            return None
+        try:
+            with np.load(self._path(room)) as file:
+                return unpacked(dict(file))
+        except (FileNotFoundError, BadZipFile, ValueError):
+            return None  # not there, or no bank of ours: it is rendered again
+
+    def _save(self, room: int, responses: Responses) -> None:
+        if self._folder is None:
+            return
+        part = self._folder / f".{room:06d}.{secrets.token_hex(4)}.part.npz"
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            save_arrays(part, packed(responses))
+            os.replace(part, self._path(room))
+        except OSError as error:
+            raise AudioError(f"{self._path(room)} cannot be written: {error.strerror}") from error
+        finally:
+            part.unlink(missing_ok=True)
+
+
+def save_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    """Arrays by name as an .npz, the same bytes at any time."""
+    np.savez(path, allow_pickle=False, **arrays)  # type: ignore[arg-type]
+
+
+def packed(responses: Responses) -> dict[str, np.ndarray]:
+    """Arrays by name: t0, t1, ... of talkers, n0.0, n0.1, ... of the noises' sources."""
+    arrays = {f"t{k}": talker for k, talker in enumerate(responses.talkers)}
+    for k, noise in enumerate(responses.noises):
+        arrays |= {f"n{k}.{j}": source for j, source in enumerate(noise)}
+    return {**arrays, "n_sources": np.array([len(noise) for noise in responses.noises], int)}
+
+
+def unpacked(arrays: dict[str, np.ndarray]) -> Responses:
+    """Responses from their arrays."""
+    counts = arrays.pop("n_sources")
+    n_talkers = sum(name.startswith("t") for name in arrays)
+    return Responses(
+        tuple(arrays[f"t{k}"] for k in range(n_talkers)),
+        tuple(tuple(arrays[f"n{k}.{j}"] for j in range(n)) for k, n in enumerate(counts)),
+    )

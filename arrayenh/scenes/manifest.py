@@ -1,0 +1,97 @@
+"""The manifest of a data set: one row for each scene, the scene itself in its last column."""
+
+import csv
+import io
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from arrayenh.errors import SceneError
+from arrayenh.scenes.scene import Scene
+from arrayenh.scenes.serialise import scene_from_json, scene_to_json
+
+COLUMNS = (
+    "index",
+    "folder",
+    "array",
+    "n_mics",
+    "seconds",
+    "rt60_s",
+    "rt60_measured_s",
+    "direct_to_reverberant_db",
+    "snr_db",
+    "n_talkers",
+    "speakers",
+    "azimuth_deg",
+    "elevation_deg",
+    "distance_m",
+    "noises",
+    "scene",
+)
+csv.field_size_limit(1 << 24)
+
+
+def row_of(index: int, folder: str, scene: Scene, truth: dict[str, Any]) -> dict[str, Any]:
+    """What a table wants to know of a scene, its first talker being the target."""
+    target = truth["talkers"][0]
+    return {
+        "index": index,
+        "folder": folder,
+        "array": scene.array.name,
+        "n_mics": scene.array.n_mics,
+        "seconds": scene.n_samples / scene.sample_rate,
+        "rt60_s": truth["rt60_s"],
+        "rt60_measured_s": truth["rt60_measured_s"],
+        "direct_to_reverberant_db": truth["direct_to_reverberant_db"],
+        "snr_db": truth["snr_db"],
+        "n_talkers": len(scene.talkers),
+        "speakers": " ".join(talker.speaker for talker in scene.talkers),
+        "azimuth_deg": target.get("azimuth_deg"),
+        "elevation_deg": target.get("elevation_deg"),
+        "distance_m": target.get("distance_m"),
+        "noises": " ".join(noise.kind for noise in scene.noises),
+        "scene": scene_to_json(scene),
+    }
+
+
+def manifest_text(rows: Iterable[dict[str, Any]]) -> str:
+    """The rows as CSV; numbers to six digits, the scene with all of them."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        writer.writerow(
+            {key: f"{v:.6g}" if isinstance(v, float | np.floating) else v for key, v in row.items()}
+        )
+    return text.getvalue()
+
+
+def read_manifest(path: Path) -> dict[int, Scene]:
+    """The scenes of a manifest by their index.
+
+    Raises
+    ------
+    SceneError
+        If the file cannot be read or is no manifest.
+    """
+    try:
+        with open(path, newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise SceneError(f"{path} cannot be read as a manifest: {error}") from error
+    if not rows or not {"index", "scene"} <= set(rows[0]):
+        raise SceneError(f"{path} is no manifest of scenes: it has no columns index and scene")
+    try:
+        return {int(row["index"]): scene_from_json(row["scene"]) for row in rows}
+    except ValueError as error:
+        raise SceneError(f"{path}: {error}") from error
+
+
+def scene_file_text(row: dict[str, Any], truth: dict[str, Any]) -> str:
+    """What stands beside the sounds of a scene: its row, its truth, the scene."""
+    plain = {key: value for key, value in row.items() if key != "scene"}
+    content = {"row": plain, "truth": truth, "scene": json.loads(row["scene"])}
+    return json.dumps(content, indent=1) + "\n"

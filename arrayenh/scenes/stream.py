@@ -1,0 +1,51 @@
+"""Scenes without end, for training: nothing is written."""
+
+from collections.abc import Iterator
+
+from arrayenh.errors import SceneError
+from arrayenh.scenes.bank import ResponseBank
+from arrayenh.scenes.draw import draw_scene
+from arrayenh.scenes.recipe import Recipe
+from arrayenh.scenes.render import Rendered, render
+
+
+def scene_stream(
+    recipe: Recipe,
+    seed: int = 0,
+    *,
+    start: int = 0,
+    shard: tuple[int, int] = (0, 1),
+    n_rooms: int | None = None,
+) -> Iterator[Rendered]:
+    """Render scene after scene of the set that `recipe` and `seed` name.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    seed : int
+    start : int
+        Index of the first scene: where a training that is resumed had stopped.
+    shard : (k, n)
+        Only every n-th scene, from the k-th: n workers with k = 0 ... n - 1 make the whole.
+    n_rooms : int, optional
+        So many geometries only; their responses are kept and used again.
+
+    Yields
+    ------
+    Rendered
+
+    Raises
+    ------
+    SceneError
+        If the shard is none, or a scene cannot be drawn.
+    """
+    worker, n_workers = shard
+    if not 0 <= worker < n_workers:
+        raise SceneError(f"shard must be (k, n) with 0 <= k < n; got {shard}")
+    bank = ResponseBank() if n_rooms else None
+    index = start + worker
+    while True:
+        scene = draw_scene(recipe, index, seed, n_rooms)
+        responses = bank.responses(index % n_rooms, scene) if bank and n_rooms else None
+        yield render(scene, responses)
+        index += n_workers
