@@ -1,6 +1,6 @@
 """How fast scenes are rendered, against pyroomacoustics on the same scenes.
 
-    python -m benchmarks.rendering [-n 8] [--jobs 2]
+    python -m benchmarks.rendering [-n 8] [--set 200]
 
 Four microphones, one talker and three point noises, RT60 0.5 s, 8 s at 16 kHz, one thread.
 The peer is the straightforward way: `ShoeBox` with `inverse_sabine`, `add_source`,
@@ -22,11 +22,13 @@ from typing import Any
 import numpy as np
 import pyroomacoustics as pra
 
+from arrayenh.scenes.dataset import Plan, make_dataset
 from arrayenh.scenes.draw import draw_scene
 from arrayenh.scenes.recipe import Recipe
 from arrayenh.scenes.render import render, room_responses
 from arrayenh.scenes.scene import Scene
 from arrayenh.scenes.signals import load_signal
+from arrayenh.scenes.workers import in_processes, in_turn
 
 RT60 = 0.5
 AROUND = {"uniform": [-180.0, 180.0]}
@@ -72,11 +74,11 @@ def seconds(work: Callable[[Scene], Any], scenes: list[Scene]) -> float:
 
 def data_set_seconds(n_scenes: int, jobs: int) -> float:
     """Time for a whole data set, files and all, by the command's own engine."""
-    from arrayenh.scenes.dataset import make_dataset
-
+    plan = Plan(tree=RECIPE.tree, name=RECIPE.name)
     with TemporaryDirectory() as folder:
         start = time.perf_counter()
-        make_dataset(RECIPE, Path(folder) / "set", n_scenes, seed=0, jobs=jobs)
+        mapped = in_turn if jobs == 1 else in_processes(jobs)
+        make_dataset(plan, Path(folder) / "set", range(n_scenes), mapped=mapped)
         return time.perf_counter() - start
 
 
@@ -84,7 +86,7 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("-n", type=int, default=8, help="scenes")
-    parser.add_argument("--set", type=int, default=64, help="scenes of the data set")
+    parser.add_argument("--set", type=int, default=200, help="scenes of the data set")
     args = parser.parse_args()
     pra.constants.set("num_threads", 1)
     scenes = [draw_scene(RECIPE, index) for index in range(args.n)]

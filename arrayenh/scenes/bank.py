@@ -77,7 +77,7 @@ class ResponseBank:
 
 def save_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
     """Arrays by name as an .npz, the same bytes at any time."""
-    np.savez(path, allow_pickle=False, **arrays)  # type: ignore[arg-type]
+    np.savez(path, allow_pickle=False, **arrays)
 
 
 def packed(responses: Responses) -> dict[str, np.ndarray]:
