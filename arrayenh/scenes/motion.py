@@ -136,15 +136,12 @@ def moving_image(
 def places(path: Path, seconds: float) -> np.ndarray:
     """Times at which the source passes the places where reflections are rendered."""
     points = np.array(path.waypoints)
-    walked = np.append(0, np.cumsum(np.linalg.norm(np.diff(points, axis=0), axis=1)))
-    n_places = 1 + int(np.ceil(walked[-1] / SPACING))
-    along = np.linspace(0, walked[-1], n_places)
-    moves = np.append(True, np.diff(walked) > 0)
-    # a source that waits is rendered where it waits: both ends of a pause are kept
-    pauses = np.array(path.times)[~moves]
-    times = np.interp(along, walked[moves], np.array(path.times)[moves])
-    times = np.unique(np.concatenate([times, pauses]))
-    return times[: np.searchsorted(times, seconds) + 1]
+    times = [path.times[0]]
+    for k, metres in enumerate(np.linalg.norm(np.diff(points, axis=0), axis=1)):
+        steps = max(1, int(np.ceil(metres / SPACING - 1e-9)))
+        times.extend(np.linspace(path.times[k], path.times[k + 1], steps + 1)[1:])
+    found = np.array(times)
+    return found[: np.searchsorted(found, seconds) + 1]
 
 
 def hat(n: np.ndarray, times: np.ndarray, k: int) -> np.ndarray:
