@@ -248,7 +248,9 @@ def test_filters_of_a_sphere_are_its_response():
     radius = np.linalg.norm(positions[0])
     angle = np.arccos(positions[0, 0] / radius)
     wanted = sphere_response(np.array([angle]), freqs, radius)[0]
-    assert_allclose(spectrum[1:-1], wanted[1:-1], atol=1e-9)
+    # faded 1.5 ms away from its middle: the creeping waves behind are over by then
+    below = freqs < 7000
+    assert_allclose(spectrum[below], wanted[below], atol=0.02)
     early = taps.shape[1] // 2 - int(1.6 * radius / C * FS) - 12
     # a sinc between two samples has 2 / (12 π²) of its energy 12 samples away and farther
     assert np.sum(taps[:, :early] ** 2) < 2 / (12 * np.pi**2) * np.sum(taps**2)

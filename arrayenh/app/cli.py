@@ -14,7 +14,7 @@ from typing import Annotated, Any, TextIO
 
 import typer
 
-from arrayenh.app import arrays, demo, enhance, inspect, score, simulate, terminal
+from arrayenh.app import arrays, demo, enhance, inspect, scene, score, simulate, terminal
 from arrayenh.version import __version__
 
 WRONG_REQUEST, CRASH, INTERRUPTED = 2, 70, 130
@@ -36,6 +36,7 @@ for module in (enhance, demo, inspect, score, simulate):
         name, help="\n\n".join(p.replace("\n", " ") for p in cleandoc(help_text).split("\n\n"))
     )(module.command)
 app.add_typer(arrays.app, name="arrays")
+app.add_typer(scene.app, name="scene")
 
 
 def print_version(wanted: bool) -> None:

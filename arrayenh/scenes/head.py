@@ -11,6 +11,7 @@ from typing import Protocol
 
 import numpy as np
 from scipy import fft
+from scipy.signal.windows import tukey
 from scipy.special import eval_legendre, spherical_jn, spherical_yn
 
 from arrayenh._kernels import image_source as kernels
@@ -31,7 +32,7 @@ from arrayenh.scenes.image_source import (
 )
 from arrayenh.spatial.steering import SPEED_OF_SOUND
 
-TAPS_S = 0.016  # length of the filters of a sphere, s
+TAPS_S, FLAT_S = 0.010, 0.003  # filters of a sphere: length, and what of it is not faded
 N_DIRECTIONS = 64  # into which reflections are sorted
 LEAST_RADIUS = 0.03  # metres: a microphone nearer to the centre is on no head
 
@@ -88,7 +89,9 @@ class Sphere:
             radius = float(np.linalg.norm(position))
             angles = np.arccos(np.clip(directions @ position / radius, -1, 1))
             found.append(sphere_response(angles, freqs, radius, self.speed_of_sound) * delay)
-        return fft.irfft(np.stack(found), n_taps)
+        # a response that ends at half the rate rings for ever: fade it out, ahead and behind
+        fade = tukey(n_taps + 1, 1 - FLAT_S / TAPS_S)[:-1]
+        return fft.irfft(np.stack(found), n_taps) * fade
 
 
 def sphere_response(

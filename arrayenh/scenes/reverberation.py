@@ -54,7 +54,7 @@ def energy_decay(response: np.ndarray) -> np.ndarray:
 
 
 def measure_rt60(response: np.ndarray, sample_rate: int, decay_db: float = DECAY_DB) -> float:
-    """Reverberation time, from the decay between -5 dB and `decay_db` below that.
+    """Reverberation time: how long the line of `decay_line` takes to fall by 60 dB.
 
     Parameters
     ----------
@@ -68,22 +68,38 @@ def measure_rt60(response: np.ndarray, sample_rate: int, decay_db: float = DECAY
     Returns
     -------
     rt60 : float
-        Seconds in which the fitted line falls by 60 dB.
+        Seconds.
 
     Raises
     ------
     SceneError
         If the response is silent, or does not decay so far in at least two samples.
     """
+    slope, _ = decay_line(response, sample_rate, decay_db)
+    return -60 / slope
+
+
+def decay_line(
+    response: np.ndarray, sample_rate: int, decay_db: float = DECAY_DB
+) -> tuple[float, float]:
+    """Line fitted to the energy decay between -5 dB and `decay_db` below that.
+
+    Parameters and errors are those of `measure_rt60`.
+
+    Returns
+    -------
+    slope_db, start_db : float
+        dB per second, and the level of the line at time 0.
+    """
     curve = energy_decay(response)
     first, last = FIT_FROM_DB, FIT_FROM_DB - decay_db
     part = np.flatnonzero((curve <= first) & (curve >= last))
     if part.size < 2 or curve[-1] > last:
         raise SceneError(f"the response does not decay from {first:g} to {last:g} dB")
-    slope, _ = np.polyfit(part / sample_rate, curve[part], 1)
+    slope, start = np.polyfit(part / sample_rate, curve[part], 1)
     if not slope < 0:
         raise SceneError("the response does not decay")
-    return float(-60 / slope)
+    return float(slope), float(start)
 
 
 def direct_to_reverberant(response: np.ndarray, sample_rate: int) -> float:

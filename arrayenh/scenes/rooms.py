@@ -72,7 +72,7 @@ class Shoebox:
 
     def words(self) -> str:
         """Its measures."""
-        return " x ".join(f"{side:g}" for side in self.size) + " m"
+        return " x ".join(f"{round(side, 2):g}" for side in self.size) + " m"
 
     def contains(self, point: np.ndarray, margin: float = 0.0) -> bool:
         """Whether a point is inside and more than a margin away from every wall."""
@@ -214,7 +214,7 @@ class Polygon:
 
     def words(self) -> str:
         """Its measures."""
-        return f"{len(self.corners)} corners, {self.height:g} m high"
+        return f"{len(self.corners)} corners, {round(self.height, 2):g} m high"
 
     def contains(self, point: np.ndarray, margin: float = 0.0) -> bool:
         """Whether a point is inside and more than a margin away from every wall."""

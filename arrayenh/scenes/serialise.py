@@ -1,5 +1,7 @@
 """Scenes as JSON, and back."""
 
+import json
+
 from pydantic import TypeAdapter, ValidationError
 
 from arrayenh.errors import SceneError
@@ -28,3 +30,13 @@ def scene_from_json(text: str) -> Scene:
         key = ".".join(str(part) for part in first["loc"])
         words = first["msg"][0].lower() + first["msg"][1:]
         raise SceneError(f"not a scene: {f'{key}: ' if key else ''}{words}") from error
+
+
+def scene_in_file(text: str) -> Scene:
+    """The scene of a `scene.json` of a data set, or of a file that holds nothing else."""
+    try:
+        found = json.loads(text)
+    except ValueError as error:
+        raise SceneError(f"not JSON: {error}") from error
+    inner = found.get("scene", found) if isinstance(found, dict) else found
+    return scene_from_json(json.dumps(inner))
