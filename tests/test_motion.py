@@ -96,15 +96,10 @@ def test_reflections_between_places_are_close_to_those_rendered_there():
         full[:, : direct.shape[1]] -= direct
         return full
 
-    import arrayenh.scenes.motion as motion
-
-    images = []
-    for spacing in (SPACING, 0.02):
-        motion.SPACING, before = spacing, motion.SPACING
-        try:
-            images.append(moving_image(signal, path, mics, reflections, FS)[0])
-        finally:
-            motion.SPACING = before
+    images = [
+        moving_image(signal, path, mics, reflections, FS, spacing=spacing)[0]
+        for spacing in (SPACING, 0.02)
+    ]
     error = np.sum((images[0] - images[1]) ** 2) / np.sum(images[1] ** 2)
     assert 10 * np.log10(error) < -6
 

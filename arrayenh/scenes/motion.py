@@ -83,6 +83,7 @@ def moving_image(
     sample_rate: int,
     *,
     direct_gain: Callable[[np.ndarray], np.ndarray] | None = None,
+    spacing: float = SPACING,
     speed_of_sound: float = SPEED_OF_SOUND,
 ) -> np.ndarray:
     """What microphones hear of a source that moves.
@@ -99,6 +100,8 @@ def moving_image(
     direct_gain : callable, optional
         What each microphone makes of a direct path from a position, shape (M,), such as
         its directivity; 1 by default.
+    spacing : float
+        Metres between the places at which reflections are rendered.
     speed_of_sound : float
         m/s.
 
@@ -116,8 +119,9 @@ def moving_image(
     if signal.ndim != 1:
         raise ShapeError(f"signal must have shape (N,); got {signal.shape}")
     gain = direct_gain or (lambda position: np.ones(len(mics)))
-    image = moving_direct(signal, path, mics, gain, sample_rate, speed_of_sound)
-    times = places(path, len(signal) / sample_rate)
+    times = places(path, len(signal) / sample_rate, spacing)
+    gains = times, np.stack([gain(path.position(time)) for time in times])
+    image = moving_direct(signal, path, mics, gains, sample_rate, speed_of_sound)
     n = np.arange(len(signal)) / sample_rate
     for k, time in enumerate(times):
         weight = hat(n, times, k)
@@ -133,12 +137,12 @@ def moving_image(
     return image
 
 
-def places(path: Path, seconds: float) -> np.ndarray:
+def places(path: Path, seconds: float, spacing: float = SPACING) -> np.ndarray:
     """Times at which the source passes the places where reflections are rendered."""
     points = np.array(path.waypoints)
     times = [path.times[0]]
     for k, metres in enumerate(np.linalg.norm(np.diff(points, axis=0), axis=1)):
-        steps = max(1, int(np.ceil(metres / SPACING - 1e-9)))
+        steps = max(1, int(np.ceil(metres / spacing - 1e-9)))
         times.extend(np.linspace(path.times[k], path.times[k + 1], steps + 1)[1:])
     found = np.array(times)
     return found[: np.searchsorted(found, seconds) + 1]
@@ -155,19 +159,18 @@ def moving_direct(
     signal: np.ndarray,
     path: Path,
     mics: np.ndarray,
-    gain: Callable[[np.ndarray], np.ndarray],
+    gains: tuple[np.ndarray, np.ndarray],
     sample_rate: int,
     speed_of_sound: float,
 ) -> np.ndarray:
     """The direct path: a delay d / c and a gain 1 / d that change with every sample, (M, N).
 
-    What a microphone hears at time t was sent out at s with s + d(s) / c = t.
+    What a microphone hears at time t was sent out at s with s + d(s) / c = t. `gains` are
+    times, shape (K,), and what is gained then, (K, M).
     """
     n = np.arange(len(signal))
     arrival = n / sample_rate
     image = np.zeros((len(mics), len(signal)))
-    knots = places(path, len(signal) / sample_rate)
-    gains = np.stack([gain(path.position(knot)) for knot in knots])
     padded = np.pad(signal, HALF_TAPS)
     taps = np.arange(-HALF_TAPS + 1, HALF_TAPS + 1)
     for m, mic in enumerate(mics):
@@ -182,6 +185,6 @@ def moving_direct(
         x = part[:, None] - taps
         sinc = np.sinc(x) * (0.5 + 0.5 * np.cos(np.pi * x / (HALF_TAPS + 1)))
         reach = np.clip(index[:, None] + taps + HALF_TAPS, 0, len(padded) - 1)
-        loudness = np.interp(sent[inside], knots, gains[:, m]) / distance[inside]
+        loudness = np.interp(sent[inside], gains[0], gains[1][:, m]) / distance[inside]
         image[m, inside] = loudness * np.einsum("nt,nt->n", sinc, padded[reach])
     return image

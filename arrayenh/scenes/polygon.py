@@ -16,7 +16,7 @@ from arrayenh.spatial.steering import SPEED_OF_SOUND
 
 IMAGE_ORDER = 3  # of reflections; what has more of them are rays
 RECEIVER_RADIUS = 0.5  # metres, of the sphere that counts rays
-N_RAYS = 20_000
+N_RAYS = 10_000
 CALIBRATION_RAYS = 8_000
 ROUNDS, CLOSE = 6, 0.03  # corrections of the calibration, and when it is good enough
 Corner = tuple[float, float]

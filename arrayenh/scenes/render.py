@@ -13,13 +13,14 @@ from arrayenh.scenes.head import Head, Sphere
 from arrayenh.scenes.image_source import shoebox_responses
 from arrayenh.scenes.levels import active_speech_level
 from arrayenh.scenes.measured import MeasuredHead, direct_sample, measured_responses
-from arrayenh.scenes.motion import Path, moving_image
-from arrayenh.scenes.rooms import Measured, sound_speed
+from arrayenh.scenes.motion import SPACING, Path, moving_image
+from arrayenh.scenes.rooms import Measured, Polygon, sound_speed
 from arrayenh.scenes.scene import PATTERNS, Noise, PlacedArray, Scene, Talker
 from arrayenh.scenes.signals import load_signal
 from arrayenh.scenes.wind import wind_noise
 
 PEAK = 0.9  # the mixture is turned down to this where it would be louder
+RAY_SPACING = 0.4  # metres between the places of a walk for which rays are traced
 WALL_ORDER = 12  # of reflections of noise along the walls: about 0.1 s
 SENSORS, FAULTS = 0, 1  # streams of random numbers
 
@@ -275,6 +276,7 @@ def walking_images(scene: Scene, path: Path, signal: np.ndarray) -> tuple[np.nda
             reflections,
             scene.sample_rate,
             direct_gain=direct_gain,
+            spacing=RAY_SPACING if isinstance(room, Polygon) else SPACING,
             speed_of_sound=speed,
         )
         for reflections in (reflections_at, early_reflections_at)

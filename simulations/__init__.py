@@ -1,0 +1,1 @@
+"""Studies: each file one question, one table, one plot."""
