@@ -47,6 +47,8 @@ def main() -> None:
         "## Speed",
         printed("speed", "--seconds", "30"),
         printed("speed", "--seconds", "10"),
+        "## Scenes",
+        printed("rendering"),
         "## Start-up",
         printed("startup"),
         "## Memory",

@@ -29,7 +29,7 @@ def score(rendered: Rendered, label: str) -> Scores:
 
 
 def tree(kind: str) -> dict:
-    """A room in which nothing sounds but the field, 30 s of it."""
+    """A room with a field of white noise."""
     return scene_tree(
         seconds=8.0,
         room={"rt60": 0.4},

@@ -40,7 +40,12 @@ STUDY = Study(
     x_label="error of gain (± dB), or of position (mm, standard deviation)",
     y_label="SNR gain by shadow filtering (dB)",
     conditions=[
-        Condition(f"{error:g} mm" if error else f"± {gain:g} dB", k, tree(gain, error))
+        Condition(
+            f"{error:g} mm" if error else f"± {gain:g} dB",
+            k,
+            tree(gain, error),
+            "mm" if error else "dB",
+        )
         for k, (gain, error) in enumerate(FAULTS)
     ],
     score=score,

@@ -18,7 +18,9 @@ STUDY = Study(
     x_label="linear array",
     y_label="SI-SDR gain against early speech (dB)",
     conditions=[
-        Condition(f"{mics} × {mm} mm", k, scene_tree(array={"name": f"linear{mics}-{mm}mm"}))
+        Condition(
+            f"{mics} × {mm} mm", k, scene_tree(array={"name": f"linear{mics}-{mm}mm"}), f"{mm}"
+        )
         for k, (mics, mm) in enumerate(ARRAYS)
     ],
     score=score,

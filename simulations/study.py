@@ -35,11 +35,15 @@ AROUND = {"uniform": [-180.0, 180.0]}
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One point on the horizontal axis: its label, its place, its scene file."""
+    """One point on the horizontal axis: its label, its place, its scene file.
+
+    Lines join the conditions of one group only.
+    """
 
     label: str
     x: float
     tree: Mapping[str, Any]
+    group: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,20 +162,23 @@ def plot(study: Study, rows: list[dict[str, tuple[float, float]]], path: Path) -
     """Every system over the conditions, with its standard error."""
     figure = new_figure((7.5, 4.6))
     axes = figure.add_subplot()
-    x = [condition.x for condition in study.conditions]
+    x = np.array([condition.x for condition in study.conditions])
+    groups = np.array([condition.group for condition in study.conditions])
     for k, system in enumerate(rows[0]):
-        means, errors = zip(*(row[system] for row in rows), strict=True)
-        axes.errorbar(
-            x,
-            means,
-            yerr=None if np.isnan(errors).any() else errors,
-            label=system,
-            color=COLOURS[k % len(COLOURS)],
-            marker=MARKERS[k % len(MARKERS)],
-            markersize=5,
-            capsize=2,
-            linestyle="--" if "theory" in system else "-",
-        )
+        means, errors = np.array([row[system] for row in rows]).T
+        for group in dict.fromkeys(groups):
+            part = groups == group
+            axes.errorbar(
+                x[part],
+                means[part],
+                yerr=None if np.isnan(errors).any() else errors[part],
+                label=system if group == groups[0] else None,
+                color=COLOURS[k % len(COLOURS)],
+                marker=MARKERS[k % len(MARKERS)],
+                markersize=5,
+                capsize=2,
+                linestyle="--" if "theory" in system else "-",
+            )
     axes.set_xticks(x, [condition.label for condition in study.conditions])
     axes.set_xlabel(study.x_label)
     axes.set_ylabel(study.y_label)
