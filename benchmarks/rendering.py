@@ -1,6 +1,6 @@
 """How fast scenes are rendered, against pyroomacoustics on the same scenes.
 
-    python -m benchmarks.rendering [-n 8] [--set 200]
+    python -m benchmarks.rendering [-n 8] [--set 600]
 
 Four microphones, one talker and three point noises, RT60 0.5 s, 8 s at 16 kHz, one thread.
 The peer is the straightforward way: `ShoeBox` with `inverse_sabine`, `add_source`,
@@ -86,7 +86,7 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("-n", type=int, default=8, help="scenes")
-    parser.add_argument("--set", type=int, default=200, help="scenes of the data set")
+    parser.add_argument("--set", type=int, default=600, help="scenes of the data set")
     args = parser.parse_args()
     pra.constants.set("num_threads", 1)
     scenes = [draw_scene(RECIPE, index) for index in range(args.n)]

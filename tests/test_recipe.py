@@ -63,24 +63,26 @@ def test_the_extremes_are_the_ends_and_all_choices():
     assert list(extremes(5)) == [5]
 
 
-def test_geometry_and_sound_draw_apart():
-    recipe = Recipe("small", SMALL)
+def specs(tree, *seeds):
+    return Recipe("small", tree).draw(*map(np.random.default_rng, seeds))
 
-    def specs(geometry, sound):
-        return recipe.draw(np.random.default_rng(geometry), np.random.default_rng(sound))
 
-    one, other = specs(0, 0), specs(0, 1)
+def test_things_places_and_sounds_draw_apart():
+    one, other = specs(SMALL, 0, 0, 0), specs(SMALL, 0, 0, 1)
     assert (one.room, one.talkers) == (other.room, other.talkers)
     assert one.noises != other.noises
-    assert specs(1, 0).noises == one.noises and specs(1, 0).room != one.room
+    moved = specs(SMALL, 0, 1, 0)
+    assert (moved.room, moved.noises) == (one.room, one.noises) and moved.talkers != one.talkers
+    rebuilt = specs(SMALL, 1, 0, 0)
+    assert rebuilt.room != one.room
+    assert (rebuilt.talkers, rebuilt.noises) == (one.talkers, one.noises)
 
 
 def test_a_count_repeats_its_source_and_draws_each():
     tree = {**SMALL, "noises": [{"count": 3, "azimuth_deg": {"uniform": [-180.0, 180.0]}}]}
-    spec = Recipe("three", tree).draw(np.random.default_rng(0), np.random.default_rng(0))
+    spec = specs(tree, 0, 0, 0)
     assert len({noise.azimuth_deg for noise in spec.noises}) == 3
-    none = Recipe("none", {**SMALL, "noises": [{"count": 0}]})
-    assert not none.draw(np.random.default_rng(0), np.random.default_rng(0)).noises
+    assert not specs({**SMALL, "noises": [{"count": 0}]}, 0, 0, 0).noises
 
 
 @pytest.mark.parametrize(
@@ -181,6 +183,26 @@ def test_sources_are_as_far_apart_as_asked():
         assert np.diff([*angles, angles[0] + 360]).min() >= 60
 
 
+def test_what_is_hard_to_place_does_not_become_rare():
+    """One to three sources far apart in a small room: each number as often as the others."""
+    tree = {
+        **SMALL,
+        "separation_deg": 60.0,
+        "room": {"size": [4.5, 4.0, 2.5], "absorption": 0.4},
+        "noises": [
+            {
+                "count": {"integer": [1, 3]},
+                "azimuth_deg": {"uniform": [-180.0, 180.0]},
+                "distance": 1.2,
+                "height": 1.2,
+            }
+        ],
+    }
+    counts = [len(draw_scene(Recipe("hard", tree), k).noises) for k in range(90)]
+    # a third each: 30, with a standard deviation of 4.5
+    assert np.all(np.abs(np.bincount(counts)[1:] - 30) < 4 * 4.5)
+
+
 @pytest.mark.parametrize(
     "change, message",
     [
@@ -223,8 +245,8 @@ def test_the_speaker_is_in_the_name_of_file_or_folder(tmp_path, path, speaker):
     assert speaker_of(tmp_path / path, tmp_path) == speaker
 
 
-@pytest.mark.parametrize("overlap, expected", [(1.0, 2.0), (0.0, 0.0), (0.5, 0.5)])
-def test_turns_overlap_by_their_share(overlap, expected):
+@pytest.mark.parametrize("overlap", [1.0, 0.0, 0.5])
+def test_turns_overlap_by_their_share(overlap):
     spec = SceneSpec(seconds=3.0, lead_in=0.5, tail=0.5, overlap=overlap)
     (a, b), (c, d) = take_turns(spec, 2)
     assert a == 8000 and d == 40000 and b - a == d - c

@@ -62,7 +62,7 @@ def test_a_bold_superdirective_beam_suffers_from_gain_errors():
             [Condition(c.label, c.x, c.tree) for c in imperfections.STUDY.conditions[:4:3]],
             imperfections.score,
         ),
-        3,
+        6,
     )  # fmt: skip
     rows = summary(found)
     bold = [row["superdirective, loading 1e-05"][0] for row in rows]

@@ -30,10 +30,12 @@ from arrayenh.scenes.signals import (
 from arrayenh.scenes.spec import ArraySpec, NoiseSpec, SceneSpec, TalkerSpec, WalkSpec
 from arrayenh.scenes.voices import SoundFile, find_sounds, find_voices
 
-PLACINGS, IMPOSSIBLE = 1000, 20  # tries, and how many rooms that cannot be end them
+PLACINGS, REDRAWN, IMPOSSIBLE = 100, 20, 5
+"""Places for one room, rooms, and how many rooms that cannot be end the search."""
+
 GAP_S = 0.15  # between the utterances of one talker
 WALL_GAP = 0.2  # metres, between a source of a "walls" noise and its wall
-GEOMETRY, SOUND = 0, 1  # streams of random numbers
+THINGS, PLACES, SOUND = 0, 1, 2  # streams of random numbers
 
 
 class Misfit(SceneError):
@@ -71,41 +73,40 @@ def draw_scene(recipe: Recipe, index: int, seed: int = 0, n_rooms: int | None = 
         If no draw fits into its room, or there is not enough speech.
     """
     room_index = index if n_rooms is None else index % n_rooms
-    geometry = np.random.default_rng([seed, room_index, GEOMETRY])
-    spec, places = fitting(recipe, geometry, [seed, index, SOUND])
+    spec, places = fitting(recipe, [seed, room_index], [seed, index, SOUND])
     return choose_sounds(spec, places, np.random.default_rng([seed, index, SOUND, 1]))
 
 
-def fitting(
-    recipe: Recipe, geometry: np.random.Generator, sound_seed: list[int]
-) -> tuple[SceneSpec, Places]:
-    """Values and places that go together: the first draw of the geometry that does."""
-    chance = any(left_to_chance(value) for _, value in leaves(recipe.tree))
-    tries = PLACINGS if chance or not all_placed(recipe) else 1
+def fitting(recipe: Recipe, geometry: list[int], sound: list[int]) -> tuple[SceneSpec, Places]:
+    """Values and places that go together, from seeds of the geometry and of the sound.
+
+    Places are drawn again until they fit, and only if none does, the room and the distances
+    too: small rooms and many sources, which are harder to place, do not become rare.
+    """
     problem: SceneError | None = None
     impossible = 0
-    for _ in range(tries):
-        try:
-            # the sound draws the same every time: it must not depend on what fits
-            spec = recipe.draw(geometry, np.random.default_rng(sound_seed))
-            places = place(spec, geometry)
-            spec.room.check()
-            return spec, places
-        except Misfit as error:
-            problem = problem or error
-        except SceneError as error:  # no other place will help
-            problem, impossible = error, impossible + 1
-            if impossible == IMPOSSIBLE:
+    for redrawn in range(REDRAWN):
+        things, places = [*geometry, THINGS, redrawn], [*geometry, PLACES, redrawn]
+        where = np.random.default_rng(places)
+        for _ in range(PLACINGS):
+            try:
+                spec = recipe.draw(
+                    np.random.default_rng(things), where, np.random.default_rng(sound)
+                )
+                found = place(spec, where)
+                spec.room.check()
+                return spec, found
+            except Misfit as error:
+                problem = problem or error
+            except SceneError as error:  # no other place will help
+                problem, impossible = error, impossible + 1
                 break
+        if impossible == IMPOSSIBLE:
+            break
     assert problem is not None
-    if tries == 1:
-        raise problem
-    raise SceneError(f"{problem}; no draw fits") from problem
-
-
-def all_placed(recipe: Recipe) -> bool:
-    """Whether the array has its place, so that another try would be the same."""
-    return "position" in recipe.tree.get("array", {})
+    if any(left_to_chance(value) for _, value in leaves(recipe.tree)):
+        raise SceneError(f"{problem}; no draw fits") from problem
+    raise problem
 
 
 def place(spec: SceneSpec, rng: np.random.Generator) -> Places:

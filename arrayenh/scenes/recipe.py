@@ -1,9 +1,9 @@
 """Scene files: TOML in which values may be left to chance.
 
 A recipe is such a file, checked; `Recipe.draw` turns it into one `SceneSpec` after another.
-What belongs to the geometry (room, array, how many sources and where) and what belongs to
-the sound (signals, levels) draw from generators of their own, so that a room can be kept
-while what sounds in it changes.
+Three generators draw: one what there is (the room, the array, how many sources and how far
+away), one where it is (directions, positions), one what it sounds like (signals, levels). So a
+room can be kept while what sounds in it changes, and places drawn again while the rest stays.
 """
 
 import tomllib
@@ -30,7 +30,10 @@ SOUND = frozenset(
     "speech signal voices level_db seconds lead_in tail snr_db snr_over level_dbfs "
     "sensor_noise_db overlap description".split()
 )
-"""Keys that do not belong to the geometry."""
+"""Keys of what is heard."""
+
+PLACE = frozenset(("position", "azimuth_deg"))
+"""Keys of where something is; all others say what there is."""
 
 Tree = Mapping[str, Any]
 Change = Callable[[str, Any], Any]
@@ -56,12 +59,17 @@ class Recipe:
         for tree in corner_trees(self.tree):
             as_spec(tree)
 
-    def draw(self, geometry: np.random.Generator, sound: np.random.Generator) -> SceneSpec:
+    def draw(
+        self,
+        things: np.random.Generator,
+        places: np.random.Generator,
+        sound: np.random.Generator,
+    ) -> SceneSpec:
         """One set of values.
 
         Parameters
         ----------
-        geometry, sound : Generator
+        things, places, sound : Generator
             Each draws its own part, in the order of the file.
 
         Raises
@@ -71,7 +79,8 @@ class Recipe:
         """
 
         def draw(key: str, value: Any) -> Any:
-            return draw_value(value, sound if key in SOUND else geometry)
+            rng = sound if key in SOUND else places if key in PLACE else things
+            return draw_value(value, rng)
 
         return as_spec(with_values(self.tree, draw))
 
