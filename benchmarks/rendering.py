@@ -25,7 +25,8 @@ import pyroomacoustics as pra
 from arrayenh.scenes.dataset import Plan, make_dataset
 from arrayenh.scenes.draw import draw_scene
 from arrayenh.scenes.recipe import Recipe
-from arrayenh.scenes.render import render, room_responses
+from arrayenh.scenes.render import render
+from arrayenh.scenes.responses import room_responses
 from arrayenh.scenes.scene import Scene
 from arrayenh.scenes.signals import load_signal
 from arrayenh.scenes.workers import in_processes, in_turn

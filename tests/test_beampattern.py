@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from arrayenh.app.beampattern import STRIP_HEADER, design_for, hear, look_direction, plot_hearing
+from arrayenh.app.beampattern import STRIP_HEADER, design_for, hear, look_direction
+from arrayenh.app.beampattern_figure import plot_hearing
 from arrayenh.app.cli import run
 from arrayenh.geometry import MicArray, load_array, preset_names
 

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from arrayenh.errors import SceneError
+from arrayenh.scenes.casting import take_turns
 from arrayenh.scenes.chance import draw_value, extremes
-from arrayenh.scenes.draw import draw_scene, take_turns
+from arrayenh.scenes.draw import draw_scene
 from arrayenh.scenes.recipe import Recipe, load_recipe, parse_recipe, preset_names
 from arrayenh.scenes.spec import SceneSpec
 from arrayenh.scenes.voices import find_voices, speaker_of

@@ -10,13 +10,14 @@ from arrayenh.audio import write
 from arrayenh.errors import SceneError
 from arrayenh.geometry import load_array
 from arrayenh.scenes.demo import demo_scene
-from arrayenh.scenes.draw import points
 from arrayenh.scenes.imperfections import Imperfections, draw
 from arrayenh.scenes.levels import active_speech_level
 from arrayenh.scenes.machines import fan
 from arrayenh.scenes.motion import Path
 from arrayenh.scenes.packaged import load_clip
-from arrayenh.scenes.render import early_responses, render, room_responses
+from arrayenh.scenes.placing import points
+from arrayenh.scenes.render import render
+from arrayenh.scenes.responses import early_responses, room_responses
 from arrayenh.scenes.rooms import Measured, Polygon, Shoebox
 from arrayenh.scenes.scene import Noise, PlacedArray, Scene, Talker
 from arrayenh.scenes.signals import Clip, Signal, load_signal

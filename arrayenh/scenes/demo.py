@@ -6,8 +6,8 @@ import numpy as np
 
 from arrayenh.geometry import load_array
 from arrayenh.mic_array import MicArray
-from arrayenh.scenes.draw import points, seen_from
 from arrayenh.scenes.packaged import load_clip
+from arrayenh.scenes.placing import points, seen_from
 from arrayenh.scenes.render import Rendered, render
 from arrayenh.scenes.rooms import Shoebox
 from arrayenh.scenes.scene import Noise, PlacedArray, Scene, Talker

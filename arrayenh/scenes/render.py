@@ -1,7 +1,6 @@
 """From a scene to what the microphones hear, with all that it is made of."""
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 
@@ -9,36 +8,19 @@ from arrayenh.errors import SceneError
 from arrayenh.scenes import imperfections
 from arrayenh.scenes.convolution import convolve
 from arrayenh.scenes.diffuse import diffuse_noise
-from arrayenh.scenes.head import Head, Sphere
-from arrayenh.scenes.image_source import shoebox_responses
 from arrayenh.scenes.levels import active_speech_level
-from arrayenh.scenes.measured import MeasuredHead, direct_sample, measured_responses
-from arrayenh.scenes.motion import SPACING, Path, moving_image
-from arrayenh.scenes.rooms import Measured, Polygon, sound_speed
-from arrayenh.scenes.scene import PATTERNS, Noise, PlacedArray, Scene, Talker
+from arrayenh.scenes.responses import (
+    Responses,
+    early_responses,
+    room_responses,
+    walking_images,
+)
+from arrayenh.scenes.scene import Noise, PlacedArray, Scene, Talker
 from arrayenh.scenes.signals import load_signal
 from arrayenh.scenes.wind import wind_noise
 
 PEAK = 0.9  # the mixture is turned down to this where it would be louder
-RAY_SPACING = 0.4  # metres between the places of a walk for which rays are traced
-WALL_ORDER = 12  # of reflections of noise along the walls: about 0.1 s
 SENSORS, FAULTS = 0, 1  # streams of random numbers
-
-
-@dataclass(frozen=True, eq=False)
-class Responses:
-    """Impulse responses of a scene, float32: of the talkers, of each noise's sources.
-
-    Attributes
-    ----------
-    talkers : tuple of ndarray, shape (M, L)
-        From where each talker is, or begins.
-    noises : tuple of tuple of ndarray, shape (M, L)
-        Empty for noises that are fields.
-    """
-
-    talkers: tuple[np.ndarray, ...]
-    noises: tuple[tuple[np.ndarray, ...], ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,88 +113,6 @@ def render(scene: Scene, responses: Responses | None = None) -> Rendered:
     return mixed(scene, speech, early, noises, dry, responses)
 
 
-def room_responses(scene: Scene) -> Responses:
-    """Impulse responses from all sources that do not move, and from where the others begin."""
-    if isinstance(scene.room, Measured):
-        files = iter(scene.room.files)
-        return Responses(
-            tuple(from_file(scene, next(files)) for _ in scene.talkers),
-            tuple(
-                tuple(from_file(scene, next(files)) for _ in noise.positions)
-                for noise in scene.noises
-            ),
-        )
-    talkers = tuple(responses_at(scene, np.array(talker.position)) for talker in scene.talkers)
-    noises = tuple(
-        tuple(
-            responses_at(scene, np.array(position), WALL_ORDER if noise.kind == "walls" else None)
-            for position in noise.positions
-        )
-        for noise in scene.noises
-    )
-    return Responses(talkers, noises)
-
-
-def responses_at(scene: Scene, position: np.ndarray, max_order: int | None = None) -> np.ndarray:
-    """Responses of a simulated room from one place, float32, shape (M, L)."""
-    assert not isinstance(scene.room, Measured)
-    array, rate = scene.array, scene.sample_rate
-    if array.head != "none":
-        head = head_of(array, rate, sound_speed(scene.room))
-        found = scene.room.head_responses(
-            position, np.array(array.centre), head, array.turn(), rate, max_order
-        )
-    else:
-        found = scene.room.responses(
-            position,
-            array.mic_positions(),
-            rate,
-            axes=array.axes(),
-            pattern=PATTERNS[array.directivity],
-            max_order=max_order,
-            seed=scene.seed,
-        )
-    return found.astype(np.float32)
-
-
-@lru_cache(maxsize=8)
-def head_of(array: PlacedArray, sample_rate: int, speed: float) -> Head:
-    """What the microphones of an array sit on."""
-    if array.head == "sphere":
-        own = np.array(array.positions)
-        if array.faults is not None:
-            own = own + np.array(array.faults.displacements)
-        return Sphere(own, sample_rate, speed)
-    return MeasuredHead(array.head, array.n_mics, sample_rate)
-
-
-def from_file(scene: Scene, file: str) -> np.ndarray:
-    """Measured responses, one row for each microphone of the array, float32."""
-    found = measured_responses(file, scene.sample_rate)
-    if len(found) != scene.array.n_mics:
-        raise SceneError(
-            f"{file} holds responses of {len(found)} microphones, but the array "
-            f"{scene.array.name} has {scene.array.n_mics}"
-        )
-    return found.astype(np.float32)
-
-
-def early_responses(scene: Scene, position: np.ndarray, responses: np.ndarray) -> np.ndarray:
-    """Responses cut `early_ms` after the direct path of each microphone.
-
-    The direct path is where the geometry puts it, distance / c after time 0; of measured
-    responses it is searched for.
-    """
-    if isinstance(scene.room, Measured):
-        direct = np.array([direct_sample(row, scene.sample_rate) for row in responses])
-        direct = direct / scene.sample_rate
-    else:
-        distances = np.linalg.norm(scene.array.mic_positions() - position, axis=1)
-        direct = distances / sound_speed(scene.room)
-    times = np.arange(responses.shape[1]) / scene.sample_rate
-    return np.where(times < (direct + scene.early_ms / 1000)[:, None], responses, 0.0)
-
-
 def talker_images(
     scene: Scene, talker: Talker, signal: np.ndarray, responses: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -222,66 +122,6 @@ def talker_images(
         image, first = convolve(signal, np.stack([responses, early]))
         return image, first
     return walking_images(scene, talker.path, signal)
-
-
-def walking_images(scene: Scene, path: Path, signal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The same of a talker who walks: reflections crossfaded, the direct path moving."""
-    array, room = scene.array, scene.room
-    assert not isinstance(room, Measured)
-    if array.head != "none":
-        raise SceneError("nobody can walk around microphones on a head yet; leave out walk or head")
-    mics, axes, p = array.mic_positions(), array.axes(), PATTERNS[array.directivity]
-    speed = sound_speed(room)
-
-    def direct_gain(position: np.ndarray) -> np.ndarray:
-        towards = position - mics
-        cosine = np.sum(axes * towards, axis=1) / np.linalg.norm(towards, axis=1)
-        return p + (1 - p) * cosine
-
-    @lru_cache(maxsize=512)
-    def at(x: float, y: float, z: float) -> np.ndarray:
-        return responses_at(scene, np.array([x, y, z])).astype(np.float64)
-
-    def direct_at(position: np.ndarray, length: int) -> np.ndarray:
-        """The direct path as a response, which the moving one stands for."""
-        size = np.full(3, 1e3)  # a box so large and black that there is nothing else
-        shift = size / 2 - mics[0]
-        found = shoebox_responses(
-            size,
-            1.0,
-            position + shift,
-            mics + shift,
-            scene.sample_rate,
-            length_s=0.0,
-            axes=axes,
-            pattern=p,
-            speed_of_sound=speed,
-        )
-        return np.pad(found, ((0, 0), (0, max(length - found.shape[1], 0))))[:, :length]
-
-    def reflections_at(position: np.ndarray) -> np.ndarray:
-        responses = at(*position)
-        return responses - direct_at(position, responses.shape[1])
-
-    def early_reflections_at(position: np.ndarray) -> np.ndarray:
-        responses = at(*position)
-        early = early_responses(scene, position, responses)
-        return early - direct_at(position, responses.shape[1])
-
-    image, first = (
-        moving_image(
-            signal,
-            path,
-            mics,
-            reflections,
-            scene.sample_rate,
-            direct_gain=direct_gain,
-            spacing=RAY_SPACING if isinstance(room, Polygon) else SPACING,
-            speed_of_sound=speed,
-        )
-        for reflections in (reflections_at, early_reflections_at)
-    )
-    return image, first
 
 
 def noise_images(scene: Scene, responses: Responses) -> list[np.ndarray]:
