@@ -261,6 +261,16 @@ def test_a_talker_who_walks_is_where_he_is_then():
     assert len(truth(moving)["talkers"][0]["path"]) == 2
 
 
+def test_nobody_walks_through_a_wall():
+    corners = ((0.0, 0.0), (4.0, 0.0), (4.0, 2.0), (2.0, 2.0), (2.0, 4.0), (0.0, 4.0))
+    room = Polygon(corners=corners, height=2.5, absorption=0.5)
+    array = dataclasses.replace(ARRAY, centre=(1.0, 1.0, 1.2))
+    path = Path(waypoints=((1.0, 3.5, 1.5), (3.5, 1.0, 1.5)), times=(0.0, 3.0))
+    walks = Talker(speaker="a", signal=SPEECH, position=(1.0, 3.5, 1.5), path=path)
+    with pytest.raises(SceneError, match="the target at .* lies outside the room: 6 corners"):
+        scene(room=room, array=array, talkers=(walks,), noises=())
+
+
 # ---- truth and refusals ------------------------------------------------------------------
 
 

@@ -69,6 +69,10 @@ class Path:
         axes = [np.interp(time, self.times, points[:, axis]) for axis in range(3)]
         return np.stack(axes, axis=-1)
 
+    def points(self, spacing: float = SPACING) -> np.ndarray:
+        """Places along the path, no farther apart than `spacing`, shape (n, 3)."""
+        return self.position(places(self, np.inf, spacing))
+
     @property
     def length(self) -> float:
         """Metres from the first waypoint to the last."""

@@ -53,11 +53,11 @@ def named_points(
 ) -> Iterator[tuple[str, Point]]:
     """Every point at which something sounds; those along walls have no name."""
     for k, (position, path) in enumerate(talkers):
-        for point in path.waypoints if path else (position,):
+        for point in points(path.points()) if path else (position,):
             yield ("the target" if k == 0 else f"talker {k}"), point
-    for k, points in enumerate(noises):
-        for point in points:
-            yield (f"noise {k}" if len(points) == 1 else ""), point
+    for k, sources in enumerate(noises):
+        for point in sources:
+            yield (f"noise {k}" if len(sources) == 1 else ""), point
 
 
 def place_array(spec: ArraySpec, room: Simulated, rng: np.random.Generator) -> PlacedArray:

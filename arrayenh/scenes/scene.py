@@ -194,8 +194,8 @@ class Scene:
         found = []
         for k, talker in enumerate(self.talkers):
             who = "the target" if k == 0 else f"talker {k}"
-            points = talker.path.waypoints if talker.path else (talker.position,)
-            found += [(who, np.array(point)) for point in points]
+            points = talker.path.points() if talker.path else np.array([talker.position])
+            found += [(who, point) for point in points]
         for k, noise in enumerate(self.noises):
             found += [(f"noise {k} ({noise.kind})", np.array(point)) for point in noise.positions]
         return found
