@@ -142,7 +142,8 @@ def sphere_response(
         terms = 1j ** ((order - 1) % 4) * (2 * order + 1) / hankel
     terms[~np.isfinite(terms)] = 0  # the Hankel function is beyond all numbers: nothing is left
     waves = eval_legendre(order[:, 0][None, :], np.cos(angles)[:, None])
-    response[:, heard] = waves @ terms / at**2
+    # not matmul: its last bits may depend on the number of threads
+    response[:, heard] = np.einsum("ko,of->kf", waves, terms) / at**2
     return response
 
 
