@@ -3,28 +3,34 @@
 import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
-import time
+from concurrent.futures import CancelledError
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
 from arrayenh.audio import read, write
-from arrayenh.errors import AudioError, ConfigError, SceneError
-from arrayenh.scenes import dataset
+from arrayenh.errors import AudioError, ConfigError, MissingExtraError, SceneError
+from arrayenh.scenes import bank, dataset
 from arrayenh.scenes.bank import ResponseBank
-from arrayenh.scenes.dataset import COMPONENTS, Plan, make_dataset, with_folders
+from arrayenh.scenes.dataset import from_anywhere, make_dataset, with_folders
 from arrayenh.scenes.draw import draw_scene
 from arrayenh.scenes.manifest import read_manifest
-from arrayenh.scenes.recipe import Recipe, load_recipe
-from arrayenh.scenes.render import render, room_responses
+from arrayenh.scenes.plan import COMPONENTS, Plan
+from arrayenh.scenes.recipe import Recipe, load_recipe, preset_names
+from arrayenh.scenes.render import render
+from arrayenh.scenes.responses import room_responses
 from arrayenh.scenes.serialise import scene_from_json, scene_to_json
 from arrayenh.scenes.stream import scene_stream
+from arrayenh.scenes.voices import find_voices
 from arrayenh.scenes.workers import in_processes, on_cluster
+from arrayenh.version import __version__
 
 TREE = {
     "seconds": 1.0,
@@ -39,20 +45,6 @@ TREE = {
     ],
 }
 PLAN = Plan(tree=TREE, name="small")
-TOML = """
-seconds = 1.0
-lead_in = 0.1
-tail = 0.1
-[room]
-size = [4, 3, 2.5]
-rt60 = {uniform = [0.12, 0.2]}
-[array]
-name = "linear2-12mm"
-[[talkers]]
-azimuth_deg = {uniform = [-180, 180]}
-distance = 0.8
-height = 1.0
-"""
 
 
 def tree_bytes(folder: Path) -> dict[str, bytes]:
@@ -99,11 +91,15 @@ def test_the_manifest_says_what_is_true(whole):
     assert said["row"]["rt60_s"] == scenes[2].room.rt60
 
 
-@pytest.mark.parametrize("name", ["conference-8", "hearing-aid", "living-room"])
+@pytest.mark.parametrize("name", preset_names())
 def test_scenes_come_back_from_json_as_they_were(name):
     scene = draw_scene(load_recipe(name), 1)
+    assert scene_from_json(scene_to_json(scene)) == scene
+
+
+def test_a_scene_that_came_back_sounds_the_same():
+    scene = draw_scene(Recipe("small", TREE), 1)
     again = scene_from_json(scene_to_json(scene))
-    assert again == scene
     assert render(again).mixture.tobytes() == render(scene).mixture.tobytes()
 
 
@@ -132,9 +128,12 @@ def test_a_set_that_was_stopped_goes_on_and_is_the_same(whole, tmp_path):
 
     with pytest.raises(KeyboardInterrupt):
         make_dataset(PLAN, folder, range(5), mapped=until_two)
+    assert not (folder / "manifest.csv").exists()
     stale = folder / "scenes" / ".000002.77.part"
     stale.mkdir()
     (stale / "mixture.wav").write_bytes(b"half")
+    (folder / "rooms").mkdir()
+    (folder / "rooms" / ".000001.77.part.npz").write_bytes(b"half")
     seen = []
     make_dataset(PLAN, folder, range(5), progress=seen.append)
     assert seen == [2, 3, 4, 5]
@@ -163,23 +162,6 @@ def test_a_subset_is_rendered_again_from_the_manifest_alone(whole, tmp_path):
         make_dataset(Plan(source=str(copy)), tmp_path / "other", [7])
 
 
-def test_killed_and_run_again_it_is_the_same(tmp_path):
-    (tmp_path / "small.toml").write_text(TOML)
-    command = [sys.executable, "-m", "arrayenh", "simulate", "small.toml", "-n", "12", "-o"]
-    first = subprocess.Popen([*command, "killed"], cwd=tmp_path, stderr=subprocess.DEVNULL)
-    folder = tmp_path / "killed" / "scenes"
-    deadline = time.monotonic() + 20
-    while not (folder.is_dir() and len(list(folder.glob("0*"))) >= 3):
-        assert time.monotonic() < deadline and first.poll() is None
-        time.sleep(0.002)
-    first.send_signal(signal.SIGKILL)
-    first.wait()
-    assert not (tmp_path / "killed" / "manifest.csv").exists()
-    for name in ("killed", "whole"):
-        subprocess.run([*command, name], cwd=tmp_path, check=True, capture_output=True)
-    assert tree_bytes(tmp_path / "killed") == tree_bytes(tmp_path / "whole")
-
-
 def test_a_full_disk_stops_in_one_line_and_the_set_goes_on(whole, tmp_path, monkeypatch):
     folder, real = tmp_path / "set", dataset.write_sounds
     calls = []
@@ -198,6 +180,25 @@ def test_a_full_disk_stops_in_one_line_and_the_set_goes_on(whole, tmp_path, monk
     assert tree_bytes(folder) == tree_bytes(whole)
 
 
+@pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="only root can mount")
+def test_a_disk_that_is_really_full(whole, tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=700k", "tmpfs", str(disk)]
+    if subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("this system lets nobody mount")
+    try:
+        with pytest.raises(AudioError, match=r"scenes/00000\d/\w+.wav cannot be written: "):
+            make_dataset(PLAN, disk / "set", range(5))
+        left = {path.name for path in (disk / "set" / "scenes").iterdir()}
+        assert left and all(name.isdigit() for name in left)
+        subprocess.run(["mount", "-o", "remount,size=9m", str(disk)], check=True)
+        make_dataset(PLAN, disk / "set", range(5))
+        assert tree_bytes(disk / "set") == tree_bytes(whole)
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
 @pytest.mark.parametrize(
     "change, message",
     [
@@ -211,6 +212,80 @@ def test_another_set_is_not_mixed_in(whole, change, message):
     with pytest.raises(SceneError, match=message):
         make_dataset(Plan(**{"tree": TREE, "name": "small", **change}), whole, range(6))
     assert tree_bytes(whole) == before
+
+
+def test_a_folder_of_somebody_else_is_left_alone(tmp_path):
+    (tmp_path / "dataset.json").write_text("[1, 2]")
+    with pytest.raises(SceneError, match="dataset.json does not describe a data set"):
+        make_dataset(PLAN, tmp_path, [0])
+    (tmp_path / "dataset.json").unlink()
+    (tmp_path / "scenes" / "0").mkdir()
+    with pytest.raises(SceneError, match="scenes is not empty and no data set"):
+        make_dataset(PLAN, tmp_path, [0])
+
+
+def voices(folder, *names):
+    folder.mkdir(exist_ok=True)
+    for name in names:
+        x = 0.1 * np.random.default_rng(sum(name.encode())).standard_normal(32000)
+        write(folder / f"{name}.wav", x, 16000)
+
+
+def test_speech_that_has_changed_is_noticed(tmp_path):
+    voices(tmp_path / "speech", "b_1")
+    tree = with_folders(TREE, str(tmp_path / "speech"), None)
+    make_dataset(Plan(tree=tree), tmp_path / "set", [0])
+    (tmp_path / "speech" / "b_1.wav").rename(tmp_path / "speech" / "c_1.wav")
+    find_voices.cache_clear()
+    with pytest.raises(SceneError, match="another scene 0 than would be made now: sounds"):
+        make_dataset(Plan(tree=tree), tmp_path / "set", [0, 1])
+
+
+def test_a_manifest_that_has_changed_is_noticed(whole, tmp_path):
+    manifest = tmp_path / "manifest.csv"
+    manifest.write_bytes((whole / "manifest.csv").read_bytes())
+    make_dataset(Plan(source=str(manifest)), tmp_path / "again", [1])
+    make_dataset(Plan(tree=TREE, seed=5), tmp_path / "other", [1])
+    manifest.write_bytes((tmp_path / "other" / "manifest.csv").read_bytes())
+    with pytest.raises(SceneError, match="another scene 1 .* the manifest has changed"):
+        make_dataset(Plan(source=str(manifest)), tmp_path / "again", [1])
+
+
+@pytest.mark.parametrize("content", ["", "a,b\n1,2\n", "index,scene\n", "index,scene\nx,{}\n"])
+def test_files_that_are_no_manifest_are_refused(tmp_path, content):
+    (tmp_path / "m.csv").write_text(content)
+    with pytest.raises(SceneError, match="m.csv is no manifest: it needs rows with an index"):
+        read_manifest(tmp_path / "m.csv")
+
+
+def test_a_set_that_cannot_begin_leaves_no_folder(tmp_path):
+    (tmp_path / "speech").mkdir()
+    tree = with_folders(TREE, str(tmp_path / "speech"), None)
+    with pytest.raises(SceneError, match="speech holds no sound files"):
+        make_dataset(Plan(tree=tree), tmp_path / "set", [0])
+    assert not (tmp_path / "set").exists()
+
+
+def test_scenes_are_counted_from_0(tmp_path):
+    with pytest.raises(SceneError, match="counted from 0; got -1"):
+        make_dataset(PLAN, tmp_path / "set", [-1, 0])
+
+
+def test_a_scene_that_fails_is_named(tmp_path):
+    voices(tmp_path, "a_1")
+    tree = with_folders(TREE, str(tmp_path), None)
+    long = {**tree, "seconds": {"choice": [1.0, 9.0]}}
+    drawn = [can_be(Recipe("long", long), index) for index in range(6)]
+    assert drawn[0] and not all(drawn)
+    with pytest.raises(SceneError, match=f"scene {drawn.index(False)}: .*no speaker with 8.8 s"):
+        make_dataset(Plan(tree=long), tmp_path / "set", range(6))
+
+
+def can_be(recipe, index):
+    try:
+        return bool(draw_scene(recipe, index))
+    except SceneError:
+        return False
 
 
 # ---- a cluster ---------------------------------------------------------------------------
@@ -242,12 +317,81 @@ def test_a_scheduler_that_does_not_answer_is_named(tmp_path):
         make_dataset(PLAN, tmp_path / "set", [0], mapped=mapped)
 
 
+def test_what_killed_workers_leave_is_gone_at_the_end(whole, tmp_path):
+    folder = tmp_path / "set"
+
+    def with_a_dead_worker(work, indices):
+        (folder / "scenes" / ".000000.77.part").mkdir()
+        yield from map(work, indices)
+
+    make_dataset(PLAN, folder, range(5), mapped=with_a_dead_worker)
+    assert sorted(path.name for path in (folder / "scenes").iterdir())[0] == "000000"
+    assert tree_bytes(folder) == tree_bytes(whole)
+
+
+class Cluster:
+    """A client of a cluster whose workers have a version of ours, and that fails as it is told."""
+
+    def __init__(self, version=__version__, failure=None):
+        self.version, self.failure = version, failure
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        return None
+
+    def run(self, version_there):
+        if isinstance(self.version, Exception):
+            raise self.version
+        assert version_there() == __version__
+        return {"tcp://there:1": __version__, "tcp://there:2": self.version}
+
+    def map(self, work, indices, **settings):
+        return [self for _ in indices]
+
+    def result(self):
+        raise self.failure
+
+
+@pytest.mark.parametrize(
+    "cluster, error, message",
+    [
+        (Cluster(failure=CancelledError()), AudioError, "tcp://here:1 was lost; run the same"),
+        (Cluster(failure=EOFError()), AudioError, "a scene has killed worker after worker"),
+        (Cluster(version="0.0.1"), ConfigError, "of tcp://here:1 have arrayenh 0.0.1, this is"),
+        (Cluster(version=ImportError("none")), ConfigError, "cannot import arrayenh: none"),
+    ],
+)
+def test_a_cluster_that_fails_says_why(tmp_path, monkeypatch, cluster, error, message):
+    fake = SimpleNamespace(
+        Client=lambda address, timeout: cluster, KilledWorker=EOFError, as_completed=iter
+    )
+    monkeypatch.setitem(sys.modules, "distributed", fake)
+    with pytest.raises(error, match=message):
+        make_dataset(PLAN, tmp_path / "set", [0], mapped=on_cluster("tcp://here:1"))
+
+
+def test_a_cluster_needs_its_package(monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'arrayenh\[cluster\]'"):
+        on_cluster("tcp://here:1")
+
+
+def test_workers_elsewhere_find_the_folder(tmp_path, monkeypatch):
+    def elsewhere(work, indices):
+        monkeypatch.chdir("/")
+        yield from map(work, indices)
+        monkeypatch.chdir(tmp_path)
+
+    monkeypatch.chdir(tmp_path)
+    assert len(make_dataset(PLAN, Path("set"), [0], mapped=elsewhere)) == 1
+
+
 # ---- rooms used again, streams -----------------------------------------------------------
 
 
 def test_rooms_of_a_bank_are_rendered_once(tmp_path, monkeypatch):
-    import arrayenh.scenes.bank as bank
-
     rendered = []
 
     def counted(scene):
@@ -268,6 +412,14 @@ def test_rooms_of_a_bank_are_rendered_once(tmp_path, monkeypatch):
     assert_array_equal(read(tmp_path / "set/scenes/000004/mixture.wav").samples, plain.mixture)
 
 
+def test_a_folder_that_was_emptied_has_no_bank_left(tmp_path):
+    for seed in (0, 1):
+        make_dataset(Plan(tree=TREE, n_rooms=1, seed=seed), tmp_path / "set", [0])
+        mixture = read(tmp_path / "set" / "scenes" / "000000" / "mixture.wav").samples
+        assert_array_equal(mixture, render(draw_scene(Recipe("small", TREE), 0, seed)).mixture)
+        shutil.rmtree(tmp_path / "set")
+
+
 def test_a_bank_that_was_damaged_is_rendered_again(tmp_path):
     scene = draw_scene(Recipe("small", TREE), 0)
     first = ResponseBank(tmp_path).responses(0, scene)
@@ -276,6 +428,45 @@ def test_a_bank_that_was_damaged_is_rendered_again(tmp_path):
     assert_array_equal(first.talkers[0], again.talkers[0])
     kept = ResponseBank(tmp_path).responses(0, scene)
     assert_array_equal(kept.noises[0][0], first.noises[0][0])
+
+
+def test_a_bank_keeps_what_fits_and_rooms_that_come_round_are_found(monkeypatch):
+    rendered = []
+    scenes = [draw_scene(Recipe("small", TREE), room) for room in range(3)]
+    size = bank.n_bytes(room_responses(scenes[0]))
+
+    def counted(scene):
+        rendered.append(scenes.index(scene))
+        return room_responses(scenes[0])
+
+    monkeypatch.setattr(bank, "room_responses", counted)
+    rooms = ResponseBank(memory=2 * size)
+    for k in (0, 1, 2, 0, 1, 2):
+        rooms.responses(k, scenes[k])
+    assert rendered == [0, 1, 2, 2]
+
+
+def test_rooms_with_rays_are_what_the_scene_alone_says(tmp_path):
+    room = {"kind": "polygon", "corners": [[0, 0], [4, 0], [4, 3], [0, 3]], "height": 2.5}
+    tree = {**TREE, "room": {**room, "absorption": 0.7}}
+    same_as_alone(tree, tmp_path)
+
+
+def test_measured_rooms_are_what_the_scene_alone_says(tmp_path):
+    for k in range(5):
+        response = np.zeros((2, 400), np.float32)
+        response[:, 20 + 3 * k] = 0.9
+        write(tmp_path / f"{k}.wav", response, 16000)
+    tree = {**TREE, "room": {"kind": "measured", "responses": f"{tmp_path}/*.wav"}}
+    same_as_alone({**tree, "talkers": [{}], "noises": [{}]}, tmp_path)
+
+
+def same_as_alone(tree, tmp_path):
+    """A scene of a bank is that of its manifest, though another came first with its room."""
+    make_dataset(Plan(tree=tree, n_rooms=1), tmp_path / "set", [0, 1])
+    scene = read_manifest(tmp_path / "set" / "manifest.csv")[1]
+    mixture = read(tmp_path / "set" / "scenes" / "000001" / "mixture.wav").samples
+    assert_array_equal(mixture, render(scene).mixture)
 
 
 def test_streams_are_the_scenes_of_the_set_and_split_between_workers():
@@ -291,8 +482,19 @@ def test_streams_are_the_scenes_of_the_set_and_split_between_workers():
     assert_array_equal(take(1, start=3)[0], every[3])
     with_rooms = take(3, n_rooms=2)
     assert_array_equal(with_rooms[2], render(draw_scene(recipe, 2, n_rooms=2)).mixture)
-    with pytest.raises(SceneError, match=r"shard must be \(k, n\) with 0 <= k < n; got \(2, 2\)"):
-        next(scene_stream(recipe, shard=(2, 2)))
+
+
+@pytest.mark.parametrize(
+    "settings, message",
+    [
+        ({"shard": (2, 2)}, r"shard must be \(k, n\) with 0 <= k < n; got \(2, 2\)"),
+        ({"start": -1}, "counted from 0; got start -1"),
+        ({"n_rooms": 0}, "at least one room; got 0"),
+    ],
+)
+def test_streams_that_cannot_be_are_refused(settings, message):
+    with pytest.raises(SceneError, match=message):
+        next(scene_stream(Recipe("small", TREE), **settings))
 
 
 # ---- settings ----------------------------------------------------------------------------
@@ -313,56 +515,27 @@ def test_plans_that_cannot_be_are_refused(settings, message):
 
 
 def test_speech_and_noise_of_ones_own(tmp_path):
-    for name in ("speech/a_1.wav", "speech/b_1.wav", "noise/hum.wav"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        x = 0.1 * np.random.default_rng(len(name)).standard_normal(32000)
-        write(tmp_path / name, x, 16000)
+    voices(tmp_path / "speech", "a_1", "b_1")
+    voices(tmp_path / "noise", "hum")
     tree = with_folders(TREE, str(tmp_path / "speech"), str(tmp_path / "noise"))
     scene = draw_scene(Recipe("own", tree), 0)
     assert scene.talkers[0].speaker in ("a", "b")
-    voices = {clip.file for clip in scene.noises[0].signals[0].clips}
-    assert all("speech" in file for file in voices)
+    babble = {clip.file for clip in scene.noises[0].signals[0].clips}
+    assert all("speech" in file for file in babble)
     assert all(signal.clips[0].file.endswith("hum.wav") for signal in scene.noises[1].signals)
 
 
-def run(*arguments, cwd):
-    return subprocess.run(
-        [sys.executable, "-m", "arrayenh", "simulate", *arguments],
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-    )
-
-
-def test_the_command_says_what_it_made(tmp_path):
-    (tmp_path / "small.toml").write_text(TOML)
-    done = run("small.toml", "-n", "2", "-o", "set", "--rooms", "1", "--json", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["scenes"] == 2
-    again = run("set/manifest.csv", "--only", "1", "-o", "one", cwd=tmp_path)
-    assert again.returncode == 0 and "one: 1 scenes" in again.stdout + again.stderr
-    for name in ("mixture.wav", "noise.wav"):
-        before, now = (tmp_path / d / "scenes/000001" / name for d in ("set", "one"))
-        assert before.read_bytes() == now.read_bytes()
-
-
-@pytest.mark.parametrize(
-    "arguments, message",
-    [
-        (["confrence-4", "-o", "x"], "did you mean conference-4?"),
-        (["bad.toml", "-o", "x"], "bad.toml: room.rt60: input should be greater than"),
-        (["car", "-o", "no/where/x"], "no/where"),
-        (["car", "-o", "x", "--components", "mix"], "no component 'mix'"),
-        (["car", "-o", "x", "--speech", "empty"], "holds no sound files"),
-        (["car", "-o", "x", "--only", "3-1"], "'3-1' is no number and no range"),
-        (["nothing.csv", "-o", "x"], "nothing.csv cannot be read as a manifest"),
-        (["car"], "Missing option '-o'"),
-    ],
-)
-def test_wrong_requests_are_one_line_and_exit_2(tmp_path, arguments, message):
-    (tmp_path / "bad.toml").write_text("[room]\nsize = [4, 3, 2]\nrt60 = -1\n")
-    (tmp_path / "empty").mkdir()
-    done = run(*arguments, cwd=tmp_path)
-    assert done.returncode == 2
-    assert message in done.stderr and done.stderr.count("\n") == 1
-    assert not (tmp_path / "x").exists()
+def test_folders_are_found_from_anywhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    tree = {
+        "room": {"kind": "measured", "responses": "rirs/*.wav"},
+        "array": {"name": "linear2-12mm", "head": "sphere"},
+        "talkers": [{"speech": {"choice": ["packaged", "speech"]}}],
+        "noises": [{"signal": "pink"}, {"signal": "hum.wav", "speech": "/speech"}],
+    }
+    assert from_anywhere(tree) == {
+        "room": {"kind": "measured", "responses": str(tmp_path / "rirs/*.wav")},
+        "array": {"name": "linear2-12mm", "head": "sphere"},
+        "talkers": [{"speech": {"choice": ["packaged", str(tmp_path / "speech")]}}],
+        "noises": [{"signal": "pink"}, {"signal": str(tmp_path / "hum.wav"), "speech": "/speech"}],
+    }

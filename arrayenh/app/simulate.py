@@ -1,5 +1,6 @@
 """`arrayenh simulate`: data sets of simulated scenes."""
 
+import logging
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,7 +10,8 @@ import typer
 from arrayenh.app import terminal
 
 if TYPE_CHECKING:
-    from arrayenh.scenes.dataset import Plan
+    from arrayenh.scenes.dataset import Map
+    from arrayenh.scenes.plan import Plan
 
 
 def command(
@@ -62,12 +64,11 @@ def command(
     """
     from arrayenh.app.outputs import check_folder
     from arrayenh.scenes.dataset import make_dataset
-    from arrayenh.scenes.workers import in_processes, in_turn, on_cluster
 
     plan = planned(recipe, seed, rooms, components, format, speech, noise)
     indices = chosen(plan, only, count)
     check_folder(output.parent)
-    mapped = on_cluster(scheduler) if scheduler else in_turn if jobs == 1 else in_processes(jobs)
+    mapped = workers(scheduler, jobs)
     start = time.perf_counter()
     with terminal.progress(len(indices), "scenes") as progress:
         rows = make_dataset(plan, output, indices, mapped=mapped, progress=progress)
@@ -81,6 +82,18 @@ def command(
     terminal.say(f"{output}: {len(rows)} scenes, {seconds / 60:.1f} min, made in {took:.1f} s")
 
 
+def workers(scheduler: str | None, jobs: int) -> "Map":
+    """Who does the work."""
+    from arrayenh.scenes.workers import in_processes, in_turn, on_cluster
+
+    if scheduler is None:
+        return in_turn if jobs == 1 else in_processes(jobs)
+    mapped = on_cluster(scheduler)
+    # it tells of a lost scheduler at great length; our one line says the same
+    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
+    return mapped
+
+
 def planned(
     recipe: str,
     seed: int,
@@ -92,7 +105,8 @@ def planned(
 ) -> "Plan":
     """What was asked for, checked."""
     from arrayenh.errors import ConfigError
-    from arrayenh.scenes.dataset import COMPONENTS, Plan, with_folders
+    from arrayenh.scenes.dataset import from_anywhere, with_folders
+    from arrayenh.scenes.plan import COMPONENTS, Plan
     from arrayenh.scenes.recipe import Recipe, load_recipe
     from arrayenh.scenes.voices import find_sounds, find_voices
 
@@ -103,7 +117,7 @@ def planned(
             raise ConfigError("a manifest has its own speech, noise and rooms; leave these out")
         return Plan(source=str(Path(recipe).resolve()), name=Path(recipe).stem, **kinds)
     found = load_recipe(recipe)
-    tree = with_folders(found.tree, absolute(speech), absolute(noise))
+    tree = with_folders(from_anywhere(found.tree), absolute(speech), absolute(noise))
     for folder in {absolute(speech)} - {None}:
         find_voices(str(folder))  # refuses an empty one before any work
     for folder in {absolute(noise)} - {None}:
@@ -118,7 +132,7 @@ def absolute(folder: str | None) -> str | None:
 
 def chosen(plan: "Plan", only: str | None, count: int) -> list[int]:
     """Which scenes: those of --only, else all of the manifest, else the first so many."""
-    from arrayenh.scenes.dataset import manifest_of
+    from arrayenh.scenes.plan import manifest_of
 
     if only is not None:
         return numbers(only)

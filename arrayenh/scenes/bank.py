@@ -2,31 +2,38 @@
 
 import os
 import secrets
-from collections import OrderedDict
 from pathlib import Path
 from zipfile import BadZipFile
 
 import numpy as np
 
 from arrayenh.errors import AudioError
-from arrayenh.scenes.render import Responses, room_responses
+from arrayenh.scenes.responses import Responses, room_responses
+from arrayenh.scenes.rooms import Shoebox
 from arrayenh.scenes.scene import Scene
 
-KEPT = 32  # geometries in memory
+MEMORY = 1 << 29  # bytes: some thousand sources at four microphones, RT60 0.5 s
 
 
 class ResponseBank:
     """Responses by geometry, in memory and, with a folder, on disk.
 
+    Of shoeboxes only: rays are drawn by the seed of each scene, and each scene takes its own
+    of the measured responses, so that the responses of other rooms are made for every scene.
+
     Parameters
     ----------
     folder : Path, optional
         Shared by any number of processes; files appear whole.
+    memory : int
+        Bytes of responses that are kept. What is kept stays: geometries come round in turn,
+        and the one that was not used for the longest time is just the next.
     """
 
-    def __init__(self, folder: Path | None = None) -> None:
+    def __init__(self, folder: Path | None = None, memory: int = MEMORY) -> None:
         self._folder = folder
-        self._kept: OrderedDict[int, Responses] = OrderedDict()
+        self._free = memory
+        self._kept: dict[int, Responses] = {}
 
     def responses(self, room: int, scene: Scene) -> Responses:
         """Those of geometry `room`, which is that of the scene.
@@ -36,16 +43,17 @@ class ResponseBank:
         AudioError
             If they cannot be kept on disk.
         """
+        if not isinstance(scene.room, Shoebox):
+            return room_responses(scene)
         if room in self._kept:
-            self._kept.move_to_end(room)
             return self._kept[room]
         found = self._load(room)
         if found is None:
             found = room_responses(scene)
             self._save(room, found)
-        self._kept[room] = found
-        if len(self._kept) > KEPT:
-            self._kept.popitem(last=False)
+        if (size := n_bytes(found)) <= self._free:
+            self._kept[room] = found
+            self._free -= size
         return found
 
     def _path(self, room: int) -> Path:
@@ -73,6 +81,11 @@ class ResponseBank:
             raise AudioError(f"{self._path(room)} cannot be written: {error.strerror}") from error
         finally:
             part.unlink(missing_ok=True)
+
+
+def n_bytes(responses: Responses) -> int:
+    """What responses take in memory."""
+    return sum(array.nbytes for array in packed(responses).values())
 
 
 def save_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:

@@ -11,81 +11,33 @@ its name is whole, and a run that was stopped goes on with what is missing.
 
 import json
 import os
+import secrets
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from arrayenh.audio import AudioWriter
-from arrayenh.errors import ArrayenhError, AudioError, SceneError
+from arrayenh.errors import AudioError, SceneError
 from arrayenh.scenes.bank import ResponseBank, packed, save_arrays
-from arrayenh.scenes.draw import draw_scene
-from arrayenh.scenes.manifest import manifest_text, read_manifest, row_of, scene_file_text
-from arrayenh.scenes.recipe import Recipe
+from arrayenh.scenes.manifest import row_of, scene_file_text, write_rows
+from arrayenh.scenes.plan import FORMATS, Plan, manifest_of, scene_of
 from arrayenh.scenes.render import Rendered, render
+from arrayenh.scenes.responses import Responses
 from arrayenh.scenes.scene import Scene
+from arrayenh.scenes.serialise import scene_in_file
+from arrayenh.scenes.signals import MADE
 from arrayenh.scenes.truth import truth
 from arrayenh.scenes.workers import Work, in_turn
 
-COMPONENTS = (
-    "mixture",
-    "target",
-    "early",
-    "noise",
-    "talkers",
-    "noises",
-    "sensors",
-    "residual",
-    "dry",
-    "rirs",
-)
-DEFAULT = ("mixture", "target", "early", "noise")
-FORMATS = {"wav": "FLOAT", "flac": "PCM_24"}
+PLACES = ("speech", "signal", "responses", "head")  # keys that may name files
+NO_PLACES = (*MADE, "babble", "packaged", "none", "sphere")  # though these do not
+COMPARED = 3  # scenes that are there are drawn again, to see whether they would be the same
 Map = Callable[[Work, Iterable[int]], Iterator[dict[str, Any]]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """What a data set is made of.
-
-    Attributes
-    ----------
-    tree : mapping
-        The recipe; empty if `source` is a manifest.
-    name : str
-        Of the recipe.
-    seed : int
-    n_rooms : int, optional
-        So many geometries, each rendered once and used in turn.
-    components : tuple of str
-        Which sounds are written: see `COMPONENTS`.
-    format : {"wav", "flac"}
-        32-bit float, of which components add up to the mixture exactly; or 24 bits.
-    source : str, optional
-        A manifest, whose scenes are rendered again.
-    """
-
-    tree: Mapping[str, Any] = field(default_factory=dict)
-    name: str = "scenes"
-    seed: int = 0
-    n_rooms: int | None = None
-    components: tuple[str, ...] = DEFAULT
-    format: str = "wav"
-    source: str | None = None
-
-    def __post_init__(self) -> None:
-        for component in self.components:
-            if component not in COMPONENTS:
-                raise SceneError(f"no component {component!r}; there are {', '.join(COMPONENTS)}")
-        if self.format not in FORMATS:
-            raise SceneError(f"no format {self.format!r}; there are {', '.join(FORMATS)}")
-        if self.n_rooms is not None and self.n_rooms < 1:
-            raise SceneError(f"a bank needs at least one room; got {self.n_rooms}")
-        if self.seed < 0:
-            raise SceneError(f"a seed is a whole number from 0; got {self.seed}")
 
 
 def with_folders(tree: Mapping[str, Any], speech: str | None, noise: str | None) -> dict[str, Any]:
@@ -104,6 +56,22 @@ def with_folders(tree: Mapping[str, Any], speech: str | None, noise: str | None)
                 entry["signal"] = noise
         noises.append(entry)
     return {**changed, "noises": noises} if noises else changed
+
+
+def from_anywhere(tree: Mapping[str, Any]) -> dict[str, Any]:
+    """A recipe whose folders and files are found from any working directory."""
+    return {key: _absolute(key, value) for key, value in tree.items()}
+
+
+def _absolute(key: str, value: Any) -> Any:
+    if isinstance(value, dict):
+        return {
+            inner: _absolute(key if inner == "choice" else inner, v) for inner, v in value.items()
+        }
+    if isinstance(value, list):
+        return [_absolute(key, item) for item in value]
+    named = isinstance(value, str) and key in PLACES and value not in NO_PLACES
+    return os.path.abspath(value) if named else value
 
 
 def make_dataset(
@@ -131,7 +99,7 @@ def make_dataset(
     Returns
     -------
     rows : list of dict
-        Of the manifest: every scene that is in the folder.
+        Of the manifest, less the scenes themselves: every scene that is in the folder.
 
     Raises
     ------
@@ -141,45 +109,107 @@ def make_dataset(
         If a file cannot be read or written.
     """
     wanted = sorted(set(indices))
+    check_drawable(plan, wanted)
     begin(plan, folder)
-    missing = [index for index in wanted if not scene_folder(folder, index).is_dir()]
-    done = len(wanted) - len(missing)
+    made = [index for index in wanted if scene_folder(folder, index).is_dir()]
+    check_same(plan, folder, made[:COMPARED])
+    done = len(made)
     progress(done)
-    for _ in mapped(MakeScene(plan, folder), missing):
+    # absolute: the workers of a cluster may be at home elsewhere
+    for _ in mapped(MakeScene(plan, folder.absolute()), sorted({*wanted} - {*made})):
         done += 1
         progress(done)
-    rows = [json.loads(path.read_text())["row"] for path in scene_files(folder)]
-    scenes = [json.loads(path.read_text())["scene"] for path in scene_files(folder)]
-    for row, scene in zip(rows, scenes, strict=True):
-        row["scene"] = json.dumps(scene, separators=(",", ":"))
-    write_text(folder / "manifest.csv", manifest_text(rows))
-    return rows
+    tidy(folder)  # workers of a cluster that were killed leave something too
+    return write_manifest(folder)
+
+
+def check_drawable(plan: Plan, wanted: list[int]) -> None:
+    """Refuse, before any folder is made, what fails at the first scene."""
+    if wanted and wanted[0] < 0:
+        raise SceneError(f"scenes are counted from 0; got {wanted[0]}")
+    if plan.source is not None:
+        there = manifest_of(plan.source)
+        for index in wanted:
+            if index not in there:
+                raise SceneError(f"{plan.source} has no scene {index}")
+    for index in wanted[:1]:
+        scene_of(plan, index)
 
 
 def begin(plan: Plan, folder: Path) -> None:
     """Make the folder, or check that what is there is of the same plan."""
-    said = json.dumps({"format": 1, **asdict(plan)}, indent=1, sort_keys=True) + "\n"
-    described = folder / "dataset.json"
+    said, described = plan.said(), folder / "dataset.json"
     try:
         folder.mkdir(exist_ok=True)
         (folder / "scenes").mkdir(exist_ok=True)
     except OSError as error:
         raise AudioError(f"{folder} cannot be made: {error.strerror}") from error
     if described.exists():
-        before, now = json.loads(described.read_text()), json.loads(said)
-        for key in sorted({*before, *now}):
-            if before.get(key) != now.get(key):
-                what = "another scene file" if key == "tree" else f"{key} {before.get(key)!r}"
-                raise SceneError(
-                    f"{folder} holds a data set made with {what}; give another folder, or the "
-                    f"same settings to go on"
-                )
+        check_plan(json.loads(said), described)
     else:
         if any((folder / "scenes").iterdir()):
             raise SceneError(f"{folder}/scenes is not empty and no data set; give another folder")
         write_text(described, said)
-    for rest in (folder / "scenes").glob(".*.part"):  # of a run that was stopped
-        shutil.rmtree(rest, ignore_errors=True)
+    tidy(folder)
+
+
+def tidy(folder: Path) -> None:
+    """Remove what was not finished."""
+    for scene in (folder / "scenes").glob(".*.part"):
+        shutil.rmtree(scene, ignore_errors=True)
+    for room in (folder / "rooms").glob(".*.part.npz"):
+        room.unlink(missing_ok=True)
+
+
+def check_plan(now: dict[str, Any], described: Path) -> None:
+    """Refuse to mix two data sets in one folder."""
+    try:
+        before = json.loads(described.read_text(encoding="utf-8"))
+    except ValueError:
+        before = None
+    if not isinstance(before, dict):
+        raise SceneError(f"{described} does not describe a data set; give another folder")
+    for key in sorted({*before, *now}):
+        if before.get(key) != now.get(key):
+            what = "another scene file" if key == "tree" else f"{key} {before.get(key)!r}"
+            raise SceneError(
+                f"{described.parent} holds a data set made with {what}; give another folder, or "
+                f"the same settings to go on"
+            )
+
+
+def check_same(plan: Plan, folder: Path, made: list[int]) -> None:
+    """Refuse to go on where folders of sounds, or the manifest, have changed since."""
+    for index in made:
+        before = (scene_folder(folder, index) / "scene.json").read_text(encoding="utf-8")
+        if scene_in_file(before) != scene_of(plan, index):
+            raise SceneError(
+                f"{folder} holds another scene {index} than would be made now: sounds were added "
+                f"or removed, or the manifest has changed; give another folder"
+            )
+
+
+def write_manifest(folder: Path) -> list[dict[str, Any]]:
+    """Collect the manifest from the scenes that are complete; return its rows without them."""
+    rows = []
+
+    def whole_rows() -> Iterator[dict[str, Any]]:
+        for path in scene_files(folder):
+            said = json.loads(path.read_text(encoding="utf-8"))
+            rows.append(said["row"])
+            yield {**said["row"], "scene": json.dumps(said["scene"], separators=(",", ":"))}
+
+    path = folder / "manifest.csv"
+    part = path.with_name(".manifest.csv.part")
+    try:
+        with open(part, "w", newline="", encoding="utf-8") as file:
+            write_rows(whole_rows(), file)
+        os.replace(part, path)
+    except OSError as error:
+        raise AudioError(f"{path} cannot be written: {error.strerror}") from error
+    finally:
+        part.unlink(missing_ok=True)
+    return rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,58 +221,46 @@ class MakeScene:
 
     def __call__(self, index: int) -> dict[str, Any]:
         """Return the row of the manifest."""
-        plan = self.plan
-        scene = scene_of(plan, index)
-        responses = None
-        if plan.n_rooms:
-            room = index % plan.n_rooms
-            responses = bank_of(str(self.folder / "rooms")).responses(room, scene)
-        rendered = render(scene, responses)
+        try:
+            scene = scene_of(self.plan, index)
+            rendered = render(scene, self.responses(index, scene))
+        except SceneError as error:
+            raise SceneError(f"scene {index}: {error}") from error
         found = truth(rendered)
         row = row_of(index, f"scenes/{index:06d}", scene, found)
-        final = scene_folder(self.folder, index)
-        part = final.with_name(f".{index:06d}.{os.getpid()}.part")
-        try:
-            part.mkdir()
-            write_sounds(rendered, part, plan)
-            write_text(part / "scene.json", scene_file_text(row, found))
-            if not final.is_dir():  # a worker that was thought lost may have been faster
-                part.rename(final)
-        except OSError as error:
-            if isinstance(error, ArrayenhError):
-                raise
-            raise AudioError(f"{final} cannot be written: {error.strerror}") from error
-        finally:
-            shutil.rmtree(part, ignore_errors=True)
+        self.write(index, rendered, scene_file_text(row, found))
         return row
 
+    def responses(self, index: int, scene: Scene) -> Responses | None:
+        """Those of the bank, if there is one."""
+        n_rooms = self.plan.n_rooms
+        if n_rooms is None:
+            return None
+        bank = bank_of(str(self.folder / "rooms"), self.plan.said())
+        return bank.responses(index % n_rooms, scene)
 
-def scene_of(plan: Plan, index: int) -> Scene:
-    """Scene `index` of a plan."""
-    if plan.source is None:
-        return draw_scene(Recipe(plan.name, plan.tree), index, plan.seed, plan.n_rooms)
-    scenes = manifest_of(plan.source)
-    if index not in scenes:
-        raise SceneError(f"{plan.source} has no scene {index}")
-    return scenes[index]
+    def write(self, index: int, rendered: Rendered, said: str) -> None:
+        """All files of a scene, or none."""
+        final = scene_folder(self.folder, index)
+        part = final.with_name(f".{final.name}.{secrets.token_hex(4)}.part")
+        try:
+            part.mkdir()
+            write_sounds(rendered, part, self.plan)
+            write_text(part / "scene.json", said)
+            part.rename(final)
+        except AudioError as error:
+            raise AudioError(str(error).replace(part.name, final.name)) from error
+        except OSError as error:
+            if not final.is_dir():  # else a worker that was thought lost was faster
+                raise AudioError(f"{final} cannot be written: {error.strerror}") from error
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
 
 
-def manifest_of(path: str) -> dict[int, Scene]:
-    """A manifest, read once in each process."""
-    if path not in _MANIFESTS:
-        _MANIFESTS[path] = read_manifest(Path(path))
-    return _MANIFESTS[path]
-
-
-def bank_of(folder: str) -> ResponseBank:
-    """The bank of a folder, one in each process."""
-    if folder not in _BANKS:
-        _BANKS[folder] = ResponseBank(Path(folder))
-    return _BANKS[folder]
-
-
-_MANIFESTS: dict[str, dict[int, Scene]] = {}
-_BANKS: dict[str, ResponseBank] = {}
+@lru_cache(maxsize=2)
+def bank_of(folder: str, said: str) -> ResponseBank:
+    """The bank of a folder, one in each process; `said` is what the set is made of."""
+    return ResponseBank(Path(folder))
 
 
 def scene_folder(folder: Path, index: int) -> Path:
@@ -252,7 +270,8 @@ def scene_folder(folder: Path, index: int) -> Path:
 
 def scene_files(folder: Path) -> list[Path]:
     """Descriptions of the scenes that are complete, in order."""
-    return sorted((folder / "scenes").glob("[0-9]*/scene.json"))
+    found = (folder / "scenes").glob("[0-9]*/scene.json")
+    return sorted(found, key=lambda path: int(path.parent.name))
 
 
 def write_sounds(rendered: Rendered, folder: Path, plan: Plan) -> None:

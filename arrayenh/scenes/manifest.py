@@ -1,11 +1,10 @@
 """The manifest of a data set: one row for each scene, the scene itself in its last column."""
 
 import csv
-import io
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 
@@ -57,20 +56,18 @@ def row_of(index: int, folder: str, scene: Scene, truth: dict[str, Any]) -> dict
     }
 
 
-def manifest_text(rows: Iterable[dict[str, Any]]) -> str:
+def write_rows(rows: Iterable[dict[str, Any]], file: TextIO) -> None:
     """The rows as CSV; numbers to six digits, the scene with all of them."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
     writer.writeheader()
     for row in rows:
         writer.writerow(
             {key: f"{v:.6g}" if isinstance(v, float | np.floating) else v for key, v in row.items()}
         )
-    return text.getvalue()
 
 
-def read_manifest(path: Path) -> dict[int, Scene]:
-    """The scenes of a manifest by their index.
+def scene_texts(path: Path) -> dict[int, str]:
+    """The scenes of a manifest by their index, each as JSON.
 
     Raises
     ------
@@ -79,14 +76,22 @@ def read_manifest(path: Path) -> dict[int, Scene]:
     """
     try:
         with open(path, newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise SceneError(f"{path} cannot be read as a manifest: {error}") from error
-    if not rows or not {"index", "scene"} <= set(rows[0]):
-        raise SceneError(f"{path} is no manifest of scenes: it has no columns index and scene")
+            rows = [(row["index"], row["scene"]) for row in csv.DictReader(file)]
+    except (KeyError, UnicodeDecodeError, csv.Error):
+        rows = []
+    except OSError as error:
+        raise SceneError(f"{path} cannot be read as a manifest: {error.strerror}") from error
+    if not rows or not all(index and index.isdecimal() and scene for index, scene in rows):
+        raise SceneError(f"{path} is no manifest: it needs rows with an index and a scene")
+    return {int(index): scene for index, scene in rows}
+
+
+def read_manifest(path: Path) -> dict[int, Scene]:
+    """The scenes of a manifest by their index; errors as above, and if a scene is none."""
+    texts = scene_texts(path)
     try:
-        return {int(row["index"]): scene_from_json(row["scene"]) for row in rows}
-    except ValueError as error:
+        return {index: scene_from_json(text) for index, text in texts.items()}
+    except SceneError as error:
         raise SceneError(f"{path}: {error}") from error
 
 

@@ -28,7 +28,7 @@ def scene_stream(
     shard : (k, n)
         Only every n-th scene, from the k-th: n workers with k = 0 ... n - 1 make the whole.
     n_rooms : int, optional
-        So many geometries only; their responses are kept and used again.
+        So many geometries only; the responses of shoeboxes are kept and used again.
 
     Yields
     ------
@@ -37,15 +37,18 @@ def scene_stream(
     Raises
     ------
     SceneError
-        If the shard is none, or a scene cannot be drawn.
+        If the shard, the start or the number of rooms cannot be, or a scene cannot be drawn.
     """
     worker, n_workers = shard
     if not 0 <= worker < n_workers:
         raise SceneError(f"shard must be (k, n) with 0 <= k < n; got {shard}")
-    bank = ResponseBank() if n_rooms else None
+    if start < 0:
+        raise SceneError(f"scenes are counted from 0; got start {start}")
+    if n_rooms is not None and n_rooms < 1:
+        raise SceneError(f"a bank needs at least one room; got {n_rooms}")
+    bank = ResponseBank()
     index = start + worker
     while True:
         scene = draw_scene(recipe, index, seed, n_rooms)
-        responses = bank.responses(index % n_rooms, scene) if bank and n_rooms else None
-        yield render(scene, responses)
+        yield render(scene, bank.responses(index % n_rooms, scene) if n_rooms else None)
         index += n_workers

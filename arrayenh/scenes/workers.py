@@ -3,13 +3,15 @@
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from typing import Any
 
 from arrayenh.errors import AudioError, ConfigError, MissingExtraError
+from arrayenh.version import __version__
 
 Work = Callable[[int], dict[str, Any]]
 AHEAD = 4  # scenes that wait for each worker
@@ -33,7 +35,7 @@ def in_processes(n_processes: int) -> Callable[[Work, Iterable[int]], Iterator[d
 
     def mapped(work: Work, indices: Iterable[int]) -> Iterator[dict[str, Any]]:
         context = multiprocessing.get_context("spawn")
-        with one_thread(), ProcessPoolExecutor(n_processes, context, ignore_interrupt) as pool:
+        with one_thread(), ProcessPoolExecutor(n_processes, context, begin) as pool:
             try:
                 yield from as_they_come(pool, work, iter(indices), n_processes * AHEAD)
             except BrokenProcessPool as error:
@@ -72,10 +74,12 @@ def on_cluster(address: str) -> Callable[[Work, Iterable[int]], Iterator[dict[st
     MissingExtraError
         If the package distributed is not installed.
     ConfigError
-        While the results are taken, if nobody answers at the address.
+        While the results are taken, if nobody answers at the address, or with another arrayenh.
+    AudioError
+        While they are taken, if the scheduler is lost, or one scene kills worker after worker.
     """
     try:
-        from distributed import Client, as_completed
+        from distributed import Client, KilledWorker, as_completed
     except ImportError as error:
         raise MissingExtraError(
             "--scheduler needs the package distributed: pip install 'arrayenh[cluster]'"
@@ -87,12 +91,42 @@ def on_cluster(address: str) -> Callable[[Work, Iterable[int]], Iterator[dict[st
         except (OSError, ValueError, TypeError) as error:
             raise ConfigError(f"no Dask scheduler answers at {address}") from error
         with client:
+            check_workers(client, address)
             futures = client.map(work, list(indices), pure=False, retries=RETRIES)
-            for future in as_completed(futures):
-                yield future.result()
-                future.release()
+            try:
+                for future in as_completed(futures):
+                    yield future.result()
+                    future.release()
+            except KilledWorker as error:
+                raise AudioError(
+                    "a scene has killed worker after worker: not enough memory? Mend that, and "
+                    "run the same command again to go on"
+                ) from error
+            except CancelledError as error:
+                raise AudioError(
+                    f"the scheduler at {address} was lost; run the same command again to go on"
+                ) from error
 
     return mapped
+
+
+def check_workers(client: Any, address: str) -> None:
+    """Refuse workers that would make other bytes, or leave without a word, as we would wait."""
+
+    def version_there() -> str:  # nested: sent as it is, not by the name of a module of ours
+        from arrayenh.version import __version__
+
+        return __version__
+
+    try:
+        versions = set(client.run(version_there).values())
+    except ImportError as error:
+        raise ConfigError(f"the workers of {address} cannot import arrayenh: {error}") from error
+    for version in versions - {__version__}:
+        raise ConfigError(
+            f"workers of {address} have arrayenh {version}, this is {__version__}; install the "
+            f"same everywhere"
+        )
 
 
 @contextmanager
@@ -110,6 +144,15 @@ def one_thread() -> Iterator[None]:
                 os.environ[name] = value
 
 
-def ignore_interrupt() -> None:
-    """Ctrl-C is for the process that gives out the work."""
+def begin() -> None:
+    """Get a process ready: Ctrl-C is for the one that gives out the work; none outlives it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=end_with_parent, daemon=True).start()
+
+
+def end_with_parent() -> None:
+    """End this process at once when its parent is no more, were it killed."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
