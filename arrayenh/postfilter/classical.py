@@ -2,34 +2,52 @@
 
 import numpy as np
 
-from arrayenh.noise import SppTracker
-from arrayenh.postfilter.gains import DecisionDirected
+from arrayenh.errors import ConfigError
+from arrayenh.noise import Imcra, MinimumStatistics, NoiseTracker, SppTracker
+from arrayenh.postfilter.gains import DecisionDirected, OmLsa, SpectralSubtraction
+from arrayenh.postfilter.names import NOISE_TRACKERS, POSTFILTERS
 from arrayenh.stft import Analysis, Stft, Synthesis
 
 N_FFT, HOP = 512, 128
 PRIOR_SNR_DB = 12.0  # of a bin with speech, behind a beamformer
 NOISE_DECAY = 0.9  # of the tracked noise in 16 ms: steadier than in front of it
 SMOOTHING = 0.94  # of the prior SNR
+STSA_SMOOTHING = 0.98  # its gain follows γ more: with 0.94 it leaves 3 dB more of the noise
 
 
 class ClassicalPostFilter:
-    """MMSE-LSA or Wiener gain over the noise that `SppTracker` finds; causal.
+    """A statistical gain over the noise that a tracker finds; causal.
 
     Parameters
     ----------
-    rule : {"mmse-lsa", "wiener"}
+    rule : {"mmse-lsa", "mmse-stsa", "wiener", "spectral-subtraction", "om-lsa"}
     sample_rate : int
         Hz.
     least_gain_db : float
         The most that is taken away, dB.
+    noise : {"spp", "minimum-statistics", "imcra"}, optional
+        Tracker of the noise; by default "imcra" for "om-lsa", as its authors have it, and
+        "spp" for the others.
+
+    Raises
+    ------
+    ConfigError
+        If the rule or the tracker is unknown.
     """
 
-    def __init__(self, rule: str, sample_rate: int, least_gain_db: float = -15.0) -> None:
+    def __init__(
+        self,
+        rule: str,
+        sample_rate: int,
+        least_gain_db: float = -15.0,
+        noise: str | None = None,
+    ) -> None:
         stft = Stft(N_FFT, HOP, "hann")
         self._analysis = Analysis(stft, 1)
         self._synthesis = Synthesis(stft)
-        self._tracker = SppTracker(stft.n_freqs, HOP / sample_rate, PRIOR_SNR_DB, NOISE_DECAY)
-        self._gain = DecisionDirected(rule, stft.n_freqs, SMOOTHING, least_gain_db=least_gain_db)
+        self._gain = spectral_gain(rule, stft.n_freqs, least_gain_db)
+        name = noise or ("imcra" if rule == "om-lsa" else "spp")
+        self._tracker = noise_tracker(name, stft.n_freqs, HOP / sample_rate)
 
     def push(self, samples: np.ndarray, last: bool = False) -> np.ndarray:
         """Filter the next samples.
@@ -50,3 +68,40 @@ class ClassicalPostFilter:
         power = spec.real**2 + spec.imag**2
         noise_psd, _ = self._tracker.update(power)
         return self._synthesis.push(spec * self._gain.update(power, noise_psd))
+
+
+def spectral_gain(
+    rule: str, n_freqs: int, least_gain_db: float
+) -> DecisionDirected | SpectralSubtraction | OmLsa:
+    """The gain of that name, in the settings that suit a post-filter.
+
+    Raises
+    ------
+    ConfigError
+        If the rule is unknown.
+    """
+    if rule not in POSTFILTERS:
+        raise ConfigError(f"unknown post-filter {rule!r}; use one of {', '.join(POSTFILTERS)}")
+    if rule == "spectral-subtraction":
+        return SpectralSubtraction(n_freqs, least_gain_db)
+    if rule == "om-lsa":
+        return OmLsa(n_freqs, least_gain_db=least_gain_db)
+    smoothing = STSA_SMOOTHING if rule == "mmse-stsa" else SMOOTHING
+    return DecisionDirected(rule, n_freqs, smoothing, least_gain_db=least_gain_db)
+
+
+def noise_tracker(name: str, n_freqs: int, hop_seconds: float) -> NoiseTracker:
+    """The noise tracker of that name, in the settings that suit a post-filter.
+
+    Raises
+    ------
+    ConfigError
+        If the name is unknown.
+    """
+    if name not in NOISE_TRACKERS:
+        raise ConfigError(f"unknown noise tracker {name!r}; use one of {', '.join(NOISE_TRACKERS)}")
+    if name == "minimum-statistics":
+        return MinimumStatistics(n_freqs, hop_seconds)
+    if name == "imcra":
+        return Imcra(n_freqs, hop_seconds)
+    return SppTracker(n_freqs, hop_seconds, PRIOR_SNR_DB, NOISE_DECAY)

@@ -12,7 +12,6 @@ from typing import Protocol
 import numpy as np
 from scipy import fft
 from scipy.signal.windows import tukey
-from scipy.special import eval_legendre, spherical_jn, spherical_yn
 
 from arrayenh._kernels import image_source as kernels
 from arrayenh.errors import SceneError, ShapeError
@@ -30,6 +29,7 @@ from arrayenh.scenes.image_source import (
     sinc_spectrum,
     through,
 )
+from arrayenh.spatial.sphere import sphere_response
 from arrayenh.spatial.steering import SPEED_OF_SOUND
 
 TAPS_S, FLAT_S = 0.010, 0.003  # filters of a sphere: length, and what of it is not faded
@@ -92,59 +92,6 @@ class Sphere:
         # a response that ends at half the rate rings for ever: fade it out, ahead and behind
         fade = tukey(n_taps + 1, 1 - FLAT_S / TAPS_S)[:-1]
         return fft.irfft(np.stack(found), n_taps) * fade
-
-
-def sphere_response(
-    angles: np.ndarray,
-    freqs: np.ndarray,
-    radius: float = 0.0875,
-    speed_of_sound: float = SPEED_OF_SOUND,
-) -> np.ndarray:
-    """Sound pressure on a rigid sphere in a plane wave, over that at its centre without it.
-
-        H(f, θ) = (1 / μ²) Σ_m  j^(m-1) (2m + 1) P_m(cos θ) / h'_m(μ),   μ = 2π f a / c
-
-    with spherical Hankel functions of the second kind (a delay of τ is exp(-j 2π f τ)).
-
-    Parameters
-    ----------
-    angles : float array, shape (K,)
-        Between microphone and source, radians, seen from the centre.
-    freqs : float array, shape (F,)
-        Hz.
-    radius : float
-        a, metres.
-    speed_of_sound : float
-        m/s.
-
-    Returns
-    -------
-    response : complex128 ndarray, shape (K, F)
-
-    References
-    ----------
-    Lord Rayleigh, "The theory of sound", 1896, §328; R. O. Duda and W. L. Martens, "Range
-    dependence of the response of a spherical head model", J. Acoust. Soc. Am. 104, 1998, eq.
-    6, of which this is the limit of a distant source.
-    """
-    angles, freqs = np.asarray(angles, np.float64), np.asarray(freqs, np.float64)
-    if angles.ndim != 1 or freqs.ndim != 1:
-        raise ShapeError(f"angles and freqs must have one axis; got {angles.shape}, {freqs.shape}")
-    mu = 2 * np.pi * freqs * radius / speed_of_sound
-    heard = mu > 1e-3
-    order = np.arange(int(np.ceil(mu.max(initial=0.0) * 1.3)) + 12)[:, None]
-    response = np.ones((len(angles), len(freqs)), np.complex128)
-    at = mu[None, heard]
-    with np.errstate(over="ignore", invalid="ignore"):
-        hankel = spherical_jn(order, at, derivative=True) - 1j * spherical_yn(
-            order, at, derivative=True
-        )
-        terms = 1j ** ((order - 1) % 4) * (2 * order + 1) / hankel
-    terms[~np.isfinite(terms)] = 0  # the Hankel function is beyond all numbers: nothing is left
-    waves = eval_legendre(order[:, 0][None, :], np.cos(angles)[:, None])
-    # not matmul: its last bits may depend on the number of threads
-    response[:, heard] = np.einsum("ko,of->kf", waves, terms) / at**2
-    return response
 
 
 @lru_cache(maxsize=4)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from arrayenh.errors import ShapeError
+from arrayenh.errors import NumericalError, ShapeError
 
 SPEED_OF_SOUND = 343.0  # m/s, in air at 20 degrees Celsius
 
@@ -92,3 +92,54 @@ def plane_wave(
         speed_of_sound=speed_of_sound,
     )
     return np.exp(-2j * np.pi * np.asarray(freqs, np.float64)[:, None] * tau)
+
+
+def spherical_wave(
+    positions: np.ndarray,
+    source: np.ndarray,
+    freqs: np.ndarray,
+    *,
+    reference: int = 0,
+    speed_of_sound: float = SPEED_OF_SOUND,
+) -> np.ndarray:
+    """Steering vector of a source nearby, 1 at the reference microphone.
+
+        a_m(f) = (d_ref / d_m) exp(-j 2π f (d_m - d_ref) / c),   d_m = |r_s - r_m|
+
+    Far away this is `plane_wave`.
+
+    Parameters
+    ----------
+    positions : float ndarray, shape (M, 3)
+        Metres.
+    source : float ndarray, shape (3,)
+        r_s, metres.
+    freqs : float ndarray, shape (F,)
+        Hz.
+    reference : int
+    speed_of_sound : float
+        m/s.
+
+    Returns
+    -------
+    steering : complex128 ndarray, shape (F, M)
+
+    Raises
+    ------
+    ShapeError
+        If the shapes do not fit.
+    NumericalError
+        If the source is at a microphone.
+    """
+    positions, source = np.asarray(positions, np.float64), np.asarray(source, np.float64)
+    if positions.ndim != 2 or positions.shape[1] != 3 or source.shape != (3,):
+        raise ShapeError(
+            f"positions must have shape (M, 3) and source (3,); "
+            f"got {positions.shape} and {source.shape}"
+        )
+    distance = np.linalg.norm(source - positions, axis=1)
+    if not (distance > 0).all():
+        raise NumericalError(f"the source is at microphone {np.argmin(distance > 0)}")
+    later = (distance - distance[reference]) / speed_of_sound
+    phase = np.exp(-2j * np.pi * np.asarray(freqs, np.float64)[:, None] * later)
+    return distance[reference] / distance * phase
