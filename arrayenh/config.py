@@ -4,9 +4,32 @@ from dataclasses import dataclass
 
 from arrayenh.errors import ConfigError
 
-BEAMFORMERS = ("mvdr", "das", "none")
-MASKS = ("spp",)
-POSTFILTERS = ("mmse-lsa", "wiener", "none")
+BEAMFORMERS = (
+    "mvdr",
+    "das",
+    "filter-and-sum",
+    "superdirective",
+    "mpdr",
+    "lcmv",
+    "gsc",
+    "mwf",
+    "rank1-mwf",
+    "gev",
+    "mcwf",
+    "wpd",
+    "binaural-mwf",
+    "none",
+)
+FIXED = ("das", "filter-and-sum", "superdirective")  # from geometry alone
+STEERED = (*FIXED, "lcmv")  # not without an array
+MAY_STEER = ("mvdr", "mpdr", "gsc", "wpd")  # where a direction is given
+ONLINE = ("das", "mvdr", "rank1-mwf", "gsc")  # have a form frame by frame
+MASKS = ("spp", "cacgmm")
+DEREVERB = ("none", "wpe")
+SINGLE_POSTFILTERS = ("mmse-lsa", "mmse-stsa", "wiener", "spectral-subtraction", "om-lsa")
+MULTICHANNEL_POSTFILTERS = ("zelinski", "mccowan")
+POSTFILTERS = (*SINGLE_POSTFILTERS, *MULTICHANNEL_POSTFILTERS, "none")
+NOISE_TRACKERS = ("spp", "minimum-statistics", "imcra")
 LEAST_LOADING = 1e-7  # what the rounding of float32 spectra asks for
 
 
@@ -16,15 +39,44 @@ class EnhanceConfig:
 
     Attributes
     ----------
-    beamformer : {"mvdr", "das", "none"}
-        `mvdr` is blind (Souden) unless `doa` says where to look; `das` needs an array.
-    masks : {"spp"}
+    beamformer : str
+        One of `BEAMFORMERS`. `das`, `filter-and-sum`, `superdirective` and `lcmv` need an
+        array; `mvdr`, `mpdr`, `gsc` and `wpd` are steered where `doa` says so, and otherwise
+        blind; the others are blind.
+    masks : {"spp", "cacgmm"}
         Where the speech and noise statistics come from.
+    noise : str, optional
+        A stretch without speech, such as "0:00-0:02": its covariance is that of the noise.
     doa : None, "auto" or float
         Direction of the talker: azimuth in degrees, or "auto" to localise it.
-    reference : int
-        Microphone, of those used, whose speech is kept as it is.
-    postfilter : {"mmse-lsa", "wiener", "none"}
+    distance : float, optional
+        Of the talker from the array's middle, metres: steers to a source nearby.
+    head : bool
+        Whether the microphones are on a head, a rigid sphere, around which is steered.
+    nulls : str, optional
+        Azimuths that `lcmv` does not hear, degrees: "-60,120".
+    reference : int or "auto"
+        Microphone, of those used, whose speech is kept as it is; "auto": that of the best
+        output SNR.
+    ears : str, optional
+        Microphones at the left and right ear for `binaural-mwf`: "0,2". Default: from the array.
+    mu : float
+        Of the Wiener beamformers: noise reduction against speech distortion.
+    partial : float
+        Of `binaural-mwf`: part of the noise that stays where it was, 0 to 1.
+    frames : int
+        Of `mcwf`: frames that the filter sees.
+    online : bool
+        Frame by frame, with statistics that fade, instead of segment by segment.
+    memory_seconds : float
+        Time constant of those statistics.
+    dereverb : {"none", "wpe"}
+        Stage in front of the beamformer.
+    postfilter : str
+        One of `POSTFILTERS`.
+    noise_tracker : str, optional
+        Of the single-channel post-filters: "spp", "minimum-statistics" or "imcra". Default: as
+        the rule was published.
     strength : float
         From 0 (the reference microphone) to 1 (all of the enhancement).
     segment_seconds, crossfade_seconds : float
@@ -33,22 +85,34 @@ class EnhanceConfig:
         STFT of the beamformer, samples at 16 kHz.
     loading : float, optional
         Diagonal loading of the noise covariance, relative to its mean diagonal. Default:
-        1e-6 for the blind MVDR, whose statistics know the microphones as they are; 1e-2 for
-        the steered one, whose geometry and direction never are exact.
+        1e-6 for the blind beamformers, whose statistics know the microphones as they are;
+        1e-2 for the steered ones, whose geometry and direction never are exact.
     least_gain_db : float
         The most that the post-filter takes away, dB.
 
     Raises
     ------
     ConfigError
-        If a name is unknown or a number out of range.
+        If a name is unknown, a number out of range, or two settings contradict each other.
     """
 
     beamformer: str = "mvdr"
     masks: str = "spp"
+    noise: str | None = None
     doa: float | str | None = None
-    reference: int = 0
+    distance: float | None = None
+    head: bool = False
+    nulls: str | None = None
+    reference: int | str = 0
+    ears: str | None = None
+    mu: float = 1.0
+    partial: float = 0.2
+    frames: int = 4
+    online: bool = False
+    memory_seconds: float = 2.0
+    dereverb: str = "none"
     postfilter: str = "mmse-lsa"
+    noise_tracker: str | None = None
     strength: float = 1.0
     segment_seconds: float = 30.0
     crossfade_seconds: float = 1.0
@@ -61,12 +125,25 @@ class EnhanceConfig:
         one_of("beamformer", self.beamformer, BEAMFORMERS)
         one_of("masks", self.masks, MASKS)
         one_of("postfilter", self.postfilter, POSTFILTERS)
+        one_of("dereverb", self.dereverb, DEREVERB)
+        if self.noise_tracker is not None:
+            one_of("noise_tracker", self.noise_tracker, NOISE_TRACKERS)
         if isinstance(self.doa, str):
             if self.doa != "auto":
                 raise ConfigError(f"unknown doa {self.doa!r}; use auto, an azimuth in degrees")
         elif self.doa is not None:
             within("doa", self.doa, -360, 360)
-        within("reference", self.reference, 0, 1023)
+        if isinstance(self.reference, str):
+            if self.reference != "auto":
+                raise ConfigError(f"unknown reference {self.reference!r}; use auto, or a channel")
+        else:
+            within("reference", self.reference, 0, 1023)
+        if self.distance is not None:
+            within("distance", self.distance, 0.05, 1000)
+        within("mu", self.mu, 0, 1000)
+        within("partial", self.partial, 0, 1)
+        within("frames", self.frames, 1, 16)
+        within("memory_seconds", self.memory_seconds, 0.05, 3600)
         within("strength", self.strength, 0, 1)
         within("segment_seconds", self.segment_seconds, 1, 3600)
         within("crossfade_seconds", self.crossfade_seconds, 0, 60)
@@ -75,6 +152,36 @@ class EnhanceConfig:
         within("least_gain_db", self.least_gain_db, -120, 0)
         within("n_fft", self.n_fft, 64, 16384)
         within("hop", self.hop, 1, self.n_fft // 2)
+        self._check_together()
+
+    def _check_together(self) -> None:
+        """Refuse settings that contradict each other."""
+        if self.online and self.beamformer not in (*ONLINE, "none"):
+            raise ConfigError(
+                f"beamformer {self.beamformer} has no online form; use {', '.join(ONLINE)}"
+            )
+        if self.online and self.masks == "cacgmm":
+            raise ConfigError("cacgmm masks look at the whole recording; use spp to be online")
+        if self.online and self.noise is not None:
+            raise ConfigError("online statistics are learnt as they come: leave noise out")
+        if self.head and self.distance is not None:
+            raise ConfigError("around a head the talker is far away: give head or distance")
+        if self.nulls is not None and self.beamformer != "lcmv":
+            raise ConfigError(f"nulls belong to beamformer lcmv; got {self.beamformer}")
+        if self.postfilter in MULTICHANNEL_POSTFILTERS:
+            if self.beamformer in ("none", "binaural-mwf"):
+                raise ConfigError(
+                    f"postfilter {self.postfilter} stands behind a beamformer of one output"
+                )
+            if self.online:
+                raise ConfigError(f"postfilter {self.postfilter} is not online; use mmse-lsa")
+        if self.noise is not None:
+            stretch(self.noise)
+        for key in ("nulls", "ears"):
+            if getattr(self, key) is not None:
+                numbers(key, getattr(self, key))
+        if self.ears is not None and len(numbers("ears", self.ears)) != 2:
+            raise ConfigError(f"ears are two channels, left,right; got {self.ears!r}")
 
 
 def one_of(key: str, value: str, allowed: tuple[str, ...]) -> None:
@@ -87,3 +194,36 @@ def within(key: str, value: float, least: float, most: float) -> None:
     """Refuse a number outside [least, most]; NaN too."""
     if not least <= value <= most:
         raise ConfigError(f"{key} must be {least:g} to {most:g}; got {value:g}")
+
+
+def numbers(key: str, text: str) -> tuple[float, ...]:
+    """Numbers joined by commas."""
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError as error:
+        raise ConfigError(f"{key} wants numbers joined by commas; got {text!r}") from error
+
+
+def stretch(text: str) -> tuple[float, float]:
+    """Start and end of a stretch of time such as "0:00-0:02" or "1.5-3", seconds."""
+    start, dash, end = text.partition("-")
+    try:
+        found = seconds(start), seconds(end)
+    except ValueError:
+        found = (0.0, 0.0)
+    if not dash or not 0 <= found[0] < found[1]:
+        raise ConfigError(f"noise wants a stretch of time like 0:00-0:02; got {text!r}")
+    return found
+
+
+def seconds(text: str) -> float:
+    """Seconds of h:m:s, m:s or s."""
+    parts = text.strip().split(":")
+    if len(parts) > 3 or any(part.strip().startswith("-") for part in parts):
+        raise ValueError(text)
+    total = 0.0
+    for part in parts:
+        total = 60 * total + float(part)
+    if not total < float("inf"):
+        raise ValueError(text)
+    return total

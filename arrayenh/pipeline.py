@@ -16,11 +16,22 @@ import numpy as np
 from arrayenh.audio import BLOCK, Recording, resample
 from arrayenh.channels import ChannelReport, ChannelSurvey
 from arrayenh.conditioning import Conditioning, choose_microphones
-from arrayenh.config import EnhanceConfig
+from arrayenh.config import (
+    MULTICHANNEL_POSTFILTERS,
+    SINGLE_POSTFILTERS,
+    STEERED,
+    EnhanceConfig,
+    numbers,
+    stretch,
+)
 from arrayenh.errors import AudioError, ConfigError, GeometryError, ShapeError
 from arrayenh.geometry import MicArray, load_array
 from arrayenh.postfilter.classical import ClassicalPostFilter
-from arrayenh.spatial.stage import SpatialStage
+from arrayenh.postfilter.multichannel import MultichannelWiener
+from arrayenh.spatial.binaural import ears
+from arrayenh.spatial.coherence import diffuse_coherence
+from arrayenh.spatial.reference import best_microphone
+from arrayenh.spatial.stage import Place, SpatialStage
 from arrayenh.stft import Stft
 
 RATE = 16_000  # Hz, at which everything is processed
@@ -59,7 +70,7 @@ class Enhanced:
 
     Attributes
     ----------
-    samples : float32 ndarray, shape (N,)
+    samples : float32 ndarray, shape (N,), or (2, N) of a binaural beamformer
         As long as the recording, at its rate.
     sample_rate : int
         Hz.
@@ -104,7 +115,7 @@ class Enhancer:
     ----------
     config : EnhanceConfig, optional
     array : MicArray, name or path, optional
-        Geometry; needed to steer (`das`, or any `doa`), otherwise unused.
+        Geometry; needed to steer (`das` and others, or any `doa`), otherwise unused.
 
     Raises
     ------
@@ -119,9 +130,7 @@ class Enhancer:
     ) -> None:
         self.config = config or EnhanceConfig()
         self.array = load_array(array) if isinstance(array, str) else array
-        if self.array is None and (self.config.beamformer == "das" or self.config.doa is not None):
-            what = "beamformer das" if self.config.beamformer == "das" else "a direction (doa)"
-            raise ConfigError(f"{what} needs the array's geometry: give --array NAME or FILE")
+        check_geometry(self.config, self.array)
 
     def enhance(
         self, recording: Recording, images: Mapping[str, np.ndarray] | None = None
@@ -189,7 +198,7 @@ class Session:
                 f"array {array.name} has {array.n_mics} microphones but {source.name} gives "
                 f"{source.n_mics}; choose with --mics or --channels, or another array"
             )
-        if config.reference not in source.channels:
+        if config.reference != "auto" and config.reference not in source.channels:
             raise ConfigError(
                 f"reference {config.reference} is not among the channels in use, "
                 f"{', '.join(map(str, source.channels))}"
@@ -199,14 +208,24 @@ class Session:
         for block in source.blocks():
             survey.update(block)
         self.reports = survey.report()
-        self.microphones, self.log = choose_microphones(
-            self.reports, source.channels, source.channels.index(config.reference)
-        )
-        self._n_noted = len(self.log)
+        first = 0 if config.reference == "auto" else source.channels.index(int(config.reference))
+        self.microphones, self.log = choose_microphones(self.reports, source.channels, first)
         self.used = tuple(source.channels[m] for m in self.microphones.rows)
         self.array = array and array.select(self.microphones.rows)
         self.stft = Stft(config.n_fft, config.hop, "hann")
+        self.reference = self.microphones.reference
+        if config.reference == "auto" and len(self.used) > 1:
+            self.reference = best_microphone(self._beginning(), self.stft, RATE)
+            self.log.append(f"reference: channel {self.used[self.reference]}")
+        self._check_ears()
+        self._noise = self._stretch(*stretch(config.noise)) if config.noise else None
+        self._n_noted = len(self.log)
         self.spatial = self._new_spatial()
+
+    @property
+    def outputs(self) -> tuple[int, ...]:
+        """Microphones whose speech is kept: the reference, or one at each ear."""
+        return self.spatial.ears or (self.reference,)
 
     @property
     def n_samples(self) -> int:
@@ -214,10 +233,67 @@ class Session:
         return -(-self.source.n_samples * RATE // self.source.sample_rate)
 
     def _new_spatial(self) -> SpatialStage:
-        reference, n_mics = self.microphones.reference, len(self.used)
-        return SpatialStage(
-            self.config, self.stft, RATE, n_mics, reference, self.array, self.n_samples
-        )
+        config = self.config
+        place = Place(len(self.used), self.reference, self.array, self.used)
+        gain = None
+        if config.postfilter in MULTICHANNEL_POSTFILTERS:
+            freqs = self.stft.freqs(RATE)
+            diffuse = None
+            if config.postfilter == "mccowan" and self.array is not None:
+                diffuse = diffuse_coherence(self.array.positions, freqs)
+            gain = MultichannelWiener(
+                config.postfilter,
+                len(freqs),
+                self.stft.hop / RATE,
+                diffuse,
+                least_gain_db=config.least_gain_db,
+            )
+        return SpatialStage(config, self.stft, RATE, place, self.n_samples, self._noise, gain)
+
+    def _conditioned(self, block: int = BLOCK) -> Iterator[np.ndarray]:
+        """The microphones in use, put right, at 16 kHz, shape (M, n)."""
+        blocks = map(Conditioning(self.microphones), self.source.blocks(block))
+        return resample(blocks, len(self.used), self.source.sample_rate, RATE)
+
+    def _beginning(self) -> np.ndarray:
+        """The first segment, shape (M, n)."""
+        size = segment_sizes(self.stft, self.n_samples, self.config.segment_seconds)[0]
+        return next(rechunk(self._conditioned(), len(self.used), [size]))
+
+    def _stretch(self, start: float, end: float) -> np.ndarray:
+        """The samples from `start` to `end` seconds, shape (M, n)."""
+        first, stop = round(start * RATE), round(end * RATE)
+        if stop > self.n_samples:
+            raise ConfigError(
+                f"noise {self.config.noise} ends after {self.source.name}, which is "
+                f"{self.n_samples / RATE:.1f} s long"
+            )
+        if stop - first < self.stft.n_fft:
+            raise ConfigError(
+                f"noise {self.config.noise} is shorter than {self.stft.n_fft / RATE:g} s, one frame"
+            )
+        pieces = rechunk(self._conditioned(), len(self.used), [first, stop - first])
+        next(pieces)
+        return next(pieces)
+
+    def _check_ears(self) -> None:
+        """Refuse two ears that are not there."""
+        config = self.config
+        if config.beamformer != "binaural-mwf" or len(self.used) == 1:
+            return
+        if config.ears is None:
+            assert self.array is not None  # check_geometry
+            try:
+                ears(self.array.positions)
+            except ShapeError as error:
+                raise ConfigError(
+                    f"{error}: array {self.array.name} has not; name them with --ears LEFT,RIGHT"
+                ) from error
+        elif missing := [ear for ear in numbers("ears", config.ears) if ear not in self.used]:
+            raise ConfigError(
+                f"ear {missing[0]:g} is not among the microphones in use, "
+                f"{', '.join(map(str, self.used))}"
+            )
 
     def stages(self, block: int = BLOCK) -> Iterator[dict[str, np.ndarray]]:
         """Run the chain from the start of the recording.
@@ -233,21 +309,23 @@ class Session:
             The next n samples at 16 kHz: "reference", each stage by its name, "enhanced".
         """
         self.spatial = spatial = self._new_spatial()
-        config = self.config
-        reference = self.microphones.reference
-        postfilter = (
-            ClassicalPostFilter(config.postfilter, RATE, config.least_gain_db)
-            if config.postfilter != "none"
-            else None
-        )
-        conditioned = map(Conditioning(self.microphones), self.source.blocks(block))
+        config, outputs = self.config, self.outputs
+        postfilter = None
+        if config.postfilter in SINGLE_POSTFILTERS:
+            postfilter = ClassicalPostFilter(
+                config.postfilter, RATE, config.least_gain_db, config.noise_tracker, len(outputs)
+            )
+        # DC that was taken off is part of the microphone as it was
+        offsets = self.microphones.offsets[list(outputs)][:, None]
         aligned = Aligned(self.n_samples)
-        for segment, last in self._segments(conditioned, self.source.sample_rate):
-            final = segment[reference]
-            # DC that was taken off is part of the microphone as it was
-            pieces = {"reference": final + self.microphones.offsets[reference]}
+        for segment, last in self._segments(self._conditioned(block)):
+            final = segment[list(outputs)]
+            pieces = {"reference": final + offsets}
+            if len(outputs) == 1:
+                final, pieces["reference"] = final[0], pieces["reference"][0]
             if spatial.active:
-                pieces[spatial.name] = final = spatial.push(segment, last)
+                pieces |= (found := spatial.push(segment, last))
+                final = list(found.values())[-1]
             if postfilter:
                 pieces[config.postfilter] = final = postfilter.push(final, last)
             yield blended(aligned.push(pieces), config.strength)
@@ -265,7 +343,7 @@ class Session:
 
         Returns
         -------
-        filtered : float32 ndarray, shape (n_samples,)
+        filtered : float32 ndarray, shape (n_samples,) or (2, n_samples)
             At 16 kHz. Linear: the shadows of all components add up to the stage's output,
             but for a DC offset that was taken off the recording.
 
@@ -279,26 +357,50 @@ class Session:
                 f"images must have the recording's shape (M, N) = "
                 f"{(self.source.n_mics, self.source.n_samples)}; got {images.shape}"
             )
+        if self.config.online and self.spatial.active:
+            raise ConfigError("an online beamformer changes in every frame: it casts no shadow")
         rows, gains = list(self.microphones.rows), self.microphones.gains[:, None]
         shadow = self.spatial.new_filter()
         parts = []
         blocks = iter([images[rows].astype(np.float32) * gains])
-        for k, (segment, last) in enumerate(self._segments(blocks, sample_rate)):
+        samples = resample(blocks, len(rows), sample_rate, RATE)
+        for k, (segment, last) in enumerate(self._segments(samples)):
             if self.spatial.active:
-                parts.append(shadow.apply(self.spatial.weights[k], shadow.analyse(segment, last)))
+                parts.append(self.spatial.shadow(shadow, k, segment, last))
             else:
-                parts.append(segment[self.microphones.reference])
-        return np.concatenate(parts)[: self.n_samples]
+                parts.append(segment[self.reference])
+        return np.concatenate(parts, axis=-1)[..., : self.n_samples]
 
-    def _segments(
-        self, blocks: Iterable[np.ndarray], sample_rate: int
-    ) -> Iterator[tuple[np.ndarray, bool]]:
-        """Pieces of segment length at 16 kHz, shape (M, n), and whether each is the last."""
+    def _segments(self, samples: Iterable[np.ndarray]) -> Iterator[tuple[np.ndarray, bool]]:
+        """Pieces of segment length, shape (M, n), and whether each is the last."""
         n_mics = len(self.microphones.rows)
         sizes = segment_sizes(self.stft, self.n_samples, self.config.segment_seconds)
-        samples = resample(blocks, n_mics, sample_rate, RATE)
         for k, segment in enumerate(rechunk(samples, n_mics, sizes)):
             yield segment, k == len(sizes) - 1
+
+
+def check_geometry(config: EnhanceConfig, array: MicArray | None) -> None:
+    """Refuse settings that need to know where the microphones are, and do not."""
+    needs = None
+    if config.beamformer in STEERED:
+        needs = f"beamformer {config.beamformer}"
+    elif config.doa is not None:
+        needs = "a direction (doa)"
+    elif config.postfilter == "mccowan":
+        needs = "postfilter mccowan"
+    elif config.beamformer == "binaural-mwf" and config.ears is None:
+        needs = "beamformer binaural-mwf without ears (--ears LEFT,RIGHT)"
+    if array is None and needs:
+        raise ConfigError(f"{needs} needs the array's geometry: give --array NAME or FILE")
+    if config.beamformer == "lcmv" and config.doa is None:
+        raise ConfigError("beamformer lcmv needs a direction: give --doa DEG or --doa auto")
+    if array is not None and config.nulls is not None:
+        n_nulls = len(numbers("nulls", config.nulls))
+        if n_nulls >= array.n_mics:
+            raise ConfigError(
+                f"{array.n_mics} microphones keep one direction and at most "
+                f"{array.n_mics - 1} nulls; got {n_nulls}"
+            )
 
 
 def blended(pieces: dict[str, np.ndarray], strength: float) -> dict[str, np.ndarray]:
@@ -339,21 +441,24 @@ class Aligned:
         self._held: dict[str, np.ndarray] = {}
 
     def push(self, pieces: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Take a piece of each stream; return what all of them have."""
-        nothing = np.zeros(0, np.float32)
+        """Take a piece of each stream, shape (..., n); return what all of them have."""
         held = {
-            name: np.concatenate([self._held.get(name, nothing), piece])
+            name: np.concatenate([self._held[name], piece], axis=-1) if self._held else piece
             for name, piece in pieces.items()
         }
-        n = min(self._left, *(len(piece) for piece in held.values()))
+        n = min(self._left, *(piece.shape[-1] for piece in held.values()))
         self._left -= n
-        self._held = {name: piece[n:] for name, piece in held.items()}
-        return {name: piece[:n] for name, piece in held.items()}
+        self._held = {name: piece[..., n:] for name, piece in held.items()}
+        return {name: piece[..., :n] for name, piece in held.items()}
 
 
 def restored(pieces: list[np.ndarray], recording: Recording) -> np.ndarray:
-    """One stage at the rate and length of the recording, float32, shape (N,)."""
-    blocks = (piece[None] for piece in pieces)
-    samples = np.concatenate(list(resample(blocks, 1, RATE, recording.sample_rate)), axis=1)[0]
-    missing = max(recording.n_samples - len(samples), 0)
-    return np.pad(samples, (0, missing))[: recording.n_samples]
+    """One stage at the rate and length of the recording, float32, shape (N,) or (2, N)."""
+    blocks = (np.atleast_2d(piece) for piece in pieces)
+    n_channels = len(np.atleast_2d(pieces[0]))
+    samples = np.concatenate(
+        list(resample(blocks, n_channels, RATE, recording.sample_rate)), axis=1
+    )
+    missing = max(recording.n_samples - samples.shape[1], 0)
+    whole = np.pad(samples, ((0, 0), (0, missing)))[:, : recording.n_samples]
+    return whole if pieces[0].ndim == 2 else whole[0]

@@ -25,6 +25,7 @@ from tests.signals import RATE, arrivals, delayed, diffuse_noise, level_db, voic
 
 ROOT = Path(__file__).parents[1]
 COMMANDS = ["enhance", "demo", "inspect", "score", "arrays", "arrays list", "arrays show"]
+COMMANDS += ["localize", "separate"]
 COMMANDS += ["arrays beampattern", "scene", "scene list", "scene show", "simulate"]
 
 
@@ -197,9 +198,9 @@ WRONG = {
     "enhance rec.wav --rate abc": "'--rate' integer",
     "enhance rec.wav --segment 0.001": "segment_seconds must be 1 to 3600; got 0.001",
     "enhance rec.wav --segment 1e9": "segment_seconds must be 1 to 3600; got 1e+09",
-    "enhance rec.wav --beamformer mvrd": "unknown beamformer 'mvrd'; use mvdr, das, none",
+    "enhance rec.wav --beamformer mvrd": "unknown beamformer 'mvrd'; use mvdr, das, filter-and-sum",
     "enhance rec.wav --masks telepathy": "unknown masks 'telepathy'; use spp",
-    "enhance rec.wav --postfilter x": "unknown postfilter 'x'; use mmse-lsa, wiener, none",
+    "enhance rec.wav --postfilter x": "unknown postfilter 'x'; use mmse-lsa, mmse-stsa, wiener",
     "enhance rec.wav --profile gentl": "'gentl' conference, gentle, recogniser",
     "enhance rec.wav --profile bad.toml": "bad.toml is not TOML",
     "enhance rec.wav --profile unknown.toml": "unknown key 'strenght'; known are beamformer",

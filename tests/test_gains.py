@@ -11,7 +11,8 @@ from arrayenh.evaluation.metrics import seg_snr, si_sdr
 from arrayenh.noise import SppTracker
 from arrayenh.postfilter.classical import ClassicalPostFilter
 from arrayenh.postfilter.gains import RULES, DecisionDirected, OmLsa, SpectralSubtraction
-from arrayenh.postfilter.names import NOISE_TRACKERS, POSTFILTERS
+from arrayenh.config import NOISE_TRACKERS
+from arrayenh.config import SINGLE_POSTFILTERS as POSTFILTERS
 from arrayenh.stft import Stft
 from tests.reference import gains as slow
 from tests.signals import RATE, level_db, voice

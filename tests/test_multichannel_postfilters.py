@@ -7,7 +7,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from arrayenh.errors import ConfigError, NumericalError, ShapeError
 from arrayenh.evaluation.metrics import seg_snr, si_sdr
 from arrayenh.postfilter.multichannel import MultichannelWiener, speech_form
-from arrayenh.postfilter.names import MULTICHANNEL_POSTFILTERS as RULES
+from arrayenh.config import MULTICHANNEL_POSTFILTERS as RULES
 from arrayenh.spatial.coherence import diffuse_coherence
 from arrayenh.stft import Stft
 from tests.reference import multichannel as slow

@@ -12,7 +12,8 @@ from arrayenh.geometry import load_array
 from arrayenh.pipeline import Enhancer, Session, enhance, rechunk, segment_sizes
 from arrayenh.scenes.demo import demo_scene
 from arrayenh.scenes.packaged import load_clip
-from arrayenh.spatial.stage import SegmentFilter
+from arrayenh.spatial.estimate import Filters
+from arrayenh.spatial.stage import SegmentFilter, SegmentFilters
 from arrayenh.stft import Stft
 from tests.signals import RATE, arrivals, band_limited, delayed, diffuse_noise, level_db, voice
 
@@ -233,7 +234,10 @@ def test_weights_change_from_old_to_new_along_the_crossfade():
         weights = np.zeros((stft.n_freqs, 2), np.complex128)
         weights[:, k] = 1
         segment = x[:, k * 1024 : (k + 1) * 1024]
-        out.append(segments.apply(weights, segments.analyse(segment, last)))
+        filters = SegmentFilters(None, Filters.of(weights))
+        spec = segments.analyse(segment, last)
+        out.append(segments.samples("out", segments.beamform(filters.beamformer, spec)))
+        segments.passed(filters)
     y = np.concatenate(out)[: x.shape[1]]
     level = np.sqrt(2 * np.mean(y.reshape(-1, 32).astype(np.float64) ** 2, axis=1))
     assert (level[:27] < 1e-6).all() and (np.abs(level[52:62] - 1) < 1e-3).all()
@@ -567,9 +571,12 @@ def test_a_recording_without_samples_is_refused():
 @pytest.mark.parametrize(
     "settings, message",
     [
-        ({"beamformer": "gev"}, "unknown beamformer 'gev'; use mvdr, das, none"),
+        ({"beamformer": "gve"}, "unknown beamformer 'gve'; use mvdr, das, filter-and-sum"),
         ({"masks": "neural2"}, "unknown masks 'neural2'"),
-        ({"postfilter": "mmse"}, "unknown postfilter 'mmse'; use mmse-lsa, wiener, none"),
+        (
+            {"postfilter": "mmse"},
+            "unknown postfilter 'mmse'; use mmse-lsa, mmse-stsa, wiener",
+        ),
         ({"doa": "left"}, "unknown doa 'left'; use auto, an azimuth in degrees"),
         ({"doa": "an azimuth in degrees"}, "unknown doa"),
         ({"doa": 361.0}, "doa must be -360 to 360; got 361"),

@@ -44,11 +44,37 @@ def test_a_whole_number_is_a_number_and_a_byte_order_mark_is_nothing(profile):
     assert resolve(profile(""), {}) == EnhanceConfig()
 
 
-EVERYTHING = EnhanceConfig("das", "spp", -12.5, 3, "wiener", 0.25, 12.0, 0.5, 1024, 256, 1e-6, -7.5)
+EVERYTHING = EnhanceConfig(
+    beamformer="lcmv",
+    masks="cacgmm",
+    noise="0:01-0:03",
+    doa=-12.5,
+    distance=1.5,
+    nulls="-60,120",
+    reference=3,
+    ears="0,2",
+    mu=2.0,
+    partial=0.1,
+    frames=2,
+    memory_seconds=0.5,
+    dereverb="wpe",
+    postfilter="wiener",
+    noise_tracker="imcra",
+    strength=0.25,
+    segment_seconds=12.0,
+    crossfade_seconds=0.5,
+    n_fft=1024,
+    hop=256,
+    loading=1e-6,
+    least_gain_db=-7.5,
+)
+LIVE = EnhanceConfig(beamformer="gsc", head=True, online=True)
 
 
 @pytest.mark.parametrize("doa", [None, "auto", 0.0, -12.5])
-@pytest.mark.parametrize("config", [EnhanceConfig(), EVERYTHING], ids=["defaults", "all others"])
+@pytest.mark.parametrize(
+    "config", [EnhanceConfig(), EVERYTHING, LIVE], ids=["defaults", "others", "live"]
+)
 def test_settings_written_as_toml_are_read_back(profile, config, doa):
     config = replace(config, doa=doa)
     assert resolve(profile(as_toml(config)), {}) == config
@@ -57,8 +83,8 @@ def test_settings_written_as_toml_are_read_back(profile, config, doa):
 def test_the_sample_of_settings_leaves_no_default():
     """Or the test above would not notice a key that is not written."""
     for field in fields(EnhanceConfig):
-        if field.name != "masks":  # one choice only
-            assert getattr(EVERYTHING, field.name) != getattr(EnhanceConfig(), field.name)
+        default = getattr(EnhanceConfig(), field.name)
+        assert any(getattr(sample, field.name) != default for sample in (EVERYTHING, LIVE))
 
 
 @pytest.mark.parametrize(
@@ -67,7 +93,7 @@ def test_the_sample_of_settings_leaves_no_default():
         ("a = [", "is not TOML"),
         ("n_fft = 1" + "0" * 5000, "is not TOML"),
         ("doa = " + "[" * 5000, "is not TOML"),
-        ("nosuch = 1", "unknown key 'nosuch'; known are beamformer, masks, doa"),
+        ("nosuch = 1", "unknown key 'nosuch'; known are beamformer, masks, noise, doa"),
         ("[table]\nx = 1", "unknown key 'table'"),
         ("strength = '1'", "strength: input should be a valid number; got '1'"),
         ("strength = true", "strength: .*valid number; got True"),
@@ -79,7 +105,7 @@ def test_the_sample_of_settings_leaves_no_default():
         ("n_fft = 1000.0", "n_fft: .*valid integer"),
         ("n_fft = 256", "hop must be 1 to 128; got 512"),
         ("beamformer = 3", "beamformer: input should be a valid string; got 3"),
-        ("beamformer = 'mvrd'", "unknown beamformer 'mvrd'; use mvdr, das, none"),
+        ("beamformer = 'mvrd'", "unknown beamformer 'mvrd'; use mvdr, das, filter-and-sum"),
         ("doa = 1979-05-27", "doa should be a number or a word; got 1979-05-27"),
         ("doa = [1]", "doa should be a number or a word"),
         ("doa = true", "doa"),

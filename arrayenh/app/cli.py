@@ -14,7 +14,18 @@ from typing import Annotated, Any, TextIO
 
 import typer
 
-from arrayenh.app import arrays, demo, enhance, inspect, scene, score, simulate, terminal
+from arrayenh.app import (
+    arrays,
+    demo,
+    enhance,
+    inspect,
+    localize,
+    scene,
+    score,
+    separate,
+    simulate,
+    terminal,
+)
 from arrayenh.version import __version__
 
 WRONG_REQUEST, CRASH, INTERRUPTED = 2, 70, 130
@@ -29,7 +40,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (enhance, demo, inspect, score, simulate):
+for module in (enhance, demo, inspect, localize, score, separate, simulate):
     name, help_text = module.__name__.rpartition(".")[2], module.command.__doc__ or ""
     # typer keeps the line breaks of a paragraph, which fit no terminal but ours
     app.command(

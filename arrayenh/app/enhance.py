@@ -8,7 +8,7 @@ import typer
 
 from arrayenh.app import terminal
 from arrayenh.app.batch import Request, batch, enhance_one
-from arrayenh.app.inputs import Job, direction, plan, selection
+from arrayenh.app.inputs import Job, direction, microphone, plan, selection
 from arrayenh.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -32,7 +32,8 @@ def command(
         typer.Option(metavar="NAME|FILE", help="Geometry; see 'arrayenh arrays list'."),
     ] = None,
     reference: Annotated[
-        int | None, typer.Option(metavar="K", help="Channel whose speech is kept. Default: first.")
+        str | None,
+        typer.Option(metavar="K|auto", help="Channel whose speech is kept. Default: first."),
     ] = None,
     output: Annotated[
         Path | None,
@@ -44,17 +45,72 @@ def command(
         ),
     ] = None,
     beamformer: Annotated[
-        str | None, typer.Option(help="mvdr, das or none. Default: mvdr.")
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="mvdr, das, filter-and-sum, superdirective, mpdr, lcmv, gsc, mwf, rank1-mwf, "
+            "gev, mcwf, wpd, binaural-mwf or none. Default: mvdr.",
+        ),
     ] = None,
     masks: Annotated[
-        str | None, typer.Option(help="Source of the speech statistics: spp. Default: spp.")
+        str | None,
+        typer.Option(help="Source of the speech statistics: spp or cacgmm. Default: spp."),
+    ] = None,
+    noise: Annotated[
+        str | None,
+        typer.Option(metavar="T-T", help="Stretch without speech, 0:00-0:02: the noise."),
     ] = None,
     doa: Annotated[
         str | None,
         typer.Option(metavar="auto|DEG", help="Direction of the talker; needs --array."),
     ] = None,
+    distance: Annotated[
+        float | None, typer.Option(metavar="M", help="Of the talker, if he is near. Default: far.")
+    ] = None,
+    head: Annotated[
+        bool, typer.Option("--head", help="Steer around a head: the microphones are on one.")
+    ] = False,
+    nulls: Annotated[
+        str | None,
+        typer.Option(metavar="DEG,DEG", help="Directions that lcmv does not hear: -60,120."),
+    ] = None,
+    ears: Annotated[
+        str | None,
+        typer.Option(metavar="L,R", help="Channels of binaural-mwf. Default: from --array."),
+    ] = None,
+    mu: Annotated[
+        float | None, typer.Option(help="mwf: noise against speech distortion. Default: 1.")
+    ] = None,
+    partial: Annotated[
+        float | None, typer.Option(help="binaural-mwf: noise that stays, 0 to 1. Default: 0.2.")
+    ] = None,
+    frames: Annotated[
+        int | None, typer.Option(help="mcwf: frames that the filter sees. Default: 4.")
+    ] = None,
+    online: Annotated[
+        bool,
+        typer.Option("--online", help="Frame by frame, as if live: das, mvdr, rank1-mwf, gsc."),
+    ] = False,
+    memory: Annotated[
+        float | None, typer.Option(metavar="S", help="Of --online, seconds. Default: 2.")
+    ] = None,
+    dereverb: Annotated[
+        str | None, typer.Option(help="none or wpe, in front of the beamformer. Default: none.")
+    ] = None,
     postfilter: Annotated[
-        str | None, typer.Option(help="mmse-lsa, wiener or none. Default: mmse-lsa.")
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="mmse-lsa, mmse-stsa, wiener, spectral-subtraction, om-lsa, zelinski, mccowan "
+            "or none. Default: mmse-lsa.",
+        ),
+    ] = None,
+    noise_tracker: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Of the post-filter: spp, minimum-statistics or imcra. Default: its own.",
+        ),
     ] = None,
     strength: Annotated[
         float | None, typer.Option(help="Blend, 0 (input) to 1 (all). Default: 1.")
@@ -102,11 +158,23 @@ def command(
     options = {
         "beamformer": beamformer,
         "masks": masks,
+        "noise": noise,
         "doa": direction(doa),
+        "distance": distance,
+        "head": head or None,
+        "nulls": nulls,
+        "ears": ears,
+        "mu": mu,
+        "partial": partial,
+        "frames": frames,
+        "online": online or None,
+        "memory_seconds": memory,
+        "dereverb": dereverb,
         "postfilter": postfilter,
+        "noise_tracker": noise_tracker,
         "strength": strength,
         "segment_seconds": segment,
-        "reference": chosen[0] if reference is None and chosen else reference,
+        "reference": chosen[0] if reference is None and chosen else microphone(reference),
     }
     request = Request(
         resolve(profile, options),

@@ -69,25 +69,26 @@ def enhance_file(
     for folder in outputs.folders:
         make_folder(folder)
     with ExitStack() as stack:
-        spool = stack.enter_context(Spool(outputs.enhanced.parent))
+        n_channels = len(session.outputs)
+        spool = stack.enter_context(Spool(outputs.enhanced.parent, n_channels))
         listener = Listener(session, outputs, stack)
         pieces = reported(session.stages(), session.n_samples, progress)
-        enhanced = (listener(piece)["enhanced"][None] for piece in pieces)
-        for block in resample(enhanced, 1, RATE, rate):
-            spool.write(block[0])
+        enhanced = (np.atleast_2d(listener(piece)["enhanced"]) for piece in pieces)
+        for block in resample(enhanced, n_channels, RATE, rate):
+            spool.write(block)
         gain = 10 ** (PEAK_DBFS / 20) / spool.peak if outputs.normalise and spool.peak else 1.0
         gain *= headroom(spool.peak * gain)
         with AudioWriter(
             outputs.enhanced,
             rate,
-            1,
+            n_channels,
             n_samples,
             source.subtype,
             source.metadata,
             outputs.overwrite,
         ) as writer:
             for block in spool.read(n_samples):
-                writer.write(block[None] * np.float32(gain))
+                writer.write(block * np.float32(gain))
     elapsed = time.perf_counter() - started
     seconds = source.n_samples / source.sample_rate
     summary = Summary(
@@ -121,7 +122,7 @@ def reported(
     done = 0
     for piece in pieces:
         yield piece
-        done += len(piece["enhanced"])
+        done += piece["enhanced"].shape[-1]
         progress(done / n_samples)
 
 
@@ -144,11 +145,11 @@ class Listener:
         for name, power in self._power.items():
             self._power[name] = power + float(np.sum(piece[name].astype(np.float64) ** 2))
         for name, writer in self._writers.items():
-            writer.write(piece[name][None])
+            writer.write(np.atleast_2d(piece[name]))
         if self.outputs.report and self._heard < REPORT_SECONDS * RATE:
-            self._heard += len(piece["enhanced"])
-            for name, samples in piece.items():
-                self._excerpt.setdefault(name, []).append(samples)
+            self._heard += piece["enhanced"].shape[-1]
+            for name, samples in piece.items():  # of two ears the report shows the left
+                self._excerpt.setdefault(name, []).append(np.atleast_2d(samples)[0])
         return piece
 
     def level_change_db(self, gain: float) -> float | None:
@@ -173,7 +174,7 @@ class Listener:
                 AudioWriter(
                     self.outputs.stage(name),
                     RATE,
-                    1,
+                    len(self.session.outputs),
                     self.session.n_samples,
                     "FLOAT",
                     overwrite=self.outputs.overwrite,
@@ -186,20 +187,20 @@ class Listener:
 
 
 class Spool:
-    """One channel of samples on disk until their peak is known."""
+    """Samples on disk until their peak is known, shape (C, n)."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, n_channels: int) -> None:
         try:
             self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
         except OSError as error:
             raise AudioError(f"{folder} cannot be written to: {error.strerror}") from error
-        self.peak = 0.0
+        self.n_channels, self.peak = n_channels, 0.0
 
     def write(self, samples: np.ndarray) -> None:
         """Append samples, float32."""
         self.peak = max(self.peak, float(np.abs(samples).max(initial=0.0)))
         try:
-            self._file.write(np.ascontiguousarray(samples, np.float32).tobytes())
+            self._file.write(np.ascontiguousarray(samples.T, np.float32).tobytes())
             self._file.flush()  # a full disk is told here, not when it is read
         except OSError as error:
             raise AudioError(f"no room to write the result: {error.strerror}") from error
@@ -207,10 +208,12 @@ class Spool:
     def read(self, n_samples: int, block: int = 1 << 20) -> Iterator[np.ndarray]:
         """`n_samples` samples from the start, in blocks; zeros where there are fewer."""
         self._file.seek(0)
+        frame = 4 * self.n_channels
         for start in range(0, n_samples, block):
             n = min(block, n_samples - start)
-            samples = np.frombuffer(self._file.read(4 * n), np.float32)
-            yield np.pad(samples, (0, n - len(samples)))
+            samples = np.frombuffer(self._file.read(frame * n), np.float32)
+            samples = samples.reshape(-1, self.n_channels).T
+            yield np.pad(samples, ((0, 0), (0, n - samples.shape[1])))
 
     def __enter__(self) -> "Spool":
         return self

@@ -2,6 +2,7 @@
 
 import glob
 import os
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from arrayenh.audio import SUFFIXES, split_paths
 from arrayenh.errors import AudioError, ConfigError
 
 MARK = "_enhanced"
+SEPARATED = re.compile(r"_talker\d+$")
 OTHER_SUFFIXES = frozenset({".mp3", ".m4a", ".mp4", ".aac", ".wma", ".opus", ".oga", ".webm"})
 """Of sound that we do not write: as the name of a folder, certainly a mistake."""
 
@@ -88,6 +90,7 @@ def is_recording(path: Path) -> bool:
     return (
         path.suffix.lower() in SUFFIXES
         and f"{MARK}." not in path.name  # a stage is NAME_enhanced.mvdr.wav
+        and not SEPARATED.search(path.stem)
         and not path.name.startswith(".")
         and path.is_file()
     )
@@ -121,6 +124,16 @@ def channel_list(text: str | None) -> tuple[int, ...] | None:
         return tuple(int(part) for part in text.split(","))
     except ValueError as error:
         raise ConfigError(f"--channels wants numbers like 0,2,3,5; got {text!r}") from error
+
+
+def microphone(text: str | None) -> int | str | None:
+    """A channel, or "auto"."""
+    if text is None or text == "auto":
+        return text
+    try:
+        return int(text)
+    except ValueError as error:
+        raise ConfigError(f"--reference wants a channel or auto; got {text!r}") from error
 
 
 def direction(text: str | None) -> float | str | None:

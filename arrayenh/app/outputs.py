@@ -51,7 +51,7 @@ class Outputs:
             if self.report.suffix.lower() not in SUFFIXES:
                 raise ConfigError(f"--report {self.report} should end in {' or '.join(SUFFIXES)}")
         if self.stages:
-            for name in ("reference", config.beamformer, config.postfilter):
+            for name in ("reference", config.dereverb, config.beamformer, config.postfilter):
                 refuse_to_replace(source, self.stage(name))
                 check_file(self.stage(name), self.overwrite)
             check_settings(self.stages / SETTINGS, config, self.overwrite)

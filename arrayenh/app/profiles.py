@@ -77,5 +77,5 @@ def as_toml(config: EnhanceConfig) -> str:
     lines = []
     for key, value in asdict(config).items():
         if value is not None:
-            lines.append(f'{key} = "{value}"' if isinstance(value, str) else f"{key} = {value}")
+            lines.append(f"{key} = {json.dumps(value)}")
     return "\n".join(lines) + "\n"

@@ -17,7 +17,20 @@ if TYPE_CHECKING:
     from arrayenh.app.outputs import Outputs
     from arrayenh.scenes.demo import DemoScene
 
-NAMES = {"reference": "input", "das": "delay-and-sum", "mvdr": "MVDR", "mmse-lsa": "MMSE-LSA"}
+NAMES = {
+    "reference": "input",
+    "wpe": "WPE",
+    "das": "delay-and-sum",
+    "binaural-mwf": "binaural MWF, left ear",
+    "wiener": "Wiener",
+    "rank1-mwf": "rank-1 MWF",
+    "zelinski": "Zelinski",
+    "mccowan": "McCowan",
+    **{
+        name: name.upper()
+        for name in ("mvdr", "mpdr", "lcmv", "gsc", "mwf", "gev", "mcwf", "wpd", "mmse-lsa")
+    },
+}
 
 
 def enhancement_report(

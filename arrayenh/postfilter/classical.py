@@ -2,10 +2,10 @@
 
 import numpy as np
 
+from arrayenh.config import NOISE_TRACKERS, SINGLE_POSTFILTERS
 from arrayenh.errors import ConfigError
 from arrayenh.noise import Imcra, MinimumStatistics, NoiseTracker, SppTracker
 from arrayenh.postfilter.gains import DecisionDirected, OmLsa, SpectralSubtraction
-from arrayenh.postfilter.names import NOISE_TRACKERS, POSTFILTERS
 from arrayenh.stft import Analysis, Stft, Synthesis
 
 N_FFT, HOP = 512, 128
@@ -28,6 +28,8 @@ class ClassicalPostFilter:
     noise : {"spp", "minimum-statistics", "imcra"}, optional
         Tracker of the noise; by default "imcra" for "om-lsa", as its authors have it, and
         "spp" for the others.
+    n_channels : int
+        Two ears have one gain in common, from their mean power: it moves nothing.
 
     Raises
     ------
@@ -41,10 +43,11 @@ class ClassicalPostFilter:
         sample_rate: int,
         least_gain_db: float = -15.0,
         noise: str | None = None,
+        n_channels: int = 1,
     ) -> None:
         stft = Stft(N_FFT, HOP, "hann")
-        self._analysis = Analysis(stft, 1)
-        self._synthesis = Synthesis(stft)
+        self._analysis = Analysis(stft, n_channels)
+        self._synthesis = [Synthesis(stft) for _ in range(n_channels)]
         self._gain = spectral_gain(rule, stft.n_freqs, least_gain_db)
         name = noise or ("imcra" if rule == "om-lsa" else "spp")
         self._tracker = noise_tracker(name, stft.n_freqs, HOP / sample_rate)
@@ -54,20 +57,24 @@ class ClassicalPostFilter:
 
         Parameters
         ----------
-        samples : float32 ndarray, shape (n,)
+        samples : float32 ndarray, shape (n,) or (C, n)
         last : bool
             The signal ends here.
 
         Returns
         -------
-        filtered : float32 ndarray, shape (n',)
+        filtered : float32 ndarray, shape (n',) or (C, n')
             In time with the input: what is ready, up to 384 samples behind it, and at the
             end at least as many samples in all as came in.
         """
-        spec = self._analysis.push(samples[None], last)[:, 0]
-        power = spec.real**2 + spec.imag**2
+        spec = self._analysis.push(np.atleast_2d(samples), last)
+        power = np.mean(spec.real**2 + spec.imag**2, axis=1)
         noise_psd, _ = self._tracker.update(power)
-        return self._synthesis.push(spec * self._gain.update(power, noise_psd))
+        gain = self._gain.update(power, noise_psd)
+        filtered = [
+            synthesis.push(spec[:, c] * gain) for c, synthesis in enumerate(self._synthesis)
+        ]
+        return np.stack(filtered) if samples.ndim == 2 else filtered[0]
 
 
 def spectral_gain(
@@ -80,8 +87,10 @@ def spectral_gain(
     ConfigError
         If the rule is unknown.
     """
-    if rule not in POSTFILTERS:
-        raise ConfigError(f"unknown post-filter {rule!r}; use one of {', '.join(POSTFILTERS)}")
+    if rule not in SINGLE_POSTFILTERS:
+        raise ConfigError(
+            f"unknown post-filter {rule!r}; use one of {', '.join(SINGLE_POSTFILTERS)}"
+        )
     if rule == "spectral-subtraction":
         return SpectralSubtraction(n_freqs, least_gain_db)
     if rule == "om-lsa":

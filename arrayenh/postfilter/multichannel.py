@@ -3,8 +3,8 @@
 import numpy as np
 
 from arrayenh._kernels import multichannel as kernels
+from arrayenh.config import MULTICHANNEL_POSTFILTERS
 from arrayenh.errors import ConfigError, NumericalError, ShapeError
-from arrayenh.postfilter.names import MULTICHANNEL_POSTFILTERS
 
 LEAST_POWER = 1e-20  # of a bin over all microphones: below it is digital silence
 

@@ -14,7 +14,7 @@ from scipy import fft
 from scipy.signal.windows import tukey
 
 from arrayenh._kernels import image_source as kernels
-from arrayenh.errors import SceneError, ShapeError
+from arrayenh.errors import SceneError
 from arrayenh.scenes.image_source import (
     HALF_TAPS,
     HIGH_PASS_HZ,

@@ -10,6 +10,7 @@ from arrayenh._kernels import beamformers as kernels
 from arrayenh.errors import ConfigError, NumericalError, ShapeError
 
 LOADING = 1e-6  # relative; enough against rounding, too little to cost null depth
+MPDR_LOADING = 1e-1  # relative; an error of steering must not cancel the talker
 DIFFUSE_LOADING = 1e-2  # relative; sensor noise 20 dB under the diffuse field
 HALVINGS = 50  # of the loading's interval: to its last bits
 N_TAPS = 64  # of the fractional delay filter
@@ -135,6 +136,37 @@ def mvdr(
     whitened = solve(noise_cov, steering[..., None], loading)[..., 0]
     gain = np.sum(steering.conj() * whitened, axis=-1, keepdims=True)
     return whitened / gain.real
+
+
+def mpdr(
+    steering: np.ndarray, noisy_cov: np.ndarray, loading: float | np.ndarray = MPDR_LOADING
+) -> np.ndarray:
+    """Least power that keeps the look direction: MPDR, from the recording as it is.
+
+        w = Φₓ⁻¹ a / (aᴴ Φₓ⁻¹ a)        (Van Trees 2002, eq. 6.23; Capon 1969)
+
+    `mvdr` with speech in the covariance. It needs to know of no mask, but cancels the talker
+    where the steering vector is not exactly his (Cox 1973): it is loaded more.
+
+    Parameters
+    ----------
+    steering : complex ndarray, shape (F, M)
+    noisy_cov : complex ndarray, shape (F, M, M)
+        Of all frames.
+    loading : float or ndarray, shape (F,)
+        Relative diagonal loading.
+
+    Returns
+    -------
+    weights : complex128 ndarray, shape (F, M)
+        wᴴa = 1.
+
+    Raises
+    ------
+    ShapeError, NumericalError
+        As of `mvdr`.
+    """
+    return mvdr(steering, noisy_cov, loading)
 
 
 def superdirective(

@@ -1,14 +1,30 @@
 """Speech masks: in which time-frequency bins the talker is heard."""
 
 from collections.abc import Callable
+from typing import Protocol
 
 import numpy as np
 
 from arrayenh.errors import ShapeError
 from arrayenh.noise import SppTracker
+from arrayenh.spatial.mixture import cacgmm
 
 NOISE_DECAY = 0.7  # of the tracked noise in 16 ms
+EM_ITERATIONS = 5  # of the mixture; more fit it better and separate no better
 Beamform = Callable[[np.ndarray], np.ndarray]
+
+
+class MaskSource(Protocol):
+    """Speech masks of the segments of a recording, one after the other."""
+
+    def estimate(self, spec: np.ndarray, beamform: Beamform) -> np.ndarray:
+        """Mask (F, T) of the next frames (F, M, T); see `SppMasks.estimate`."""
+
+
+def mask_source(name: str, n_freqs: int, hop_seconds: float) -> MaskSource:
+    """The source of that name: "spp" or "cacgmm"."""
+    source = CacgmmMasks if name == "cacgmm" else SppMasks
+    return source(n_freqs, hop_seconds)
 
 
 class SppMasks:
@@ -59,6 +75,34 @@ class SppMasks:
             mask = presence(tracker, power)
             power = squared(beamform(mask))
         return presence(self._trackers[-1], power)
+
+
+class CacgmmMasks:
+    """Speech presence, sharpened by what the directions of the bins tell.
+
+    A mixture of complex angular-central Gaussians with one class for the talker and one for
+    the rest begins with the masks of `SppMasks`, and a few steps of expectation maximisation
+    move each bin to the class whose spatial shape it fits. The priors are common to all
+    frequencies, so that the classes mean the same everywhere.
+
+    Parameters
+    ----------
+    n_freqs : int
+        F.
+    hop_seconds : float
+        Time from frame to frame, s.
+    iterations : int
+    """
+
+    def __init__(self, n_freqs: int, hop_seconds: float, iterations: int = EM_ITERATIONS) -> None:
+        self._first = SppMasks(n_freqs, hop_seconds)
+        self.iterations = iterations
+
+    def estimate(self, spec: np.ndarray, beamform: Beamform) -> np.ndarray:
+        """As of `SppMasks`: the posterior of the talker's class, in [0, 1]."""
+        mask = self._first.estimate(spec, beamform)
+        posteriors, _ = cacgmm(spec, np.stack([mask, 1 - mask], axis=1), self.iterations)
+        return np.ascontiguousarray(posteriors[:, 0])
 
 
 def presence(tracker: SppTracker, power: np.ndarray) -> np.ndarray:

@@ -1,20 +1,36 @@
-"""The beamformer as a stage of the chain: segments of samples in, one voice out."""
+"""The spatial stages of the chain: segments of samples in, dereverberated, beamformed."""
+
+from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
-from arrayenh.config import EnhanceConfig
+from arrayenh.config import FIXED, EnhanceConfig, numbers
 from arrayenh.geometry import MicArray
 from arrayenh.spatial import beamformers, statistics
-from arrayenh.spatial.localise import localise
-from arrayenh.spatial.masks import SppMasks
-from arrayenh.spatial.steering import plane_wave
+from arrayenh.spatial.binaural import ears
+from arrayenh.spatial.convolutional import lagged_filter
+from arrayenh.spatial.covariance import spatial_covariance
+from arrayenh.spatial.dereverb import DELAY, TAPS, apply_wpe, wpe_filters
+from arrayenh.spatial.estimate import ESTIMATORS, Filters, Heard
+from arrayenh.spatial.look import Look
+from arrayenh.spatial.masks import MaskSource, mask_source
+from arrayenh.spatial.online_stage import OnlineBeamformer
 from arrayenh.stft import Analysis, Stft, Synthesis
 
 STEERED_LOADING = 1e-2  # relative: geometry and direction never are exact
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class SegmentFilters:
+    """What is applied to a segment: WPE filters (F, K, M, M), or None, and a beamformer's."""
+
+    dereverb: np.ndarray | None
+    beamformer: Filters | None
+
+
 class SegmentFilter:
-    """Applies the weights of each segment, with a crossfade from those before.
+    """Applies the filters of each segment, with a crossfade from those before.
 
     Distortionless weights stay so in between: both keep the talker as the reference
     microphone hears it, and so does every mixture of them.
@@ -28,28 +44,114 @@ class SegmentFilter:
     """
 
     def __init__(self, stft: Stft, n_mics: int, crossfade_frames: int) -> None:
-        self._analysis, self._synthesis = Analysis(stft, n_mics), Synthesis(stft)
-        self._crossfade_frames = crossfade_frames
-        self._before: np.ndarray | None = None
+        self._stft, self._crossfade_frames = stft, crossfade_frames
+        self._analysis = Analysis(stft, n_mics)
+        self._synthesis: dict[tuple[str, int], Synthesis] = {}
+        self._before: SegmentFilters | None = None
+        self._past: dict[str, np.ndarray] = {}
 
     def analyse(self, segment: np.ndarray, last: bool) -> np.ndarray:
         """Spectrum of the next segment, shape (M, n) -> (F, M, T)."""
         return self._analysis.push(segment, last)
 
-    def apply(self, weights: np.ndarray, spec: np.ndarray) -> np.ndarray:
-        """Filter a spectrum; return the samples that are ready, shape (n',)."""
-        beamformed = beamformers.apply(weights, spec)
+    def dereverberate(self, filters: np.ndarray, spec: np.ndarray) -> np.ndarray:
+        """Take the predicted late sound off a spectrum, (F, M, T) -> (F, M, T)."""
+        old = self._before.dereverb if self._before else None
+        past = self._past.get("wpe")
+        early = apply_wpe(filters, spec, DELAY, past)
         n = min(self._crossfade_frames, spec.shape[2])
-        if self._before is not None and n:
-            rise = ((np.arange(n) + 0.5) / n).astype(np.float32)
-            old = beamformers.apply(self._before, np.ascontiguousarray(spec[:, :, :n]))
-            beamformed[:, :n] = (1 - rise) * old + rise * beamformed[:, :n]
-        self._before = weights
-        return self._synthesis.push(beamformed)
+        if old is not None and n:
+            before = apply_wpe(old, np.ascontiguousarray(spec[:, :, :n]), DELAY, past)
+            early[:, :, :n] = faded(before, early[:, :, :n])
+        self._past["wpe"] = joined(past, spec, DELAY + TAPS - 1)
+        return early
+
+    def beamform(self, filters: Filters, spec: np.ndarray) -> np.ndarray:
+        """Filter a spectrum, (F, M, T) -> (F, O, T)."""
+        old = self._before.beamformer if self._before else None
+        past = self._past.get("beamformer")
+        beamformed = filtered(filters, spec, past)
+        n = min(self._crossfade_frames, spec.shape[2])
+        if old is not None and n:
+            before = filtered(old, np.ascontiguousarray(spec[:, :, :n]), past)
+            beamformed[:, :, :n] = faded(before, beamformed[:, :, :n])
+        if filters.delays[-1]:
+            self._past["beamformer"] = joined(past, spec, filters.delays[-1])
+        return beamformed
+
+    def passed(self, filters: SegmentFilters) -> None:
+        """The next segment fades over from these filters."""
+        self._before = filters
+
+    def samples(self, name: str, spec: np.ndarray) -> np.ndarray:
+        """Samples of a stage that are ready, (F, O, T) -> (n',) or (O, n')."""
+        parts = []
+        for k in range(spec.shape[1]):
+            synthesis = self._synthesis.setdefault((name, k), Synthesis(self._stft))
+            parts.append(synthesis.push(spec[:, k]))
+        return parts[0] if len(parts) == 1 else np.stack(parts)
+
+    def run(self, filters: SegmentFilters, spec: np.ndarray, reference: int) -> np.ndarray:
+        """All of them, on another signal than they were made from; samples that are ready."""
+        if filters.dereverb is not None:
+            spec = self.dereverberate(filters.dereverb, spec)
+        if filters.beamformer is None:
+            out = spec[:, reference : reference + 1]
+        else:
+            out = self.beamform(filters.beamformer, spec)
+        self.passed(filters)
+        return self.samples("shadow", out)
+
+
+def filtered(filters: Filters, spec: np.ndarray, past: np.ndarray | None) -> np.ndarray:
+    """Apply filters to a spectrum, shape (F, O, T)."""
+    if filters.delays == (0,):
+        outputs = [
+            beamformers.apply(filters.weights[:, 0, :, k], spec)
+            for k in range(filters.weights.shape[3])
+        ]
+        return np.stack(outputs, axis=1)
+    return lagged_filter(filters.weights, spec, filters.delays, past)
+
+
+def faded(before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    """From one to the other over the frames, the last axis."""
+    n = after.shape[-1]
+    rise = ((np.arange(n) + 0.5) / n).astype(np.float32)
+    return (1 - rise) * before + rise * after
+
+
+def joined(past: np.ndarray | None, spec: np.ndarray, n: int) -> np.ndarray:
+    """The last n frames so far."""
+    if spec.shape[2] >= n or past is None:
+        return spec[:, :, -n:].copy()
+    return np.concatenate([past, spec], axis=2)[:, :, -n:]
+
+
+class MultichannelGain(Protocol):
+    """A post-filter that hears all microphones."""
+
+    def update(
+        self, spec: np.ndarray, steering: np.ndarray, beamformed: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Gain (F, t) of the next frames, from (F, M, t), (F, M) and (F, t)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Place:
+    """Where the microphones are, and which of them stand for what; indices among those used.
+
+    `channels` are the file's own numbers of the microphones in use.
+    """
+
+    n_mics: int
+    reference: int
+    array: MicArray | None
+    channels: tuple[int, ...]
 
 
 class SpatialStage:
-    """Estimates weights segment by segment and applies them.
+    """Estimates filters segment by segment and applies them.
 
     Parameters
     ----------
@@ -57,20 +159,20 @@ class SpatialStage:
     stft : Stft
     sample_rate : int
         Hz.
-    n_mics : int
-    reference : int
-        Index among the microphones.
-    array : MicArray, optional
-        Needed to steer.
+    place : Place
     n_samples : int
         Length of the recording; less than a frame is too little to estimate from.
+    noise : float32 ndarray, shape (M, n), optional
+        A stretch without speech.
+    postfilter : MultichannelGain, optional
+        Applied to the beamformer's output, frame by frame.
 
     Attributes
     ----------
     active : bool
-        Whether there is anything to do: not with one microphone, nor beamformer "none", nor
-        where the recording is too short.
-    weights : list of complex128 ndarray, shape (F, M)
+        Whether there is anything to do: not with one microphone, nor where there is neither
+        beamformer nor dereverberation, nor where the recording is too short.
+    filters : list of SegmentFilters
         Of each segment so far.
     """
 
@@ -79,37 +181,51 @@ class SpatialStage:
         config: EnhanceConfig,
         stft: Stft,
         sample_rate: int,
-        n_mics: int,
-        reference: int,
-        array: MicArray | None,
+        place: Place,
         n_samples: int,
+        noise: np.ndarray | None = None,
+        postfilter: MultichannelGain | None = None,
     ) -> None:
-        self.config, self.reference, self.array = config, reference, array
-        self._aside = why_aside(config, n_mics, n_samples, stft.n_fft)
-        self.active = config.beamformer != "none" and self._aside is None
-        self.weights: list[np.ndarray] = []
+        self.config, self.place = config, place
+        self._aside = why_aside(config, place.n_mics, n_samples, stft.n_fft)
+        self._beamformer = "none" if self._aside else config.beamformer
+        self._dereverb = config.dereverb if n_samples >= stft.n_fft else "none"
+        self.active = self._beamformer != "none" or self._dereverb != "none"
+        self.filters: list[SegmentFilters] = []
         self._freqs = stft.freqs(sample_rate)
+        self._hop_seconds = stft.hop / sample_rate
         self._crossfade_frames = round(config.crossfade_seconds * sample_rate / stft.hop)
-        self._stft, self._n_mics = stft, n_mics
-        self._masks = SppMasks(stft.n_freqs, stft.hop / sample_rate)
+        self._stft = stft
         self._filter = self.new_filter()
-        steered = config.doa is not None
-        usual = STEERED_LOADING if steered else beamformers.LOADING
+        usual = STEERED_LOADING if config.doa is not None else beamformers.LOADING
         self._loading = usual if config.loading is None else config.loading
         self._azimuths_deg: list[float] = []
         self._n_passed = self._n_bins = 0
+        self._noise_cov = None if noise is None else noise_covariance(stft, noise)
+        self._postfilter = postfilter
+        self._masks: MaskSource = mask_source(config.masks, stft.n_freqs, self._hop_seconds)
+        self._look = Look(config, place.array, place.reference, self._freqs)
+        self._online = None
+        if config.online and self._beamformer != "none":
+            self._online = OnlineBeamformer(config, self._look, place.n_mics, self._hop_seconds)
 
     @property
-    def name(self) -> str:
-        """Name of the stage."""
-        return self.config.beamformer
+    def ears(self) -> tuple[int, int] | None:
+        """Microphones of the two ears, for a binaural beamformer."""
+        if self._beamformer != "binaural-mwf":
+            return None
+        if self.config.ears is not None:
+            left, right = (int(ear) for ear in numbers("ears", self.config.ears))
+            return self.place.channels.index(left), self.place.channels.index(right)
+        assert self.place.array is not None  # Session refuses two ears that nobody named
+        return ears(self.place.array.positions)
 
     def new_filter(self) -> SegmentFilter:
-        """A filter of the same form, to apply `weights` to other signals (shadow filtering)."""
-        return SegmentFilter(self._stft, self._n_mics, self._crossfade_frames)
+        """A filter of the same form, to apply `filters` to other signals (shadow filtering)."""
+        return SegmentFilter(self._stft, self.place.n_mics, self._crossfade_frames)
 
-    def push(self, segment: np.ndarray, last: bool) -> np.ndarray:
-        """Beamform the next segment.
+    def push(self, segment: np.ndarray, last: bool) -> dict[str, np.ndarray]:
+        """Process the next segment.
 
         Parameters
         ----------
@@ -119,26 +235,51 @@ class SpatialStage:
 
         Returns
         -------
-        beamformed : float32 ndarray, shape (n',)
-            What is ready, in time with the reference microphone.
+        stages : dict of str to float32 ndarray, shape (n',) or (2, n')
+            What is ready of each stage, in time with the reference microphone; of WPE its
+            reference microphone.
         """
+        config, reference = self.config, self.place.reference
         spec = self._filter.analyse(segment, last)
-        self.weights.append(self._estimate(spec))
-        return self._filter.apply(self.weights[-1], spec)
+        stages = {}
+        dereverb = None
+        if self._dereverb == "wpe":
+            dereverb = wpe_filters(spec)
+            spec = self._filter.dereverberate(dereverb, spec)
+            stages["wpe"] = self._filter.samples("wpe", spec[:, reference : reference + 1])
+        found = None
+        if self._online is not None:
+            stages[config.beamformer] = self._filter.samples(
+                config.beamformer, self._online.update(spec)[:, None]
+            )
+        elif self._beamformer != "none":
+            found, towards = self._estimate(spec)
+            out = self._filter.beamform(found, spec)
+            stages[config.beamformer] = self._filter.samples(config.beamformer, out)
+            if self._postfilter is not None:
+                gain = self._postfilter.update(spec, towards, out[:, 0])
+                name = config.postfilter
+                stages[name] = self._filter.samples(name, (out[:, 0] * gain)[:, None])
+        self.filters.append(SegmentFilters(dereverb, found))
+        self._filter.passed(self.filters[-1])
+        return stages
+
+    def shadow(self, name: SegmentFilter, k: int, segment: np.ndarray, last: bool) -> np.ndarray:
+        """Apply the filters of segment k to another signal; samples that are ready."""
+        return name.run(self.filters[k], name.analyse(segment, last), self.place.reference)
 
     def summary(self) -> list[str]:
         """What there is to say at the end."""
-        lines = []
-        if self.config.beamformer == "none":
-            if self.config.doa is not None:
+        lines, config = [], self.config
+        steering = config.doa is not None
+        if config.beamformer == "none":
+            if steering:
                 lines.append("no beamformer: the direction (doa) is not used")
         elif self._aside:
             lines.append(f"{self._aside}: the spatial stages step aside")
-        elif self.array and self.config.beamformer == "mvdr" and self.config.doa is None:
+        elif self.place.array and config.beamformer == "mvdr" and not steering:
             lines.append("the array's geometry is not used: masks steer; a direction (doa) would")
-        if self._azimuths_deg:
-            found = ", ".join(f"{azimuth:.0f}" for azimuth in self._azimuths_deg)
-            lines.append(f"direction of the talker: {found} degrees")
+        lines += self._look.summary()
         if self._n_passed:
             lines.append(
                 f"{self._n_passed} of {self._n_bins} bins hold no sound: "
@@ -146,47 +287,92 @@ class SpatialStage:
             )
         return lines
 
-    def _estimate(self, spec: np.ndarray) -> np.ndarray:
-        config, there = self.config, statistics.sounding(spec)
+    def _estimate(self, spec: np.ndarray) -> tuple[Filters, np.ndarray]:
+        """Filters of a segment, and the steering or transfer function of its talker, (F, M)."""
+        config, reference, n_mics = self.config, self.place.reference, self.place.n_mics
+        there = statistics.sounding(spec)
         self._n_passed += int(np.sum(~there))
         self._n_bins += len(there)
-        if config.beamformer == "mvdr" and config.doa is None:
-            return self._blind(spec, self._mask(spec, there), there)
-        auto = not isinstance(config.doa, int | float)
-        mask = self._mask(spec, there) if auto or config.beamformer == "mvdr" else None
-        steering = self._steering(spec, mask)
-        if config.beamformer == "das":
-            return beamformers.delay_and_sum(steering)
-        assert mask is not None
-        weights, _ = statistics.steered_mvdr(
-            spec, mask, steering, self.reference, self._loading, there
+        ear_pair = self.ears
+        outputs = (reference,) if ear_pair is None else ear_pair
+        filters = Filters(
+            np.stack([statistics.passing(len(spec), n_mics, output) for output in outputs], axis=2)[
+                :, None
+            ]
         )
-        return weights
+        towards = np.ones((len(spec), n_mics), np.complex128)
+        if not there.any():
+            return filters, towards
+        needs_mask = config.beamformer not in FIXED or self._look.auto
+        mask = self._mask(spec, there) if needs_mask else None
+        self._look.turn(spec, mask)
+        heard = self._heard(spec, mask, there, ear_pair)
+        found = ESTIMATORS[config.beamformer](heard, config)
+        filters = scattered(found, there, outputs)
+        if self._postfilter is not None:
+            towards[there] = heard.towards
+        return filters, towards
 
-    def _blind(self, spec: np.ndarray, mask: np.ndarray, there: np.ndarray) -> np.ndarray:
-        loading = beamformers.LOADING if self.config.doa is not None else self._loading
-        return statistics.blind_mvdr(spec, mask, self.reference, loading, there)[0]
+    def _heard(
+        self,
+        spec: np.ndarray,
+        mask: np.ndarray | None,
+        there: np.ndarray,
+        ear_pair: tuple[int, int] | None,
+    ) -> Heard:
+        """The statistics of the bins that hold sound."""
+        if mask is None:
+            mask = np.full((len(spec), spec.shape[2]), 0.5, np.float32)
+        speech_cov, noise_cov = statistics.covariances(spec, mask, there)
+        if self._noise_cov is not None:
+            noise_cov = self._noise_cov[there]
+        loading = statistics.adaptive_loading(speech_cov, noise_cov, self._loading)
+        look = self._look
+        return Heard(
+            spec if there.all() else np.ascontiguousarray(spec[there]),
+            mask if there.all() else mask[there],
+            speech_cov,
+            noise_cov,
+            loading,
+            self.place.reference,
+            None if look.steering is None else look.steering[there],
+            None if look.nulls is None else look.nulls[there],
+            None if look.diffuse is None else look.diffuse[there],
+            None if look.beam is None else look.beam[there],
+            ear_pair,
+        )
 
     def _mask(self, spec: np.ndarray, there: np.ndarray) -> np.ndarray:
+        loading = beamformers.LOADING if self.config.doa is not None else self._loading
+        reference = self.place.reference
         return self._masks.estimate(
-            spec, lambda mask: beamformers.apply(self._blind(spec, mask, there), spec)
+            spec,
+            lambda mask: beamformers.apply(
+                statistics.blind_mvdr(spec, mask, reference, loading, there)[0], spec
+            ),
         )
 
-    def _steering(self, spec: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
-        assert self.array is not None  # Enhancer refuses to steer without one
-        if isinstance(self.config.doa, int | float):
-            azimuth = float(np.deg2rad(self.config.doa))
-        else:
-            azimuth = localise(spec, self.array.positions, self._freqs, mask)
-            self._azimuths_deg.append(float(np.rad2deg(azimuth)))
-        return plane_wave(self.array.positions, azimuth, self._freqs, reference=self.reference)
+
+def scattered(found: Filters, there: np.ndarray, outputs: tuple[int, ...]) -> Filters:
+    """Filters of all bins: those that hold no sound pass the microphone of each output."""
+    shape = (len(there), *found.weights.shape[1:])
+    weights = np.zeros(shape, np.complex128)
+    for k, output in enumerate(outputs):
+        weights[:, 0, output, k] = 1
+    weights[there] = found.weights
+    return Filters(weights, found.delays)
+
+
+def noise_covariance(stft: Stft, noise: np.ndarray) -> np.ndarray:
+    """Covariance of a stretch without speech, its edges faded by the windows; (F, M, M)."""
+    return spatial_covariance(stft.analyse(noise))
 
 
 def why_aside(config: EnhanceConfig, n_mics: int, n_samples: int, n_fft: int) -> str | None:
     """Why no beamformer can help, or None."""
     if n_mics == 1:
         return "one microphone"
-    blind = config.beamformer != "das" or not isinstance(config.doa, int | float)
-    if blind and n_samples < n_fft:
+    known = config.beamformer in FIXED and isinstance(config.doa, int | float)
+    if not known and n_samples < n_fft:
         return f"less than one frame of {n_fft} samples"
     return None

@@ -8,6 +8,8 @@ import numpy as np
 from arrayenh.errors import NumericalError, ShapeError
 from arrayenh.spatial.beamformers import LOADING
 
+LEAST_HEARD = 1e-9  # of the talker at all microphones together
+
 
 def rtf_by_subtraction(
     noisy_cov: np.ndarray, noise_cov: np.ndarray, reference: int = 0
@@ -89,13 +91,21 @@ def rtf_by_whitening(
     2009; Markovich-Golan and Gannot 2015, eq. 9.
     """
     check_covariances(speech_cov, noise_cov, reference)
-    factor, _, vectors = generalised_eigen(speech_cov, noise_cov, loading)
-    heard = (factor @ vectors[..., -1:])[..., 0]
+    heard = principal_direction(speech_cov, noise_cov, loading)
     at = heard[:, reference]
-    if not (np.abs(at) > 1e-9 * np.linalg.norm(heard, axis=1)).all():
-        bad = np.argmin(np.abs(at) / np.linalg.norm(heard, axis=1))
+    if not (np.abs(at) > LEAST_HEARD).all():
+        bad = np.argmin(np.abs(at))
         raise NumericalError(f"microphone {reference} does not hear the talker in bin {bad}")
     return heard / at[:, None]
+
+
+def principal_direction(
+    speech_cov: np.ndarray, noise_cov: np.ndarray, loading: float | np.ndarray = LOADING
+) -> np.ndarray:
+    """The talker at each microphone, L v, of norm 1 in each bin; complex128, shape (F, M)."""
+    factor, _, vectors = generalised_eigen(speech_cov, noise_cov, loading)
+    heard = (factor @ vectors[..., -1:])[..., 0]
+    return heard / np.linalg.norm(heard, axis=1, keepdims=True)
 
 
 def rank_one(speech_cov: np.ndarray, noise_cov: np.ndarray, loading: float = LOADING) -> np.ndarray:
@@ -123,7 +133,7 @@ def rank_one(speech_cov: np.ndarray, noise_cov: np.ndarray, loading: float = LOA
 
 
 def generalised_eigen(
-    speech_cov: np.ndarray, noise_cov: np.ndarray, loading: float
+    speech_cov: np.ndarray, noise_cov: np.ndarray, loading: float | np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Cholesky factor L of the noise, and eigenvalues and -vectors of L⁻¹ Φₛ L⁻ᴴ, rising.
 

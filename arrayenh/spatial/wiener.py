@@ -256,8 +256,8 @@ def best_reference(speech_cov: np.ndarray, noise_cov: np.ndarray, loading: float
     return int(np.argmax(ratios))
 
 
-def loaded(cov: np.ndarray, loading: float) -> np.ndarray:
+def loaded(cov: np.ndarray, loading: float | np.ndarray) -> np.ndarray:
     """A covariance with a part of its mean diagonal added to each."""
     n_mics = cov.shape[-1]
     power = np.trace(cov, axis1=-2, axis2=-1).real / n_mics
-    return cov + loading * power[:, None, None] * np.eye(n_mics)
+    return cov + (loading * power)[:, None, None] * np.eye(n_mics)
