@@ -44,7 +44,8 @@ class EnhanceConfig:
         array; `mvdr`, `mpdr`, `gsc` and `wpd` are steered where `doa` says so, and otherwise
         blind; the others are blind.
     masks : {"spp", "cacgmm"}
-        Where the speech and noise statistics come from.
+        Where the speech and noise statistics come from: speech presence, or that sharpened by
+        a spatial mixture model. Online it is always speech presence, which looks at no future.
     noise : str, optional
         A stretch without speech, such as "0:00-0:02": its covariance is that of the noise.
     doa : None, "auto" or float
@@ -97,7 +98,7 @@ class EnhanceConfig:
     """
 
     beamformer: str = "mvdr"
-    masks: str = "spp"
+    masks: str = "cacgmm"
     noise: str | None = None
     doa: float | str | None = None
     distance: float | None = None
@@ -160,8 +161,6 @@ class EnhanceConfig:
             raise ConfigError(
                 f"beamformer {self.beamformer} has no online form; use {', '.join(ONLINE)}"
             )
-        if self.online and self.masks == "cacgmm":
-            raise ConfigError("cacgmm masks look at the whole recording; use spp to be online")
         if self.online and self.noise is not None:
             raise ConfigError("online statistics are learnt as they come: leave noise out")
         if self.head and self.distance is not None:

@@ -178,7 +178,7 @@ WRONG = {
     "enhance stereo.wav --mics 3": "stereo.wav has 2 channels, fewer than the 3 of --mics",
     "enhance rec.wav --reference 9": "reference 9 is not among the channels in use, 0, 1, 2, 3",
     "enhance rec.wav --reference -1": "reference must be 0 to",
-    "enhance rec.wav --reference abc": "'--reference' integer 'arrayenh enhance --help'",
+    "enhance rec.wav --reference abc": "--reference wants a channel or auto; got 'abc'",
     "enhance rec.wav --channels 1,2 --reference 0": "reference 0 channels in use, 1, 2",
     "enhance rec.wav --mics 2 --reference 3": "reference 3 channels in use, 0, 1",
     # arrays and directions

@@ -193,21 +193,22 @@ def test_a_folder_that_may_not_be_written_to_is_refused(tmp_path):
             check_folder(tmp_path / name)
 
 
-def test_a_spool_gives_back_what_it_was_given(tmp_path, monkeypatch):
-    x = np.random.default_rng(0).standard_normal(10_000).astype(np.float32)
-    with Spool(tmp_path) as spool:
-        for part in np.split(x, [1, 1, 500, 9999]):
+@pytest.mark.parametrize("n_channels", [1, 2])
+def test_a_spool_gives_back_what_it_was_given(tmp_path, monkeypatch, n_channels):
+    x = np.random.default_rng(0).standard_normal((n_channels, 10_000)).astype(np.float32)
+    with Spool(tmp_path, n_channels) as spool:
+        for part in np.split(x, [1, 1, 500, 9999], axis=1):
             spool.write(part)
         assert spool.peak == np.abs(x).max()
         for n_samples, block in ((10_000, 333), (9000, 9000), (10_400, 4096)):
-            back = np.concatenate(list(spool.read(n_samples, block)))
-            assert len(back) == n_samples
-            assert_array_equal(back[:10_000], x[:n_samples])
-            assert not back[10_000:].any()
+            back = np.concatenate(list(spool.read(n_samples, block)), axis=1)
+            assert back.shape == (n_channels, n_samples)
+            assert_array_equal(back[:, :10_000], x[:, :n_samples])
+            assert not back[:, 10_000:].any()
     assert os.listdir(tmp_path) == []
     monkeypatch.setattr(files.tempfile, "TemporaryFile", no_space)
     with pytest.raises(AudioError, match="cannot be written to: No space left"):
-        Spool(tmp_path)
+        Spool(tmp_path, n_channels)
 
 
 def no_space(**arguments):

@@ -6,13 +6,13 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import special
 
 from arrayenh._kernels.gains import bessel_scaled, exp1
+from arrayenh.config import NOISE_TRACKERS
+from arrayenh.config import SINGLE_POSTFILTERS as POSTFILTERS
 from arrayenh.errors import ConfigError, ShapeError
 from arrayenh.evaluation.metrics import seg_snr, si_sdr
 from arrayenh.noise import SppTracker
 from arrayenh.postfilter.classical import ClassicalPostFilter
 from arrayenh.postfilter.gains import RULES, DecisionDirected, OmLsa, SpectralSubtraction
-from arrayenh.config import NOISE_TRACKERS
-from arrayenh.config import SINGLE_POSTFILTERS as POSTFILTERS
 from arrayenh.stft import Stft
 from tests.reference import gains as slow
 from tests.signals import RATE, level_db, voice

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
+from arrayenh.config import MULTICHANNEL_POSTFILTERS as RULES
 from arrayenh.errors import ConfigError, NumericalError, ShapeError
 from arrayenh.evaluation.metrics import seg_snr, si_sdr
 from arrayenh.postfilter.multichannel import MultichannelWiener, speech_form
-from arrayenh.config import MULTICHANNEL_POSTFILTERS as RULES
 from arrayenh.spatial.coherence import diffuse_coherence
 from arrayenh.stft import Stft
 from tests.reference import multichannel as slow

@@ -46,7 +46,7 @@ def test_a_whole_number_is_a_number_and_a_byte_order_mark_is_nothing(profile):
 
 EVERYTHING = EnhanceConfig(
     beamformer="lcmv",
-    masks="cacgmm",
+    masks="spp",
     noise="0:01-0:03",
     doa=-12.5,
     distance=1.5,

@@ -54,7 +54,7 @@ def command(
     ] = None,
     masks: Annotated[
         str | None,
-        typer.Option(help="Source of the speech statistics: spp or cacgmm. Default: spp."),
+        typer.Option(help="Source of the speech statistics: cacgmm or spp. Default: cacgmm."),
     ] = None,
     noise: Annotated[
         str | None,

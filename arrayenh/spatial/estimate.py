@@ -11,10 +11,16 @@ from arrayenh.spatial.binaural import binaural_mwf
 from arrayenh.spatial.covariance import spatial_covariance
 from arrayenh.spatial.multiframe import apply_lagged, multi_frame_least_squares, wpd
 from arrayenh.spatial.sidelobe import sidelobe_canceller
-from arrayenh.spatial.transfer_functions import LEAST_HEARD, principal_direction, rank_one
+from arrayenh.spatial.transfer_functions import (
+    LEAST_HEARD,
+    principal_direction,
+    rank_one,
+    speech_covariance,
+)
 from arrayenh.spatial.wiener import loaded
 
 LEAST_WNG_DB = -10.0  # white-noise gain of the superdirective beamformer
+LEAST_MU = 1e-3  # of the full-rank Wiener filter: without noise it is no filter
 LEAST_TARGET = 0.1  # gain of a bin without speech in the target of a multi-frame filter
 
 
@@ -174,12 +180,12 @@ def gsc(heard: Heard, config: EnhanceConfig) -> Filters:
 
 def mwf(heard: Heard, config: EnhanceConfig) -> Filters:
     """Speech-distortion-weighted Wiener filter."""
-    found = heard.limited(
-        lambda bins, noise: wiener.mwf(
-            heard.speech_cov[bins], noise, max(config.mu, 1e-3), heard.reference, 0.0
-        )
-    )
-    return Filters.of(heard.levelled(found))
+
+    def estimate(bins: np.ndarray, noise: np.ndarray) -> np.ndarray:
+        speech = speech_covariance(heard.speech_cov[bins], noise, 0.0)
+        return wiener.mwf(speech, noise, max(config.mu, LEAST_MU), heard.reference, 0.0)
+
+    return Filters.of(heard.levelled(heard.limited(estimate)))
 
 
 def rank_one_mwf(heard: Heard, config: EnhanceConfig) -> Filters:

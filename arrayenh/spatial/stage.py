@@ -11,7 +11,7 @@ from arrayenh.spatial import beamformers, statistics
 from arrayenh.spatial.binaural import ears
 from arrayenh.spatial.convolutional import lagged_filter
 from arrayenh.spatial.covariance import spatial_covariance
-from arrayenh.spatial.dereverb import DELAY, TAPS, apply_wpe, wpe_filters
+from arrayenh.spatial.dereverb import DELAY, TAPS, OnlineWpe, apply_wpe, wpe_filters
 from arrayenh.spatial.estimate import ESTIMATORS, Filters, Heard
 from arrayenh.spatial.look import Look
 from arrayenh.spatial.masks import MaskSource, mask_source
@@ -19,6 +19,7 @@ from arrayenh.spatial.online_stage import OnlineBeamformer
 from arrayenh.stft import Analysis, Stft, Synthesis
 
 STEERED_LOADING = 1e-2  # relative: geometry and direction never are exact
+WPE_MEMORY_SECONDS = 5.0  # of its online form
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -205,6 +206,10 @@ class SpatialStage:
         self._postfilter = postfilter
         self._masks: MaskSource = mask_source(config.masks, stft.n_freqs, self._hop_seconds)
         self._look = Look(config, place.array, place.reference, self._freqs)
+        if config.online and self._dereverb != "none":
+            self._online_wpe = OnlineWpe(
+                stft.n_freqs, place.n_mics, TAPS, DELAY, self._hop_seconds, WPE_MEMORY_SECONDS
+            )
         self._online = None
         if config.online and self._beamformer != "none":
             self._online = OnlineBeamformer(config, self._look, place.n_mics, self._hop_seconds)
@@ -244,8 +249,11 @@ class SpatialStage:
         stages = {}
         dereverb = None
         if self._dereverb == "wpe":
-            dereverb = wpe_filters(spec)
-            spec = self._filter.dereverberate(dereverb, spec)
+            if config.online:
+                spec = self._online_wpe.update(spec)
+            else:
+                dereverb = wpe_filters(spec)
+                spec = self._filter.dereverberate(dereverb, spec)
             stages["wpe"] = self._filter.samples("wpe", spec[:, reference : reference + 1])
         found = None
         if self._online is not None:

@@ -136,7 +136,7 @@ def level_gain(weights: np.ndarray, speech_cov: np.ndarray, reference: int) -> f
     """
     before = np.sum(speech_cov[:, reference, reference].real)
     after = np.einsum("fm,fmn,fn->", weights.conj(), speech_cov, weights).real
-    return float(np.sqrt(before / after))
+    return float(np.sqrt(before / after)) if after > 0 else 1.0
 
 
 def passing(n_freqs: int, n_mics: int, reference: int) -> np.ndarray:

@@ -132,6 +132,31 @@ def rank_one(speech_cov: np.ndarray, noise_cov: np.ndarray, loading: float = LOA
     return np.maximum(values[:, -1], 0)[:, None, None] * (heard @ hermitian(heard))
 
 
+def speech_covariance(
+    noisy_cov: np.ndarray, noise_cov: np.ndarray, loading: float = LOADING
+) -> np.ndarray:
+    """What a noisy covariance holds beyond the noise, as a covariance.
+
+        Φₛ = L V max(Λ - I, 0) Vᴴ Lᴴ,   with V Λ Vᴴ = L⁻¹ Φₓ L⁻ᴴ
+
+    Φₓ - Φₙ without the directions in which that is negative. Parameters and errors are those
+    of `rtf_by_whitening`.
+
+    Returns
+    -------
+    speech_cov : complex128 ndarray, shape (F, M, M)
+        Positive semidefinite.
+
+    References
+    ----------
+    Serizel et al. 2014, eq. 24.
+    """
+    check_covariances(noisy_cov, noise_cov, 0)
+    factor, values, vectors = generalised_eigen(noisy_cov, noise_cov, loading)
+    heard = factor @ vectors
+    return (heard * np.maximum(values - 1, 0)[:, None, :]) @ hermitian(heard)
+
+
 def generalised_eigen(
     speech_cov: np.ndarray, noise_cov: np.ndarray, loading: float | np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
