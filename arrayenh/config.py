@@ -88,6 +88,8 @@ class EnhanceConfig:
         Diagonal loading of the noise covariance, relative to its mean diagonal. Default:
         1e-6 for the blind beamformers, whose statistics know the microphones as they are;
         1e-2 for the steered ones, whose geometry and direction never are exact.
+    position_error_mm : float
+        Of the microphones, where geometry steers: adds loading that grows with frequency.
     least_gain_db : float
         The most that the post-filter takes away, dB.
 
@@ -120,6 +122,7 @@ class EnhanceConfig:
     n_fft: int = 2048
     hop: int = 512
     loading: float | None = None
+    position_error_mm: float = 1.0
     least_gain_db: float = -15.0
 
     def __post_init__(self) -> None:
@@ -150,6 +153,7 @@ class EnhanceConfig:
         within("crossfade_seconds", self.crossfade_seconds, 0, 60)
         if self.loading is not None:
             within("loading", self.loading, LEAST_LOADING, 1)
+        within("position_error_mm", self.position_error_mm, 0, 100)
         within("least_gain_db", self.least_gain_db, -120, 0)
         within("n_fft", self.n_fft, 64, 16384)
         within("hop", self.hop, 1, self.n_fft // 2)

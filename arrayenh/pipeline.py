@@ -368,7 +368,8 @@ class Session:
             if self.spatial.active:
                 parts.append(self.spatial.shadow(shadow, k, segment, last))
             else:
-                parts.append(segment[self.reference])
+                out = segment[list(self.outputs)]
+                parts.append(out if len(out) > 1 else out[0])
         return np.concatenate(parts, axis=-1)[..., : self.n_samples]
 
     def _segments(self, samples: Iterable[np.ndarray]) -> Iterator[tuple[np.ndarray, bool]]:

@@ -289,6 +289,34 @@ def test_more_loading_is_more_robust_and_ends_as_delay_and_sum(steering, noise_c
     assert_allclose(norms[-1], 0.25, rtol=1e-4)
 
 
+# ---- MPDR: the recording as it is --------------------------------------------------------
+
+
+@pytest.mark.parametrize("power", [1e-2, 1.0, 1e3])
+def test_mpdr_of_exact_steering_is_mvdr(steering, noise_cov, power):
+    """Φₓ = Φₙ + σ² a aᴴ: what is added lies in the look direction, which is kept (Woodbury).
+
+    Rounding grows with the condition of Φₓ, below 1e4·1e3: 1e-15·1e7.
+    """
+    w = beamformers.mpdr(steering, noise_cov + outer(steering, power), 0.0)
+    assert_allclose(w, beamformers.mvdr(steering, noise_cov, 0.0), atol=1e-8)
+
+
+def test_mpdr_cancels_a_talker_beside_its_direction_the_less_the_more_it_is_loaded():
+    """Sensor noise 1 and a talker of power P: by the matrix inversion lemma, with c = aᴴb and
+    p = P / (1 + δ (1 + P)), he is kept to c / (M (1 + pM) - p|c|²) (Cox 1973)."""
+    a, towards = (plane_wave(LINE, np.deg2rad(deg), FREQS) for deg in (60, 70))
+    c = np.sum(a.conj() * towards, axis=1)
+    kept = []
+    for loading in (1e-6, beamformers.MPDR_LOADING):
+        w = beamformers.mpdr(towards, outer(a, 100.0) + np.eye(4), loading)
+        p = 100 / (1 + 101 * loading)
+        assert_allclose(response(w, a), c.conj() / (4 * (1 + 4 * p) - p * np.abs(c) ** 2), rtol=1e-9)
+        kept.append(level_db(response(w, a)))
+    assert kept[1] > kept[0] + 3
+    assert_allclose(w, beamformers.mpdr(towards, outer(a, 100.0) + np.eye(4)), rtol=1e-12)
+
+
 # ---- MVDR without steering ---------------------------------------------------------------
 
 
@@ -387,3 +415,15 @@ def test_covariances_that_do_not_fit_are_refused(steering, noise_cov):
     for reference in (4, -1):
         with pytest.raises(ShapeError, match=f"reference must be 0 to 3; got {reference}"):
             beamformers.souden_mvdr(noise_cov, noise_cov, reference)
+
+
+def test_loading_for_positions_is_what_errors_make_of_steering():
+    """The mean of a aᴴ over misplaced microphones is the loaded aᴴa, scaled."""
+    rng, freqs, sigma = np.random.default_rng(3), np.array([500.0, 2000.0, 6000.0]), 0.004
+    k = 2 * np.pi * freqs / 343.0
+    phase = np.exp(1j * k[:, None] * rng.normal(0, sigma, (200_000, 1, 2)))  # (N, F, 2)
+    mean = np.mean(phase[:, :, 0] * phase[:, :, 1].conj(), axis=0)
+    found = beamformers.position_loading(freqs, sigma)
+    assert_allclose(1 / np.abs(mean) - 1, found, rtol=0.05, atol=2e-3)
+    assert beamformers.position_loading(np.array([0.0]), 0.01) == 0
+    assert beamformers.position_loading(np.array([8000.0]), 1.0) == 1

@@ -2,8 +2,13 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from arrayenh.errors import NumericalError, ShapeError
-from arrayenh.spatial.covariance import spatial_covariance, speech_noise_covariances
+from arrayenh.errors import ConfigError, NumericalError, ShapeError
+from arrayenh.spatial.covariance import (
+    RecursiveCovariance,
+    blocked_covariance,
+    spatial_covariance,
+    speech_noise_covariances,
+)
 from tests.reference import covariance as slow
 from tests.signals import complex_normal
 
@@ -146,3 +151,55 @@ def test_shapes_that_do_not_fit_are_refused_with_both():
         speech_noise_covariances(spec, np.ones((5, 10)), np.ones((10, 5)))
     with pytest.raises(ShapeError, match=r"\(F, M, T\); got \(5, 2\)"):
         spatial_covariance(spec[:, :, 0])
+
+
+def test_blocks_are_the_covariances_of_their_frames():
+    rng = np.random.default_rng(0)
+    spec, mask = spectrum(rng, 3, 4, 23), rng.uniform(0, 1, (3, 23)).astype(np.float32)
+    mask[1, 10:20] = 0
+    found = blocked_covariance(spec, 10, mask)
+    assert len(found) == 3
+    for b, part in enumerate((slice(0, 10), slice(10, 20), slice(20, 23))):
+        heard = np.flatnonzero(mask[:, part].any(axis=1))
+        wanted = slow.spatial_covariance(spec[heard][:, :, part], mask[heard][:, part])
+        assert_close_to(found[b][heard], wanted)
+    assert not found[1, 1].any()
+    assert_array_equal(blocked_covariance(spec, 100, mask)[0], spatial_covariance(spec, mask))
+    with pytest.raises(ConfigError, match="n_frames must be at least 1"):
+        blocked_covariance(spec, 0)
+
+
+def test_a_recursive_covariance_follows_its_recursion():
+    rng = np.random.default_rng(1)
+    spec, mask = spectrum(rng, 3, 2, 40), rng.uniform(0, 1, (3, 40)).astype(np.float32)
+    recursion = RecursiveCovariance(3, 2, hop_seconds=0.01, memory_seconds=0.05)
+    beta = 1 - np.exp(-0.2)
+    total, mass = np.zeros((3, 2, 2), complex), np.zeros(3)
+    for t in range(40):
+        x, rate = spec[:, :, t].astype(complex), beta * mask[:, t].astype(float)
+        total = (1 - rate)[:, None, None] * total
+        total += rate[:, None, None] * x[:, :, None] * x[:, None].conj()
+        mass = (1 - rate) * mass + rate
+    whole = recursion.update(spec, mask)
+    assert_allclose(whole, total / mass[:, None, None], rtol=0, atol=5 * EPS * np.abs(whole).max())
+    assert_allclose(recursion.mass, mass, rtol=1e-12)
+    recursion.reset()
+    for part in np.split(np.arange(40), [1, 1, 17]):
+        pieces = recursion.update(spec[:, :, part], mask[:, part])
+    assert_allclose(pieces, whole, rtol=0, atol=5 * EPS * np.abs(whole).max())
+
+
+def test_a_bin_that_is_masked_out_keeps_what_it_knows():
+    rng = np.random.default_rng(2)
+    recursion = RecursiveCovariance(2, 3, 0.01, 0.1)
+    assert not recursion.cov.any()
+    before = recursion.update(spectrum(rng, 2, 3, 50))
+    mask = np.ones((2, 500), np.float32)
+    mask[0] = 0
+    after = recursion.update(10 * spectrum(rng, 2, 3, 500), mask)
+    assert_array_equal(after[0], before[0])
+    assert np.trace(after[1]).real > 10 * np.trace(before[1]).real
+    with pytest.raises(ConfigError, match="must be positive"):
+        RecursiveCovariance(2, 3, 0.01, 0)
+    with pytest.raises(ShapeError, match=r"spec must have shape \(2, 3, 't'\)"):
+        recursion.update(spectrum(rng, 2, 4, 5))

@@ -66,6 +66,7 @@ EVERYTHING = EnhanceConfig(
     n_fft=1024,
     hop=256,
     loading=1e-6,
+    position_error_mm=2.5,
     least_gain_db=-7.5,
 )
 LIVE = EnhanceConfig(beamformer="gsc", head=True, online=True)

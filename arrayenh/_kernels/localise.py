@@ -1,10 +1,11 @@
 """Loops of arrayenh.spatial.localise.  Called by that module only; nothing is checked.
 
-One thread: most calls take less than what it costs to wake a second one.
+One thread: most calls take less than what it costs to wake a second one. Long recordings have
+a loop of their own, the same on several.
 """
 
 import numpy as np
-from numba import njit
+from numba import njit, prange
 
 SUM = {"reassoc", "contract", "nsz"}  # lets a sum be vectorised; NaN stays NaN
 CHUNK = 128  # frames summed in single precision, before they are added in double
@@ -37,25 +38,38 @@ def inner_product(re_a, im_a, re_b, im_b):
 
 
 @njit(cache=True, fastmath=SUM)
+def cross_spectra_of_bin(spec, weight, least, first, second, baseline, out):
+    """out[baseline[p]] += Σ_t weight[t] x_first[p] x_second[p]*, of phases."""
+    n_mics, n_frames = spec.shape
+    re = np.empty((n_mics, n_frames), np.float32)
+    im, re_w, im_w = np.empty_like(re), np.empty_like(re), np.empty_like(re)
+    w = weight.astype(np.float32)
+    for m in range(n_mics):
+        phases(spec[m], least, re[m], im[m])
+        for t in range(n_frames):
+            re_w[m, t] = re[m, t] * w[t]
+            im_w[m, t] = im[m, t] * w[t]
+    for p in range(first.size):
+        i, j = first[p], second[p]
+        for start in range(0, n_frames, CHUNK):
+            part = slice(start, min(start + CHUNK, n_frames))
+            out[baseline[p]] += inner_product(
+                re_w[i, part], im_w[i, part], re[j, part], im[j, part]
+            )
+
+
+@njit(cache=True)
 def phase_cross_spectra(spec, weight, least, first, second, baseline, out):
-    """out[f, baseline[p]] += Σ_t weight[f, t] x_first[p] x_second[p]*, of phases."""
-    n_freqs, n_mics, n_frames = spec.shape
-    for f in range(n_freqs):
-        re = np.empty((n_mics, n_frames), np.float32)
-        im, re_w, im_w = np.empty_like(re), np.empty_like(re), np.empty_like(re)
-        w = weight[f].astype(np.float32)
-        for m in range(n_mics):
-            phases(spec[f, m], least, re[m], im[m])
-            for t in range(n_frames):
-                re_w[m, t] = re[m, t] * w[t]
-                im_w[m, t] = im[m, t] * w[t]
-        for p in range(first.size):
-            i, j = first[p], second[p]
-            for start in range(0, n_frames, CHUNK):
-                part = slice(start, min(start + CHUNK, n_frames))
-                out[f, baseline[p]] += inner_product(
-                    re_w[i, part], im_w[i, part], re[j, part], im[j, part]
-                )
+    """`cross_spectra_of_bin` of every bin, (F, M, T) -> (F, B)."""
+    for f in range(len(spec)):
+        cross_spectra_of_bin(spec[f], weight[f], least, first, second, baseline, out[f])
+
+
+@njit(cache=True, parallel=True)
+def phase_cross_spectra_of_long(spec, weight, least, first, second, baseline, out):
+    """The same on several threads."""
+    for f in prange(len(spec)):
+        cross_spectra_of_bin(spec[f], weight[f], least, first, second, baseline, out[f])
 
 
 @njit(cache=True, fastmath=SUM)

@@ -22,7 +22,8 @@ def wind_noise(
 
         |Γ(f)| = exp(-α 2π f d / U)
 
-    The spectrum falls with f^-2 above a corner that grows with the wind; gusts turn it up
+    Amplitudes fall with f^-2, 12 dB an octave, above a corner that grows with the wind (measured
+    wind: 14 dB an octave, Nelke & Vary 2014); gusts turn it up
     and down, all microphones together.
 
     Parameters

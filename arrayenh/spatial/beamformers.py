@@ -8,6 +8,7 @@ import numpy as np
 
 from arrayenh._kernels import beamformers as kernels
 from arrayenh.errors import ConfigError, NumericalError, ShapeError
+from arrayenh.spatial.steering import SPEED_OF_SOUND
 
 LOADING = 1e-6  # relative; enough against rounding, too little to cost null depth
 MPDR_LOADING = 1e-1  # relative; an error of steering must not cancel the talker
@@ -167,6 +168,39 @@ def mpdr(
         As of `mvdr`.
     """
     return mvdr(steering, noisy_cov, loading)
+
+
+def position_loading(
+    freqs: np.ndarray, position_error: float, speed_of_sound: float = SPEED_OF_SOUND
+) -> np.ndarray:
+    """Diagonal loading that microphones call for which are not quite where they should be.
+
+        δ(f) = exp((2πfσ/c)²) - 1
+
+    With errors of standard deviation σ along the wave, independent and normal, the mean of
+    a aᴴ is exp(-(2πfσ/c)²) a aᴴ and white noise for the rest: the same as loading by δ.
+
+    Parameters
+    ----------
+    freqs : float ndarray, shape (F,)
+        Hz.
+    position_error : float
+        σ, metres.
+    speed_of_sound : float
+        m/s.
+
+    Returns
+    -------
+    loading : float64 ndarray, shape (F,)
+        Relative, 1 at most.
+
+    References
+    ----------
+    E. N. Gilbert and S. P. Morgan, "Optimum design of directive antenna arrays subject to
+    random variations", Bell Syst. Tech. J. 34, 1955.
+    """
+    phase = 2 * np.pi * np.asarray(freqs, np.float64) * position_error / speed_of_sound
+    return np.minimum(np.expm1(np.minimum(phase**2, 1.0)), 1.0)
 
 
 def superdirective(

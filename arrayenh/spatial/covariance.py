@@ -3,7 +3,7 @@
 import numpy as np
 
 from arrayenh._kernels import covariance as kernels
-from arrayenh.errors import NumericalError, ShapeError
+from arrayenh.errors import ConfigError, NumericalError, ShapeError
 
 
 def spatial_covariance(spec: np.ndarray, mask: np.ndarray | None = None) -> np.ndarray:
@@ -69,13 +69,144 @@ def speech_noise_covariances(
     return speech_cov / speech_weight[:, None, None], noise_cov / noise_weight[:, None, None]
 
 
-def summed(spec: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """Σ_t of a mask that fits `spec` and is empty in no bin, float64, shape (F,)."""
+def blocked_covariance(
+    spec: np.ndarray, n_frames: int, mask: np.ndarray | None = None
+) -> np.ndarray:
+    """`spatial_covariance` of consecutive blocks: how the statistics change with time.
+
+    Parameters
+    ----------
+    spec : complex ndarray, shape (F, M, T)
+    n_frames : int
+        Frames of a block; the last one has what is left.
+    mask : float ndarray, shape (F, T), optional
+
+    Returns
+    -------
+    cov : complex128 ndarray, shape (B, F, M, M)
+        B = ⌈T / n_frames⌉. Zero where a block's mask is.
+
+    Raises
+    ------
+    ShapeError
+        If the shapes do not fit.
+    ConfigError
+        If `n_frames` is below 1.
+    """
+    if spec.ndim != 3:
+        raise ShapeError(f"spec must have shape (F, M, T); got {spec.shape}")
+    if n_frames < 1:
+        raise ConfigError(f"n_frames must be at least 1; got {n_frames}")
+    n_freqs, n_mics, n_all = spec.shape
+    if mask is None:
+        mask = np.ones((n_freqs, n_all), np.float32)
+    check_mask(spec, mask)
+    starts = range(0, n_all, n_frames)
+    cov = np.empty((len(starts), n_freqs, n_mics, n_mics), np.complex128)
+    for b, start in enumerate(starts):
+        part = slice(start, start + n_frames)
+        weight = mask[:, part].sum(axis=1, dtype=np.float64)
+        kernels.weighted_outer_sum(
+            np.ascontiguousarray(spec[:, :, part]), np.ascontiguousarray(mask[:, part]), cov[b]
+        )
+        cov[b] /= np.where(weight > 0, weight, 1)[:, None, None]
+    return cov
+
+
+class RecursiveCovariance:
+    """A covariance that forgets, at the rate at which it learns.
+
+        Φ <- (1 - βγ) Φ + βγ x xᴴ,   β = 1 - exp(-hop / memory)
+
+    A bin that is masked out (γ = 0) keeps what it knows. Frames may come one by one or many
+    at once.
+
+    Parameters
+    ----------
+    n_freqs, n_mics : int
+    hop_seconds : float
+        Time from frame to frame, s.
+    memory_seconds : float
+        Time constant, s.
+
+    Attributes
+    ----------
+    mass : float64 ndarray, shape (F,)
+        What has been learnt of 1: 1 - Π (1 - βγ).
+
+    Raises
+    ------
+    ConfigError
+        If a number is not positive.
+    """
+
+    def __init__(
+        self, n_freqs: int, n_mics: int, hop_seconds: float, memory_seconds: float
+    ) -> None:
+        if min(n_freqs, n_mics) < 1 or not (hop_seconds > 0 and memory_seconds > 0):
+            raise ConfigError("n_freqs, n_mics, hop_seconds and memory_seconds must be positive")
+        self._shape = n_freqs, n_mics
+        self.rate = float(1 - np.exp(-hop_seconds / memory_seconds))
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything."""
+        n_freqs, n_mics = self._shape
+        self._sum = np.zeros((n_freqs, n_mics, n_mics), np.complex128)
+        self.mass = np.zeros(n_freqs)
+
+    @property
+    def cov(self) -> np.ndarray:
+        """Φ over what has been learnt, complex128, (F, M, M); zero where nothing has."""
+        return self._sum / np.where(self.mass > 0, self.mass, 1)[:, None, None]
+
+    def update(self, spec: np.ndarray, mask: np.ndarray | None = None) -> np.ndarray:
+        """Learn from the next frames.
+
+        Parameters
+        ----------
+        spec : complex ndarray, shape (F, M, t)
+        mask : float ndarray, shape (F, t), optional
+            γ, in [0, 1].
+
+        Returns
+        -------
+        cov : complex128 ndarray, shape (F, M, M)
+            After the last of them.
+
+        Raises
+        ------
+        ShapeError
+            If the shapes do not fit.
+        """
+        if spec.ndim != 3 or spec.shape[:2] != self._shape:
+            raise ShapeError(f"spec must have shape {(*self._shape, 't')}; got {spec.shape}")
+        if mask is None:
+            mask = np.ones((len(spec), spec.shape[2]), np.float32)
+        check_mask(spec, mask)
+        learnt = self.rate * mask.astype(np.float64)
+        kept = np.cumprod((1 - learnt)[:, ::-1], axis=1)[:, ::-1]  # by frame t and all after it
+        later = np.concatenate([kept[:, 1:], np.ones((len(spec), 1))], axis=1)[:, : spec.shape[2]]
+        left = kept[:, 0] if spec.shape[2] else np.ones(len(spec))
+        added = np.empty_like(self._sum)
+        kernels.weighted_outer_sum(spec, learnt * later, added)
+        self._sum = left[:, None, None] * self._sum + added
+        self.mass = left * self.mass + (1 - left)
+        return self.cov
+
+
+def check_mask(spec: np.ndarray, mask: np.ndarray) -> None:
+    """Refuse a mask that has not the F and T of `spec`."""
     if mask.shape != (spec.shape[0], spec.shape[2]):
         raise ShapeError(
             f"mask must have shape (F, T) = {(spec.shape[0], spec.shape[2])} to match spec; "
             f"got {mask.shape}"
         )
+
+
+def summed(spec: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Σ_t of a mask that fits `spec` and is empty in no bin, float64, shape (F,)."""
+    check_mask(spec, mask)
     weight = mask.sum(axis=-1, dtype=np.float64)
     if not (weight > 0).all():  # written so that NaN is refused too
         raise NumericalError(f"mask is zero in every frame of bin {np.argmin(weight > 0)}")

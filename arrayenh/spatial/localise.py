@@ -9,6 +9,7 @@ from arrayenh.errors import ShapeError
 from arrayenh.spatial.steering import SPEED_OF_SOUND, direction
 
 GRID_DEG = 1.0
+LONG = 1 << 20  # numbers of a spectrum that are worth more than one thread
 LEAST_MAGNITUDE = 1e-30  # what is smaller has hardly a phase
 LEAST_WEIGHT = np.float32(1e-6)  # a mask may be empty: then every frame counts the same
 BAND_HZ = (
@@ -149,9 +150,10 @@ def cross_spectra(spec: np.ndarray, weight: np.ndarray, pairs: Pairs) -> np.ndar
     cross : complex128 ndarray, shape (F, B)
     """
     cross = np.zeros((len(spec), len(pairs.vectors)), np.complex128)
-    kernels.phase_cross_spectra(
-        spec, weight, LEAST_MAGNITUDE, pairs.first, pairs.second, pairs.baseline, cross
+    gather = (
+        kernels.phase_cross_spectra_of_long if spec.size >= LONG else kernels.phase_cross_spectra
     )
+    gather(spec, weight, LEAST_MAGNITUDE, pairs.first, pairs.second, pairs.baseline, cross)
     return cross
 
 

@@ -20,6 +20,7 @@ from arrayenh.stft import Analysis, Stft, Synthesis
 
 STEERED_LOADING = 1e-2  # relative: geometry and direction never are exact
 WPE_MEMORY_SECONDS = 5.0  # of its online form
+MOST_FRAMES = 16  # that a beamformer sees, of mcwf
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,8 +77,7 @@ class SegmentFilter:
         if old is not None and n:
             before = filtered(old, np.ascontiguousarray(spec[:, :, :n]), past)
             beamformed[:, :, :n] = faded(before, beamformed[:, :, :n])
-        if filters.delays[-1]:
-            self._past["beamformer"] = joined(past, spec, filters.delays[-1])
+        self._past["beamformer"] = joined(past, spec, MOST_FRAMES)
         return beamformed
 
     def passed(self, filters: SegmentFilters) -> None:
@@ -198,8 +198,7 @@ class SpatialStage:
         self._crossfade_frames = round(config.crossfade_seconds * sample_rate / stft.hop)
         self._stft = stft
         self._filter = self.new_filter()
-        usual = STEERED_LOADING if config.doa is not None else beamformers.LOADING
-        self._loading = usual if config.loading is None else config.loading
+        self._loading = self._usual_loading() if config.loading is None else config.loading
         self._azimuths_deg: list[float] = []
         self._n_passed = self._n_bins = 0
         self._noise_cov = None if noise is None else noise_covariance(stft, noise)
@@ -217,13 +216,20 @@ class SpatialStage:
     @property
     def ears(self) -> tuple[int, int] | None:
         """Microphones of the two ears, for a binaural beamformer."""
-        if self._beamformer != "binaural-mwf":
+        if self.config.beamformer != "binaural-mwf" or self.place.n_mics == 1:
             return None
         if self.config.ears is not None:
             left, right = (int(ear) for ear in numbers("ears", self.config.ears))
             return self.place.channels.index(left), self.place.channels.index(right)
         assert self.place.array is not None  # Session refuses two ears that nobody named
         return ears(self.place.array.positions)
+
+    def _usual_loading(self) -> float | np.ndarray:
+        """Relative loading of the noise covariance: statistics are exact, geometry never is."""
+        if self.config.doa is None:
+            return beamformers.LOADING
+        error = self.config.position_error_mm / 1000
+        return STEERED_LOADING + beamformers.position_loading(self._freqs, error)
 
     def new_filter(self) -> SegmentFilter:
         """A filter of the same form, to apply `filters` to other signals (shadow filtering)."""
@@ -285,7 +291,11 @@ class SpatialStage:
                 lines.append("no beamformer: the direction (doa) is not used")
         elif self._aside:
             lines.append(f"{self._aside}: the spatial stages step aside")
-        elif self.place.array and config.beamformer == "mvdr" and not steering:
+        elif (
+            self.place.array
+            and config.beamformer == "mvdr"
+            and not (steering or config.postfilter == "mccowan")
+        ):
             lines.append("the array's geometry is not used: masks steer; a direction (doa) would")
         lines += self._look.summary()
         if self._n_passed:
@@ -334,7 +344,8 @@ class SpatialStage:
         speech_cov, noise_cov = statistics.covariances(spec, mask, there)
         if self._noise_cov is not None:
             noise_cov = self._noise_cov[there]
-        loading = statistics.adaptive_loading(speech_cov, noise_cov, self._loading)
+        usual = np.broadcast_to(self._loading, len(there))[there]
+        loading = statistics.adaptive_loading(speech_cov, noise_cov, usual)
         look = self._look
         return Heard(
             spec if there.all() else np.ascontiguousarray(spec[there]),
@@ -351,8 +362,9 @@ class SpatialStage:
         )
 
     def _mask(self, spec: np.ndarray, there: np.ndarray) -> np.ndarray:
-        loading = beamformers.LOADING if self.config.doa is not None else self._loading
-        reference = self.place.reference
+        loading, reference = beamformers.LOADING, self.place.reference
+        if self.config.doa is None and self.config.loading is not None:
+            loading = self.config.loading
         return self._masks.estimate(
             spec,
             lambda mask: beamformers.apply(

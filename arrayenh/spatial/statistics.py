@@ -83,7 +83,9 @@ def steered_mvdr(
     return weights, int(np.sum(~there))
 
 
-def adaptive_loading(speech_cov: np.ndarray, noise_cov: np.ndarray, loading: float) -> np.ndarray:
+def adaptive_loading(
+    speech_cov: np.ndarray, noise_cov: np.ndarray, loading: float | np.ndarray
+) -> np.ndarray:
     """Loading that grows where there is hardly any noise: δ (1 + (ξ/10)⁴), at most 1.
 
     There "noise" is the talker leaking through the mask, and a beamformer that minimises

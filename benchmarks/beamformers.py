@@ -1,0 +1,256 @@
+"""Every beamformer on the standard scenes, with oracle, cACGMM and SPP statistics.
+
+    python -m benchmarks.beamformers --data ROOT [--split valid] [-n 32] [--seed 0] [--jobs 2]
+
+Scores are against the early target, at the beamformer's output, without a post-filter; SNR is
+by shadow filtering. The oracle statistics come from the ideal ratio mask of the early speech.
+The second table computes some of them a second time in plain NumPy, from the formula alone,
+and gives the largest difference of any scene.
+"""
+
+import argparse
+from collections.abc import Callable, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+
+from arrayenh.config import FIXED, EnhanceConfig
+from arrayenh.evaluation.metrics import scores, shadow_snr
+from arrayenh.geometry import load_array
+from arrayenh.scenes.render import Rendered
+from arrayenh.spatial import beamformers, statistics, wiener
+from arrayenh.spatial.coherence import diffuse_coherence
+from arrayenh.spatial.dereverb import wpe
+from arrayenh.spatial.estimate import ESTIMATORS, Filters, Heard
+from arrayenh.spatial.filter_and_sum import beam_of_width
+from arrayenh.spatial.masks import mask_source
+from arrayenh.spatial.multiframe import multi_frame_least_squares
+from arrayenh.spatial.stage import STEERED_LOADING, filtered, scattered
+from arrayenh.spatial.steering import plane_wave
+from arrayenh.stft import Stft
+from benchmarks import plain
+from benchmarks.quality import arguments, ratio_mask
+from benchmarks.standard_scenes import Material, draw_standard, with_material
+
+STFT = Stft(2048, 512, "hann")
+NAMES = ("si_sdr", "pesq_wb", "stoi")
+BLIND = ("mvdr", "gsc", "mpdr", "mwf", "rank1-mwf", "gev", "mcwf", "wpd")
+WITH_DIRECTION = ("das", "filter-and-sum", "superdirective", "mpdr", "lcmv", "mvdr", "gsc", "wpd")
+NOISY = "noisy reference microphone"
+Row = dict[str, float]
+
+
+class Scene:
+    """Spectra of one scene, and what a beamformer may know of it."""
+
+    def __init__(self, rendered: Rendered, array: str, azimuth_deg: float) -> None:
+        self.rate = rendered.sample_rate
+        self.mixture, self.early = rendered.mixture, rendered.early_image
+        self.rest = self.mixture - self.early
+        self.spec, self.speech, self.noise = map(
+            STFT.analyse, (self.mixture, self.early, self.rest)
+        )
+        self.there = statistics.sounding(self.spec)
+        self.freqs = STFT.freqs(self.rate)
+        self.positions = load_array(array).positions
+        self.azimuth = float(np.deg2rad(azimuth_deg))
+        self.steering = plane_wave(self.positions, self.azimuth, self.freqs)
+        self.n_samples = self.mixture.shape[1]
+
+    def masks(self) -> dict[str, np.ndarray]:
+        """Speech masks by their source."""
+        hop = STFT.hop / self.rate
+        found = {"oracle": ratio_mask(self.speech, self.noise).mean(axis=1)}
+        for name in ("cacgmm", "spp"):
+            found[name] = mask_source(name, STFT.n_freqs, hop).estimate(self.spec, self.first)
+        return found
+
+    def first(self, mask: np.ndarray) -> np.ndarray:
+        """What the masks are refined behind."""
+        weights, _ = statistics.blind_mvdr(self.spec, mask, 0, beamformers.LOADING, self.there)
+        return beamformers.apply(weights, self.spec)
+
+    def heard(self, mask: np.ndarray, steered: bool) -> Heard:
+        """Statistics of a mask, as the chain makes them."""
+        there = self.there
+        covs = statistics.covariances(self.spec, mask, there)
+        loading = STEERED_LOADING if steered else beamformers.LOADING
+        return Heard(
+            np.ascontiguousarray(self.spec[there]),
+            mask[there],
+            *covs,
+            statistics.adaptive_loading(*covs, loading),
+            0,
+            self.steering[there] if steered else None,
+            None,
+            diffuse_coherence(self.positions, self.freqs[there]),
+            beam_of_width(self.positions, self.azimuth, self.freqs[there]) if steered else None,
+        )
+
+    def score(self, filters: Filters) -> Row:
+        """Scores of filters."""
+        out, speech, noise = (
+            STFT.synthesise(filtered(filters, part, None)[:, 0], self.n_samples)
+            for part in (self.spec, self.speech, self.noise)
+        )
+        return self.scored(out) | {"snr": shadow_snr(speech, noise)}
+
+    def scored(self, samples: np.ndarray) -> Row:
+        """Scores of a signal."""
+        found = scores(self.early[0], samples, self.rate, NAMES)
+        return {name: score.value for name, score in found.items()}
+
+
+def systems(scene: Scene) -> dict[str, Row]:
+    """Scores of every beamformer with every source of statistics."""
+    noisy = scene.scored(scene.mixture[0])
+    table = {NOISY: noisy | {"snr": shadow_snr(scene.early[0], scene.rest[0])}}
+    masks = scene.masks()
+
+    def row(name: str, mask: np.ndarray, steered: bool) -> Row:
+        found = ESTIMATORS[name](scene.heard(mask, steered), EnhanceConfig(masks="spp"))
+        return scene.score(scattered(found, scene.there, (0,)))
+
+    for name in WITH_DIRECTION:
+        kinds = {"geometry": masks["spp"]} if name in (*FIXED, "mpdr") else masks
+        for kind, mask in kinds.items():
+            table[f"{name}, true direction | {kind}"] = row(name, mask, True)
+    for name in BLIND:
+        for kind, mask in masks.items():
+            table[f"{name} | {kind}"] = row(name, mask, False)
+    early = STFT.synthesise(wpe(scene.spec)[:, 0], scene.n_samples)
+    table["WPE, no beamformer | itself"] = scene.scored(early) | {"snr": np.nan}
+    for n_frames in (1, 4):
+        weights = multi_frame_least_squares(scene.spec, scene.speech[:, 0], range(n_frames))
+        filters = Filters(weights[..., None], tuple(range(n_frames)))
+        table[f"MCWF to the true early speech, {n_frames} frames | target"] = scene.score(filters)
+    return table
+
+
+def differences(scene: Scene) -> Row:
+    """SI-SDR of oracle beamformers, library against plain NumPy, dB apart."""
+    mask = scene.masks()["oracle"].astype(np.float64)
+    spec = scene.spec.astype(np.complex128)
+    speech, noise = plain.covariance(spec, mask**2), plain.covariance(spec, (1 - mask) ** 2)
+    ours = statistics.covariances(scene.spec, mask.astype(np.float32), np.ones(len(mask), bool))
+    jobs: dict[str, tuple[np.ndarray, np.ndarray]] = {
+        "Souden MVDR": (beamformers.souden_mvdr(*ours), plain.souden(speech, noise)),
+        "SDW-MWF": (wiener.mwf(*ours), plain.mwf(speech, noise)),
+        "rank-1 MWF": (wiener.rank_one_mwf(*ours), plain.rank_one_mwf(speech, noise)),
+        "GEV with BAN": (wiener.gev(*ours), plain.gev(speech, noise)),
+        "MVDR, RTF by whitening": (
+            beamformers.mvdr(wiener_rtf(*ours), ours[1]),
+            plain.mvdr(plain.rtf_by_whitening(speech, noise), noise),
+        ),
+    }
+    found = {}
+    for name, pair in jobs.items():
+        outputs = [np.einsum("fm,fmt->ft", weights.conj(), spec) for weights in pair]
+        found[name] = apart(scene, outputs)
+    for n_frames in (1, 4):
+        target = scene.speech[:, 0]
+        weights = multi_frame_least_squares(scene.spec, target, range(n_frames))
+        filters = Filters(weights[..., None], tuple(range(n_frames)))
+        outputs = [
+            filtered(filters, scene.spec, None)[:, 0],
+            plain.multi_frame(spec, target.astype(np.complex128), n_frames),
+        ]
+        found[f"MCWF, {n_frames} frames"] = apart(scene, outputs)
+    return found
+
+
+def wiener_rtf(speech: np.ndarray, noise: np.ndarray) -> np.ndarray:
+    """The library's relative transfer function."""
+    from arrayenh.spatial.transfer_functions import rtf_by_whitening
+
+    return rtf_by_whitening(speech, noise)
+
+
+def apart(scene: Scene, outputs: list[np.ndarray]) -> float:
+    """Difference of two outputs' SI-SDR, dB."""
+    samples = [STFT.synthesise(out.astype(np.complex64), scene.n_samples) for out in outputs]
+    first, second = (
+        scores(scene.early[0], signal, scene.rate, ("si_sdr",))["si_sdr"].value
+        for signal in samples
+    )
+    return abs(first - second)
+
+
+def score_scene(index: int, seed: int, material: Material) -> tuple[dict[str, Row], Row]:
+    """Draw one scene and score everything on it."""
+    drawn = draw_standard(index, seed, material)
+    meta = drawn.meta
+    scene = Scene(drawn.rendered, str(meta["array"]), float(meta["target_azimuth_deg"]))  # type: ignore[arg-type]
+    return systems(scene), differences(scene)
+
+
+def measure(
+    data: Path, split: str, n: int, seed: int, jobs: int
+) -> list[tuple[dict[str, Row], Row]]:
+    """Everything on every scene."""
+
+    def work(material: Material) -> list[tuple[dict[str, Row], Row]]:
+        score: Callable[[int], tuple[dict[str, Row], Row]] = partial(
+            score_scene, seed=seed, material=material
+        )
+        with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
+            return list(pool.map(score, range(n)))
+
+    return with_material(data, split, work)
+
+
+def table(found: list[tuple[dict[str, Row], Row]]) -> str:
+    """Means over the scenes as Markdown."""
+    lines = [
+        "| beamformer | statistics | SNR | SI-SDR | PESQ-wb | STOI |",
+        "|---|---|---:|---:|---:|---:|",
+    ]
+    for name in found[0][0]:
+        means: Mapping[str, float] = {
+            key: float(np.mean([rows[name][key] for rows, _ in found])) for key in ("snr", *NAMES)
+        }
+        system, _, kind = name.partition(" | ")
+        snr = "n/a" if np.isnan(means["snr"]) else f"{means['snr']:.2f}"
+        lines.append(
+            f"| {system} | {kind} | {snr} | {means['si_sdr']:.2f} | {means['pesq_wb']:.3f} | "
+            f"{means['stoi']:.3f} |"
+        )
+    return "\n".join(lines)
+
+
+def differences_table(found: list[tuple[dict[str, Row], Row]]) -> str:
+    """The largest differences to plain NumPy as Markdown."""
+    lines = ["| oracle beamformer | largest difference of SI-SDR, dB |", "|---|---:|"]
+    for name in found[0][1]:
+        lines.append(f"| {name} | {max(row[name] for _, row in found):.4f} |")
+    return "\n".join(lines)
+
+
+def report(found: list[tuple[dict[str, Row], Row]], title: str) -> str:
+    """Both tables."""
+    return "\n\n".join(
+        [
+            f"{title}, against the early target, no post-filter:",
+            table(found),
+            "The library against plain NumPy, the same formulas and oracle masks:",
+            differences_table(found),
+        ]
+    )
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    arguments(parser)
+    args = parser.parse_args()
+    if args.data is None:
+        parser.error("give the folder of the data: --data, or $ARRAYENH_DATA")
+    found = measure(Path(args.data), args.split, args.n, args.seed, args.jobs)
+    print(report(found, f"{args.n} standard scenes, split {args.split}, seed {args.seed}"))
+
+
+if __name__ == "__main__":
+    main()

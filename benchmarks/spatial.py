@@ -1,0 +1,381 @@
+"""Speed of the spatial kernels beside what people use: pyroomacoustics, nara_wpe, NumPy.
+
+    python -m benchmarks.spatial [--seconds 30] [--repeats 5] [--threads 1]
+
+Four microphones of `circular4-35mm`, STFT 2048/512 at 16 kHz, one thread. Each pair does the
+same job on the same spectrum: the outputs are compared first, and a row whose outputs differ
+by more than its bound is an error. Medians, taking turns. With `--threads 2` only the
+library's own times are printed.
+"""
+
+import os
+import sys
+
+THREADS = sys.argv[sys.argv.index("--threads") + 1] if "--threads" in sys.argv else "1"
+for name in ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ[name] = THREADS  # before NumPy and numba are imported
+
+import argparse
+import subprocess
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from arrayenh.geometry import load_array
+from arrayenh.spatial import beamformers, dereverb, mixture, multiframe, separate
+from arrayenh.spatial.convolutional import lagged_filter
+from arrayenh.spatial.covariance import speech_noise_covariances
+from arrayenh.spatial.localise import in_band, srp_phat
+from arrayenh.spatial.online import OnlineGsc, OnlineMvdr
+from arrayenh.spatial.sidelobe import blocking_matrix
+from arrayenh.spatial.steering import delays, plane_wave
+from arrayenh.spatial.subspace import music
+from arrayenh.stft import Stft
+from benchmarks import plain
+from benchmarks.speed import interleaved
+
+RATE, ARRAY = 16_000, "circular4-35mm"
+STFT = Stft(2048, 512, "hann")
+MEMORY = 2.0  # s, of the recursive forms
+ONLINE_FRAMES = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """One job, done by the library and by others.
+
+    `bound` is what the outputs may differ by, relative to their norm.
+    """
+
+    name: str
+    ours: Callable[[], np.ndarray]
+    others: dict[str, Callable[[], np.ndarray]]
+    bound: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Material:
+    """What is worked on: speech-like bursts from one direction in noise from all microphones."""
+
+    spec: np.ndarray
+    mask: np.ndarray
+    steering: np.ndarray
+    freqs: np.ndarray
+    positions: np.ndarray
+
+    @classmethod
+    def draw(cls, seconds: float) -> "Material":
+        """A seeded example."""
+        rng = np.random.default_rng(0)
+        positions, freqs = load_array(ARRAY).positions, STFT.freqs(RATE)
+        n_frames = STFT.n_frames(round(seconds * RATE))
+        steering = plane_wave(positions, 0.7, freqs)
+        shape = len(freqs), len(positions), n_frames
+        noise = rng.standard_normal(shape) + 1j * rng.standard_normal(shape)
+        active = np.repeat(rng.random((len(freqs), -(-n_frames // 8))) < 0.3, 8, axis=1)
+        voice = rng.standard_normal(shape[::2]) + 1j * rng.standard_normal(shape[::2])
+        voice *= 3 * active[:, :n_frames]
+        spec = (steering[:, :, None] * voice[:, None] + noise).astype(np.complex64)
+        mask = np.where(active[:, :n_frames], 0.9, 0.1).astype(np.float32)
+        return cls(spec, mask, steering, freqs, positions)
+
+
+def pairs(made: Material) -> list[Pair]:
+    """All jobs."""
+    return [
+        statistics_and_weights(made),
+        expectation(made),
+        localisation(made),
+        subspace(made),
+        prediction(made),
+        recursive_prediction(made),
+        recursive_weights(made),
+        recursive_canceller(made),
+        several_frames(made),
+        separation(made),
+    ]
+
+
+def statistics_and_weights(made: Material) -> Pair:
+    """Both covariances, Souden's weights, and the output."""
+    spec, mask = made.spec, made.mask
+    speech, noise = mask**2, (1 - mask) ** 2
+
+    def ours() -> np.ndarray:
+        covs = speech_noise_covariances(spec, speech, noise)
+        return beamformers.apply(beamformers.souden_mvdr(*covs), spec)
+
+    return Pair(
+        "covariances + MVDR + output",
+        ours,
+        {
+            "NumPy matmul": lambda: plain.mvdr_chain(spec, speech, noise),
+            "NumPy einsum": lambda: plain.mvdr_chain(spec, speech, noise, plain.covariance_einsum),
+        },
+        1e-4,
+    )
+
+
+def expectation(made: Material) -> Pair:
+    """Ten iterations of the mixture model."""
+    begin = np.stack([made.mask, 1 - made.mask], axis=1)
+    return Pair(
+        "cACGMM, 10 iterations",
+        lambda: mixture.cacgmm(made.spec, begin, 10)[0],
+        {
+            "NumPy matmul": lambda: plain.cacgmm(
+                made.spec, begin.astype(np.float64), 10, mixture.LOADING
+            )
+        },
+        1e-3,
+    )
+
+
+def localisation(made: Material) -> Pair:
+    """A map of 360 directions."""
+    import pyroomacoustics as pra
+
+    band = in_band(made.freqs)
+    azimuth = np.deg2rad(np.arange(-180, 180, 1.0))
+    theirs = pra.doa.SRP(made.positions.T, RATE, STFT.n_fft, azimuth=azimuth, dim=2)
+    spectra, bins = made.spec.transpose(1, 0, 2), np.arange(len(made.freqs))[band]
+    turns = delays(made.positions, azimuth)
+    table = np.exp(-2j * np.pi * made.freqs[band][:, None, None] * turns).astype(np.complex64)
+    n_mics, n_terms = len(made.positions), len(bins) * made.spec.shape[2]
+
+    def pyroomacoustics() -> np.ndarray:
+        theirs.locate_sources(np.ascontiguousarray(spectra), freq_bins=bins)
+        return theirs.grid.values / 2 - 1 / (n_mics - 1) / 1  # their pairs hold the diagonal
+
+    def numpy() -> np.ndarray:
+        power = plain.steered_power(made.spec[band], table)
+        return (power / n_terms - n_mics) / (n_mics * (n_mics - 1))
+
+    def ours() -> np.ndarray:
+        return srp_phat(made.spec, made.positions, made.freqs, azimuth=azimuth)[1]
+
+    return Pair(
+        "SRP-PHAT, 360 directions",
+        ours,
+        {"NumPy, table": numpy, "pyroomacoustics": pyroomacoustics},
+        1e-3,
+    )
+
+
+def subspace(made: Material) -> Pair:
+    """MUSIC over 360 directions, from the spectrum."""
+    import pyroomacoustics as pra
+
+    from arrayenh.spatial.covariance import spatial_covariance
+    from arrayenh.spatial.steering import direction
+
+    band = in_band(made.freqs)
+    azimuth = np.deg2rad(np.arange(-180, 180, 1.0))
+    theirs = pra.doa.MUSIC(made.positions.T, RATE, STFT.n_fft, azimuth=azimuth, dim=2)
+    bins = np.arange(len(made.freqs))[band]
+    directions = direction(azimuth)
+
+    def ours() -> np.ndarray:
+        cov = spatial_covariance(made.spec[band])
+        return music(cov, made.positions, made.freqs[band], directions)
+
+    def pyroomacoustics() -> np.ndarray:
+        spectra = np.ascontiguousarray(made.spec.transpose(1, 0, 2))
+        theirs.locate_sources(spectra, num_src=1, freq_bins=bins)
+        return theirs.grid.values
+
+    return Pair("MUSIC, 360 directions", ours, {"pyroomacoustics": pyroomacoustics}, np.inf)
+
+
+def prediction(made: Material) -> Pair:
+    """WPE, 5 taps, delay 2, 3 iterations."""
+    from nara_wpe.wpe import wpe_v8
+
+    wide = made.spec.astype(np.complex128)  # as its own STFT gives it
+    return Pair(
+        "WPE, 5 taps, 3 iterations",
+        lambda: dereverb.wpe(made.spec),
+        {
+            "nara_wpe, complex128": lambda: wpe_v8(wide, dereverb.TAPS, dereverb.DELAY, 3),
+            "nara_wpe, complex64": lambda: wpe_v8(made.spec, dereverb.TAPS, dereverb.DELAY, 3),
+        },
+        1e-3,
+    )
+
+
+def recursive_prediction(made: Material) -> Pair:
+    """WPE frame by frame."""
+    from nara_wpe.wpe import OnlineWPE
+
+    part = np.ascontiguousarray(made.spec[:, :, :ONLINE_FRAMES])
+    n_freqs, n_mics, _ = part.shape
+    ours = dereverb.OnlineWpe(n_freqs, n_mics, hop_seconds=0.032)
+
+    def update() -> np.ndarray:
+        ours.reset()
+        return ours.update(part)
+
+    def nara() -> np.ndarray:
+        theirs = OnlineWPE(
+            ours.taps, ours.delay - 2, ours.keep, channel=n_mics, frequency_bins=n_freqs
+        )
+        frames = part.transpose(2, 0, 1).astype(np.complex128)
+        return np.stack([theirs.step_frame(frame) for frame in frames], axis=2)
+
+    return Pair("WPE frame by frame", update, {"nara_wpe": nara}, 1e-2)
+
+
+def recursive_weights(made: Material) -> Pair:
+    """Blind MVDR frame by frame."""
+    part, mask = (np.ascontiguousarray(x[..., :ONLINE_FRAMES]) for x in (made.spec, made.mask))
+    n_freqs, n_mics, _ = part.shape
+    speech, noise = mask**2, (1 - mask) ** 2
+    ours = OnlineMvdr(n_freqs, n_mics, 0.032, np.inf, keep_level=False)
+
+    def update() -> np.ndarray:
+        ours.reset()
+        return ours.update(part, speech, noise)
+
+    return Pair(
+        "MVDR frame by frame",
+        update,
+        {"NumPy, all bins": lambda: plain.recursive_mvdr(part, speech, noise, 1.0)},
+        1e-3,
+    )
+
+
+def recursive_canceller(made: Material) -> Pair:
+    """Sidelobe canceller frame by frame."""
+    part, mask = (np.ascontiguousarray(x[..., :ONLINE_FRAMES]) for x in (made.spec, made.mask))
+    n_freqs, n_mics, _ = part.shape
+    noise = (1 - mask) ** 2
+    ours = OnlineGsc(n_freqs, n_mics, 0.032, np.inf, most_norm=1e9)
+    fixed, blocking = (
+        beamformers.delay_and_sum(made.steering),
+        blocking_matrix(made.steering),
+    )
+
+    def update() -> np.ndarray:
+        ours.reset()
+        return ours.update(part, noise, made.steering)
+
+    return Pair(
+        "GSC frame by frame",
+        update,
+        {"NumPy, all bins": lambda: plain.recursive_canceller(part, noise, fixed, blocking, 1.0)},
+        1e-3,
+    )
+
+
+def several_frames(made: Material) -> Pair:
+    """A filter over four frames to a known target, and its output."""
+    target = made.spec[:, 0] * made.mask
+    frames = range(4)
+
+    def ours() -> np.ndarray:
+        weights = multiframe.multi_frame_least_squares(made.spec, target, frames)
+        return lagged_filter(weights[..., None], made.spec, frames)[:, 0]
+
+    return Pair(
+        "multi-frame filter, 4 frames",
+        ours,
+        {"NumPy matmul": lambda: plain.multi_frame(made.spec, target, 4)},
+        1e-3,
+    )
+
+
+def separation(made: Material) -> Pair:
+    """Ten iterations of AuxIVA, as many sources as microphones."""
+    import pyroomacoustics as pra
+
+    n_mics = made.spec.shape[1]
+    frames = made.spec.transpose(2, 0, 1).astype(np.complex128)
+
+    def ours() -> np.ndarray:
+        demixing = separate.auxiva(made.spec, n_mics, 10)
+        return demixing @ made.spec
+
+    def pyroomacoustics() -> np.ndarray:
+        found = pra.bss.auxiva(frames, n_iter=10, proj_back=False, model="laplace")
+        return found.transpose(1, 2, 0)
+
+    return Pair("AuxIVA, 10 iterations", ours, {"pyroomacoustics": pyroomacoustics}, np.inf)
+
+
+def check(pair: Pair) -> None:
+    """Refuse to time what does not do the same."""
+    wanted = pair.ours()
+    for name, other in pair.others.items():
+        error = np.linalg.norm(other() - wanted) / np.linalg.norm(wanted)
+        if np.isfinite(pair.bound) and not error < pair.bound:
+            raise SystemExit(f"{pair.name}: {name} differs by {error:.1e}: not the same job")
+
+
+def own_times(seconds: float, repeats: int) -> dict[str, float]:
+    """Times of the library alone, s."""
+    jobs = {pair.name: pair.ours for pair in pairs(Material.draw(seconds))}
+    return interleaved(jobs, repeats)
+
+
+def table(seconds: float, repeats: int) -> str:
+    """Times of everything as Markdown."""
+    lines = [
+        f"4 microphones, {seconds:g} s, STFT 2048/512, one thread:",
+        "",
+        "| job | arrayenh, ms | beside | ms | x faster |",
+        "|---|---:|---|---:|---:|",
+    ]
+    for pair in pairs(Material.draw(seconds)):
+        check(pair)
+        times = interleaved({"": pair.ours, **pair.others}, repeats)
+        own = times.pop("")
+        for name, taken in times.items():
+            lines.append(
+                f"| {pair.name} | {1000 * own:.1f} | {name} | {1000 * taken:.1f} | "
+                f"{taken / own:.1f} |"
+            )
+    return "\n".join(lines)
+
+
+def scaling(seconds: float, repeats: int) -> str:
+    """Times with one thread and with two, in programs of their own, as Markdown."""
+    runs = []
+    for threads in ("1", "2"):
+        command = [sys.executable, "-m", "benchmarks.spatial", "--threads", threads, "--own"]
+        command += ["--seconds", f"{seconds:g}", "--repeats", str(repeats)]
+        out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        runs.append(dict(line.rsplit("\t", 1) for line in out.strip().splitlines()))
+    lines = [
+        f"Two threads, {seconds:g} s:",
+        "",
+        "| job | one thread, ms | two, ms | x faster |",
+        "|---|---:|---:|---:|",
+    ]
+    for name in runs[0]:
+        one, two = float(runs[0][name]), float(runs[1][name])
+        lines.append(f"| {name} | {1000 * one:.1f} | {1000 * two:.1f} | {one / two:.2f} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seconds", type=float, default=30.0)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--own", action="store_true", help="only the library's own times")
+    args = parser.parse_args()
+    warnings.simplefilter("ignore")
+    if args.own:
+        for name, taken in own_times(args.seconds, args.repeats).items():
+            print(f"{name}\t{taken}")
+        return
+    print(table(args.seconds, args.repeats))
+    print()
+    print(scaling(4 * args.seconds, max(args.repeats // 2, 2)))
+
+
+if __name__ == "__main__":
+    main()
