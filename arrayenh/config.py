@@ -202,9 +202,12 @@ def within(key: str, value: float, least: float, most: float) -> None:
 def numbers(key: str, text: str) -> tuple[float, ...]:
     """Numbers joined by commas."""
     try:
-        return tuple(float(part) for part in text.split(","))
-    except ValueError as error:
-        raise ConfigError(f"{key} wants numbers joined by commas; got {text!r}") from error
+        found = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        found = (float("nan"),)
+    if not all(abs(number) < float("inf") for number in found):  # NaN is refused, too
+        raise ConfigError(f"{key} wants numbers joined by commas; got {text!r}")
+    return found
 
 
 def stretch(text: str) -> tuple[float, float]:

@@ -172,9 +172,13 @@ class Enhancer:
             recording.metadata,
         )
 
-    def open(self, source: Source) -> "Session":
-        """Look at the microphones of a recording and get ready to enhance it."""
-        return Session(self.config, self.array, source)
+    def open(self, source: Source, shadows: bool = True) -> "Session":
+        """Look at the microphones of a recording and get ready to enhance it.
+
+        Without `shadows` the filters of past segments are not kept, and `Session.shadow` is
+        not to be asked for.
+        """
+        return Session(self.config, self.array, source, shadows)
 
 
 class Session:
@@ -190,7 +194,13 @@ class Session:
         Grows while `stages` runs.
     """
 
-    def __init__(self, config: EnhanceConfig, array: MicArray | None, source: Source) -> None:
+    def __init__(
+        self,
+        config: EnhanceConfig,
+        array: MicArray | None,
+        source: Source,
+        shadows: bool = True,
+    ) -> None:
         if source.n_samples == 0:
             raise AudioError(f"{source.name} is empty: it holds no samples")
         if array is not None and array.n_mics != source.n_mics:
@@ -203,7 +213,7 @@ class Session:
                 f"reference {config.reference} is not among the channels in use, "
                 f"{', '.join(map(str, source.channels))}"
             )
-        self.config, self.source = config, source
+        self.config, self.source, self._shadows = config, source, shadows
         survey = ChannelSurvey(source.n_mics, source.sample_rate, source.channels)
         for block in source.blocks():
             survey.update(block)
@@ -248,7 +258,9 @@ class Session:
                 diffuse,
                 least_gain_db=config.least_gain_db,
             )
-        return SpatialStage(config, self.stft, RATE, place, self.n_samples, self._noise, gain)
+        return SpatialStage(
+            config, self.stft, RATE, place, self.n_samples, self._noise, gain, self._shadows
+        )
 
     def _conditioned(self, block: int = BLOCK) -> Iterator[np.ndarray]:
         """The microphones in use, put right, at 16 kHz, shape (M, n)."""

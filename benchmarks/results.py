@@ -10,7 +10,7 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks import quality
+from benchmarks import beamformers, quality
 
 HERE = Path(__file__).parent
 
@@ -35,7 +35,16 @@ def main() -> None:
     title = f"{args.n} standard scenes, split {args.split}, seed {args.seed}"
     packages = ", ".join(
         f"{name} {version(name)}"
-        for name in ("arrayenh", "numpy", "scipy", "numba", "pyroomacoustics", "pesq", "pystoi")
+        for name in (
+            "arrayenh",
+            "numpy",
+            "scipy",
+            "numba",
+            "pyroomacoustics",
+            "nara-wpe",
+            "pesq",
+            "pystoi",
+        )
     )
     parts = [
         "# Results",
@@ -44,9 +53,16 @@ def main() -> None:
         "## Quality",
         f"    python -m benchmarks.quality --data ROOT {' '.join(scenes)}",
         quality.report(found, title),
+        "## Beamformers",
+        f"    python -m benchmarks.beamformers --data ROOT {' '.join(scenes)}",
+        beamformers.report(
+            beamformers.measure(Path(args.data), args.split, args.n, args.seed, args.jobs), title
+        ),
         "## Speed",
         printed("speed", "--seconds", "30"),
         printed("speed", "--seconds", "10"),
+        "## Spatial kernels",
+        printed("spatial"),
         "## Scenes",
         printed("rendering"),
         "## Start-up",

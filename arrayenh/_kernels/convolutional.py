@@ -6,6 +6,7 @@ import numpy as np
 from numba import njit, prange, uint64
 
 SUM = {"reassoc", "contract", "nsz"}  # lets a sum be vectorised; NaN stays NaN
+EPS = 2.0**-52
 CHUNK = 1024  # frames at once: what a sum reads stays in the cache
 
 # Where a loop starts is given as a number, not as a slice, and unsigned: numba then neither
@@ -133,8 +134,37 @@ def lagged_sums(spec, weight, scale, delays, lags, firsts, pairs, out):
             for i in range(n_mics):
                 for j in range(n_mics if a < b else i + 1):
                     total = sums[i, j, p] * scale[f]
+                    if a + i == b + j:
+                        total = complex(total.real)  # fused steps leave an imaginary power
                     out[f, a + i, b + j] = total
                     out[f, b + j, a + i] = total.conjugate()
+
+
+@njit(cache=True, fastmath=SUM)
+def shifted_product(re, im, m, d_re, d_im, shift):
+    """Σ_t x_m(t - shift) d*(t), summed in double."""
+    row, by = uint64(m), uint64(shift)
+    sum_re = sum_im = 0.0
+    for s in range(uint64(max(len(d_re) - shift, 0))):
+        sum_re += re[row, s] * d_re[by + s] + im[row, s] * d_im[by + s]
+        sum_im += im[row, s] * d_re[by + s] - re[row, s] * d_im[by + s]
+    return complex(sum_re, sum_im)
+
+
+@njit(cache=True, parallel=True)
+def lagged_cross_sums(spec, target, delays, out):
+    """out[f, a, m] = Σ_t x_m(t - δ_a) target*[f, t]."""
+    n_freqs, n_mics, n_frames = spec.shape
+    for f in prange(n_freqs):
+        re, im = np.empty((n_mics, n_frames)), np.empty((n_mics, n_frames))
+        split(spec[f], 0, re, im)
+        d_re, d_im = np.empty(n_frames), np.empty(n_frames)
+        for t in range(n_frames):
+            d_re[t] = target[f, t].real
+            d_im[t] = target[f, t].imag
+        for a in range(len(delays)):
+            for m in range(n_mics):
+                out[f, a, m] = shifted_product(re, im, m, d_re, d_im, delays[a])
 
 
 @njit(cache=True, fastmath=SUM)
@@ -157,7 +187,7 @@ def factorise(cov, load, re, im):
             im[i, j] = (cov[i, j].imag - less_im) / re[j, j]
         less, _ = row_product(re[i], im[i], re[i], im[i], i)
         pivot = cov[i, i].real + load - less
-        if not pivot > 0.0:  # NaN is not, either
+        if not 0.0 < pivot < math.inf:  # NaN is not, either
             return False
         re[i, i] = math.sqrt(pivot)
         im[i, i] = 0.0
@@ -178,10 +208,10 @@ def solve_each(cov, right, loading, step, most, out, used):
         re, im = np.empty((size, size)), np.empty((size, size))
         part = loading
         while not factorise(cov[f], part * power / size, re, im):
-            part *= step
-            if not part <= most:
+            if not part < most:
                 part = np.nan
                 break
+            part = min(max(part * step, EPS), most)  # from 0 or below, too
         used[f] = part
         if part != part:
             continue

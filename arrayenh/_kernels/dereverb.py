@@ -87,7 +87,7 @@ def recursive_wpe(spec, keep, inverse_re, inverse_im, g_re, g_im, x_re, x_im, ou
             if heard < 0 or not np.isfinite(heard):  # rounding has won: begin anew
                 restart(re, im)
                 continue
-            if not heard > 0 or not power > 0:  # silence teaches nothing
+            if not heard > 0 or not 0 < power < np.inf:  # silence teaches nothing, nor overflow
                 continue
             total = keep * power + heard
             for m in range(n_mics):  # G += k dᴴ, so that Gᴴ += d kᴴ

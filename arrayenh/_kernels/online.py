@@ -8,6 +8,7 @@ import numpy as np
 from numba import njit, prange, uint64
 
 LANES = 64  # bins of a block
+UNHEARD = 1e-6  # of the loading: what so loud a sound leaves of all before, in Φ⁻¹ as rounding
 
 
 @njit(cache=True)
@@ -85,11 +86,16 @@ def give(block, first, n, state):
 
 
 @njit(cache=True)
-def begin(power, load, trace, p_re, p_im):
-    """Lanes that hear their first sound begin with Φ = load · power / M · I."""
+def begin(power, weight, load, trace, p_re, p_im):
+    """Lanes that hear their first sound begin with Φ = load · power / M · I.
+
+    So do those whose loading is now far above all that was heard: double precision does not
+    hold both in one inverse, and what was heard is hidden below the loading.
+    """
     n_mics = len(p_re)
     for k in range(LANES):
-        if trace[k] == 0 and power[k] > 0:
+        first = trace[k] == 0 and power[k] > 0
+        if first or trace[k] < UNHEARD * load * weight[k] * power[k]:
             trace[k] = load * power[k]
             for i in range(n_mics):
                 for j in range(n_mics):
@@ -107,7 +113,7 @@ def learn_noise(x_re, x_im, weight, forget, load, turn, trace, total, p_re, p_im
     """
     power, heard, keep, factor = lane[0], lane[1], lane[2], lane[3]
     inner(x_re, x_im, x_re, x_im, power, keep)
-    begin(power, load, trace, p_re, p_im)
+    begin(power, weight, load, trace, p_re, p_im)
     times(p_re, p_im, x_re, x_im, u_re, u_im)
     inner(x_re, x_im, u_re, u_im, heard, keep)
     for k in range(LANES):
@@ -120,7 +126,7 @@ def learn_noise(x_re, x_im, weight, forget, load, turn, trace, total, p_re, p_im
     add_outer(p_re, p_im, keep, factor, u_re, u_im)
     if forget > 0:
         for k in range(LANES):
-            added = forget * weight[k] * load * trace[k]
+            added = forget * weight[k] * load * trace[k] if power[k] > 0 else 0.0
             factor[k] = -added / (1 + added * p_re[turn, turn, k])
             keep[k] = 1
         u_re[:] = p_re[:, turn]
@@ -131,10 +137,12 @@ def learn_noise(x_re, x_im, weight, forget, load, turn, trace, total, p_re, p_im
 @njit(cache=True)
 def learn_speech(x_re, x_im, weight, forget, total, s_re, s_im, lane):
     """Φₛ <- (1 - forget·γ) Φₛ + γ x xᴴ."""
-    keep = lane[0]
+    power, keep = lane[0], lane[1]
+    inner(x_re, x_im, x_re, x_im, power, keep)
     for k in range(LANES):
-        keep[k] = 1 - forget * weight[k]
-        total[k] = keep[k] * total[k] + weight[k]
+        gamma = weight[k] if power[k] > 0 else 0.0  # silence teaches nothing
+        keep[k] = 1 - forget * gamma
+        total[k] = keep[k] * total[k] + gamma
     add_outer(s_re, s_im, keep, weight, x_re, x_im)
 
 

@@ -63,7 +63,7 @@ def enhance_file(
     """
     outputs.check(enhancer.config, source)
     started = time.perf_counter()
-    session = enhancer.open(source)
+    session = enhancer.open(source, shadows=False)
     rate = outputs.rate or source.sample_rate
     n_samples = -(-source.n_samples * rate // source.sample_rate)
     for folder in outputs.folders:

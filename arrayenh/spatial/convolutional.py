@@ -13,7 +13,7 @@ import numpy as np
 from arrayenh._kernels import convolutional as kernels
 from arrayenh.errors import ConfigError, NumericalError, ShapeError
 
-LOADING = 1e-10  # relative; what rounding asks for in a matrix that needs none
+LOADING = 1e-6  # relative; hides the rounding of statistics summed in single precision
 LOADING_STEP, MOST_LOADING = 100.0, 1e-2  # until the matrix is positive definite
 FOUR = 4  # delays that the kernel takes at once
 
@@ -60,6 +60,43 @@ def lagged_covariance(spec: np.ndarray, weight: np.ndarray, delays: Sequence[int
     relative = (weight / scale[:, None]).astype(np.float32, copy=False)
     kernels.lagged_sums(spec, relative, scale.astype(np.float64), shifts, lags, firsts, pairs, cov)
     return cov
+
+
+def lagged_cross_covariance(
+    spec: np.ndarray, target: np.ndarray, delays: Sequence[int]
+) -> np.ndarray:
+    """Cross-covariance of several frames of all microphones and a target.
+
+        p(f) = Σ_t x̄(f,t) d*(f,t),   x̄(t) = [x(t - δ₀); x(t - δ₁); ...]
+
+    Parameters
+    ----------
+    spec : complex64 ndarray, shape (F, M, T)
+    target : complex ndarray, shape (F, T)
+        d.
+    delays : sequence of int, length A
+        δ, frames, from 0 up.
+
+    Returns
+    -------
+    cross : complex128 ndarray, shape (F, A, M)
+
+    Raises
+    ------
+    ShapeError
+        If `target` does not have the F and T of `spec`.
+    ConfigError
+        If the delays are negative or do not rise.
+    """
+    check_spec(spec)
+    if target.shape != (spec.shape[0], spec.shape[2]):
+        raise ShapeError(
+            f"target must have shape (F, T) to match spec {spec.shape}; got {target.shape}"
+        )
+    shifts = checked_delays(delays)
+    cross = np.empty((len(spec), len(shifts), spec.shape[1]), np.complex128)
+    kernels.lagged_cross_sums(spec, target, shifts, cross)
+    return cross
 
 
 def lagged_filter(

@@ -76,7 +76,7 @@ def wpe_filters(
             raise ConfigError(f"{name} must be at least 1; got {value}")
     n_freqs, n_mics, n_frames = spec.shape
     filters = np.zeros((n_freqs, taps, n_mics, n_mics), np.complex128)
-    there = frame_power(spec).any(axis=1) if n_frames else np.zeros(n_freqs, bool)
+    there = frame_power(spec)[:, : max(n_frames - delay, 0)].any(axis=1)  # what can predict
     if not there.any():
         return filters
     sounding = spec if there.all() else np.ascontiguousarray(spec[there])
@@ -135,6 +135,7 @@ def inverse_power(early: np.ndarray) -> np.ndarray:
     """1 / λ of each frame, λ at least 1e-4 of its mean; float32, 1 at most, shape (F, T)."""
     power = frame_power(early)
     least = np.float32(LEAST_POWER) * power.mean(axis=1, keepdims=True)
+    least = np.maximum(least, np.finfo(np.float32).tiny)  # silence is no power, not 0 / 0
     return least / np.maximum(power, least)
 
 

@@ -142,7 +142,7 @@ def align(posteriors: np.ndarray) -> np.ndarray:
 
 
 def grown_order(activity: np.ndarray, orders: np.ndarray) -> np.ndarray:
-    """A first order: bins in turn, the strongest first, each against those before it."""
+    """A first order: from neighbours to ever larger blocks of bins."""
     n_freqs, n_classes, _ = activity.shape
     order = np.tile(np.arange(n_classes), (n_freqs, 1))
     # neighbours agree best: blocks double in size, each aligned with the one beside it

@@ -12,12 +12,14 @@ from arrayenh.errors import NumericalError, ShapeError
 from arrayenh.spatial.convolutional import (
     LOADING,
     check_spec,
-    checked_delays,
     lagged_covariance,
+    lagged_cross_covariance,
     lagged_filter,
     solve_loaded,
 )
 from arrayenh.spatial.dereverb import DELAY, TAPS, inverse_power
+
+FRAMES_LOADING = 1e-7  # relative: the frames of a single-precision spectrum overlap
 
 
 def apply_lagged(
@@ -44,7 +46,7 @@ def apply_lagged(
 
 
 def multi_frame_least_squares(
-    spec: np.ndarray, target: np.ndarray, delays: Sequence[int], loading: float = LOADING
+    spec: np.ndarray, target: np.ndarray, delays: Sequence[int], loading: float = FRAMES_LOADING
 ) -> np.ndarray:
     """Multichannel convolutive filter (MCWF) whose output is as near as can be to a target.
 
@@ -78,23 +80,12 @@ def multi_frame_least_squares(
     "Convolutive prediction for monaural speech dereverberation and noisy-reverberant speaker
     separation", IEEE/ACM TASLP 29, 2021, eq. 9.
     """
-    check_spec(spec)
-    if target.shape != (spec.shape[0], spec.shape[2]):
-        raise ShapeError(
-            f"target must have shape (F, T) to match spec {spec.shape}; got {target.shape}"
-        )
-    shifts = checked_delays(delays)
-    n_freqs, n_mics, n_frames = spec.shape
-    even = np.ones((n_freqs, n_frames), np.float32)
+    cross = lagged_cross_covariance(spec, target, delays)
+    n_freqs, n_delays, n_mics = cross.shape
+    even = np.ones((n_freqs, spec.shape[2]), np.float32)
     cov = lagged_covariance(spec, even, delays)
-    wanted = target.conj()
-    cross = np.zeros((n_freqs, len(shifts), n_mics), np.complex128)
-    for a, shift in enumerate(shifts):
-        n = n_frames - int(shift)
-        if n > 0:
-            cross[:, a] = (spec[:, :, :n] @ wanted[:, shift:, None])[:, :, 0]
     found, _ = solve_loaded(cov, cross.reshape(n_freqs, -1, 1), loading)
-    return found.reshape(n_freqs, len(shifts), n_mics)
+    return found.reshape(n_freqs, n_delays, n_mics)
 
 
 def wpd(

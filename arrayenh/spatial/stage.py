@@ -167,6 +167,8 @@ class SpatialStage:
         A stretch without speech.
     postfilter : MultichannelGain, optional
         Applied to the beamformer's output, frame by frame.
+    keep : bool
+        Whether `filters` are kept, for shadow filtering.
 
     Attributes
     ----------
@@ -186,8 +188,9 @@ class SpatialStage:
         n_samples: int,
         noise: np.ndarray | None = None,
         postfilter: MultichannelGain | None = None,
+        keep: bool = True,
     ) -> None:
-        self.config, self.place = config, place
+        self.config, self.place, self._keep = config, place, keep
         self._aside = why_aside(config, place.n_mics, n_samples, stft.n_fft)
         self._beamformer = "none" if self._aside else config.beamformer
         self._dereverb = config.dereverb if n_samples >= stft.n_fft else "none"
@@ -199,7 +202,6 @@ class SpatialStage:
         self._stft = stft
         self._filter = self.new_filter()
         self._loading = self._usual_loading() if config.loading is None else config.loading
-        self._azimuths_deg: list[float] = []
         self._n_passed = self._n_bins = 0
         self._noise_cov = None if noise is None else noise_covariance(stft, noise)
         self._postfilter = postfilter
@@ -274,13 +276,15 @@ class SpatialStage:
                 gain = self._postfilter.update(spec, towards, out[:, 0])
                 name = config.postfilter
                 stages[name] = self._filter.samples(name, (out[:, 0] * gain)[:, None])
-        self.filters.append(SegmentFilters(dereverb, found))
-        self._filter.passed(self.filters[-1])
+        filters = SegmentFilters(dereverb, found)
+        self._filter.passed(filters)
+        if self._keep:
+            self.filters.append(filters)
         return stages
 
-    def shadow(self, name: SegmentFilter, k: int, segment: np.ndarray, last: bool) -> np.ndarray:
+    def shadow(self, other: SegmentFilter, k: int, segment: np.ndarray, last: bool) -> np.ndarray:
         """Apply the filters of segment k to another signal; samples that are ready."""
-        return name.run(self.filters[k], name.analyse(segment, last), self.place.reference)
+        return other.run(self.filters[k], other.analyse(segment, last), self.place.reference)
 
     def summary(self) -> list[str]:
         """What there is to say at the end."""
@@ -313,14 +317,10 @@ class SpatialStage:
         self._n_bins += len(there)
         ear_pair = self.ears
         outputs = (reference,) if ear_pair is None else ear_pair
-        filters = Filters(
-            np.stack([statistics.passing(len(spec), n_mics, output) for output in outputs], axis=2)[
-                :, None
-            ]
-        )
         towards = np.ones((len(spec), n_mics), np.complex128)
         if not there.any():
-            return filters, towards
+            nothing = Filters(np.zeros((0, 1, n_mics, len(outputs)), np.complex128))
+            return scattered(nothing, there, outputs), towards
         needs_mask = config.beamformer not in FIXED or self._look.auto
         mask = self._mask(spec, there) if needs_mask else None
         self._look.turn(spec, mask)
