@@ -138,7 +138,7 @@ def multi_frame(spec: np.ndarray, target: np.ndarray, n_delays: int) -> np.ndarr
     ).astype(np.complex128)
     cov = stacked @ stacked.conj().swapaxes(1, 2)
     cross = stacked @ target.conj()[:, :, None]
-    weights = np.linalg.solve(loaded(cov, 1e-7), cross)
+    weights = np.linalg.solve(loaded(cov, 1e-6), cross)
     return np.sum(weights.conj() * stacked, axis=1)
 
 

@@ -303,15 +303,15 @@ def test_mpdr_of_exact_steering_is_mvdr(steering, noise_cov, power):
 
 
 def test_mpdr_cancels_a_talker_beside_its_direction_the_less_the_more_it_is_loaded():
-    """Sensor noise 1 and a talker of power P: by the matrix inversion lemma, with c = aᴴb and
+    """Sensor noise 1 and a talker of power P: by the matrix inversion lemma, with c = bᴴa and
     p = P / (1 + δ (1 + P)), he is kept to c / (M (1 + pM) - p|c|²) (Cox 1973)."""
     a, towards = (plane_wave(LINE, np.deg2rad(deg), FREQS) for deg in (60, 70))
-    c = np.sum(a.conj() * towards, axis=1)
+    c = response(towards, a)
     kept = []
     for loading in (1e-6, beamformers.MPDR_LOADING):
         w = beamformers.mpdr(towards, outer(a, 100.0) + np.eye(4), loading)
         p = 100 / (1 + 101 * loading)
-        assert_allclose(response(w, a), c.conj() / (4 * (1 + 4 * p) - p * np.abs(c) ** 2), rtol=1e-9)
+        assert_allclose(response(w, a), c / (4 * (1 + 4 * p) - p * np.abs(c) ** 2), rtol=1e-9)
         kept.append(level_db(response(w, a)))
     assert kept[1] > kept[0] + 3
     assert_allclose(w, beamformers.mpdr(towards, outer(a, 100.0) + np.eye(4)), rtol=1e-12)

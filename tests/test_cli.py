@@ -16,7 +16,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from arrayenh import pipeline
 from arrayenh.app.cli import run
 from arrayenh.app.profiles import resolve
-from arrayenh.audio import read
+from arrayenh.audio import Recording, read
 from arrayenh.channels import survey
 from arrayenh.config import EnhanceConfig
 from arrayenh.geometry import load_array, preset_names
@@ -141,6 +141,9 @@ def bad(tmp_path_factory, speech):
     return folder
 
 
+RING = "--array circular4-35mm"
+LCMV = f"enhance rec.wav --beamformer lcmv {RING} --doa 60"
+BINAURAL = "enhance rec.wav --beamformer binaural-mwf"
 WRONG = {
     # what is to be read
     "enhance missing.wav": "missing.wav does not exist",
@@ -207,6 +210,38 @@ WRONG = {
     "enhance rec.wav --profile type.toml": "strength number '1'",
     "enhance rec.wav --profile date.toml": "strength number 2024-01-01",
     "enhance rec.wav --jobs 0": "'--jobs' greater than or equal to 1",
+    # beamformers by name, and what each needs
+    f"{LCMV} --nulls 1,2,3,4": "4 microphones keep one direction and at most 3 nulls; got 4",
+    f"{LCMV} --nulls 30,x": "nulls wants numbers joined by commas; got '30,x'",
+    f"{LCMV} --nulls nan": "nulls wants numbers joined by commas; got 'nan'",
+    "enhance rec.wav --nulls 30": "nulls belong to beamformer lcmv; got mvdr",
+    "enhance rec.wav --beamformer lcmv": "lcmv needs the array's geometry --array",
+    f"enhance rec.wav --beamformer lcmv {RING}": "lcmv needs a direction: --doa",
+    "enhance rec.wav --noise 1-3": "noise 1-3 ends after rec.wav, which is 2.0 s long",
+    "enhance rec.wav --noise 0-0.1": "noise 0-0.1 is shorter than 0.128 s, one frame",
+    "enhance rec.wav --noise abc": "noise wants a stretch of time like 0:00-0:02; got 'abc'",
+    "enhance rec.wav --noise 2-1": "noise wants a stretch of time like 0:00-0:02; got '2-1'",
+    "enhance rec.wav --beamformer binaural-mwf": "without ears (--ears LEFT,RIGHT) --array",
+    f"{BINAURAL} --ears 0,9": "ear 9 is not among the microphones in use, 0, 1, 2, 3",
+    f"{BINAURAL} --ears 0": "ears are two channels, left,right; got '0'",
+    f"{BINAURAL} --ears left,right": "ears wants numbers joined by commas; got 'left,right'",
+    f"{BINAURAL} --array linear4-35mm": "two ears need microphones left and right --ears",
+    f"{BINAURAL} --ears 0,1 --postfilter zelinski": "zelinski stands behind one output",
+    f"{BINAURAL} --ears 0,1 --partial 2": "partial must be 0 to 1; got 2",
+    "enhance rec.wav --online --beamformer gev": "gev has no online form; das, mvdr, rank1-mwf",
+    "enhance rec.wav --online --noise 0-1": "online statistics leave noise out",
+    "enhance rec.wav --online --memory 0": "memory_seconds must be 0.05 to 3600; got 0",
+    "enhance rec.wav --online --postfilter zelinski": "zelinski is not online; use mmse-lsa",
+    "enhance rec.wav --postfilter mccowan": "mccowan needs the array's geometry --array",
+    "enhance rec.wav --beamformer none --postfilter zelinski": "zelinski stands behind",
+    "enhance rec.wav --beamformer mwf --mu -1": "mu must be 0 to 1000; got -1",
+    "enhance rec.wav --beamformer mcwf --frames 0": "frames must be 1 to 16; got 0",
+    "enhance rec.wav --beamformer mcwf --frames 2.5": "'--frames' integer",
+    f"enhance rec.wav {RING} --doa 0 --distance 0": "distance must be 0.05 to 1000; got 0",
+    f"enhance rec.wav {RING} --doa 0 --distance 1 --head": "far away: give head or distance",
+    "enhance rec.wav --array linear4-35mm --doa 0 --head": "microphone 1 18 mm cannot be on a head",
+    "enhance rec.wav --dereverb wep": "unknown dereverb 'wep'; use none, wpe",
+    "enhance rec.wav --noise-tracker x": "unknown noise_tracker 'x'; use spp",
     # what is to be written
     "enhance rec.wav -o old.wav": "old.wav exists; use --overwrite",
     "enhance rec.wav -o rec.wav --overwrite": "rec.wav is the recording itself another -o",
@@ -314,6 +349,107 @@ def test_in_python_the_same_comes_out(here, done, speech):
     done("enhance rec.wav -o out.wav")
     whole = pipeline.enhance(read("rec.wav"))
     assert_allclose(read("out.wav").samples[0], whole.samples, atol=2**-15)
+
+
+OPTIONS = {
+    "--beamformer filter-and-sum --doa 60": {"beamformer": "filter-and-sum", "doa": 60.0},
+    "--beamformer superdirective": {"beamformer": "superdirective"},
+    "--beamformer mpdr --doa auto": {"beamformer": "mpdr", "doa": "auto"},
+    "--beamformer lcmv --doa 60 --nulls=-60,180": {
+        "beamformer": "lcmv",
+        "doa": 60.0,
+        "nulls": "-60,180",
+    },
+    "--beamformer gsc --doa 60 --distance 0.5": {
+        "beamformer": "gsc",
+        "doa": 60.0,
+        "distance": 0.5,
+    },
+    "--doa 60 --head": {"doa": 60.0, "head": True},
+    "--beamformer mwf --mu 5": {"beamformer": "mwf", "mu": 5.0},
+    "--beamformer rank1-mwf --noise 0:01.6-0:02": {
+        "beamformer": "rank1-mwf",
+        "noise": "0:01.6-0:02",
+    },
+    "--beamformer gev --masks spp": {"beamformer": "gev", "masks": "spp"},
+    "--beamformer mcwf --frames 2": {"beamformer": "mcwf", "frames": 2},
+    "--beamformer wpd": {"beamformer": "wpd"},
+    "--beamformer binaural-mwf --ears 1,3": {"beamformer": "binaural-mwf", "ears": "1,3"},
+    "--beamformer binaural-mwf --partial 0.6": {"beamformer": "binaural-mwf", "partial": 0.6},
+    "--online": {"online": True},
+    "--online --beamformer rank1-mwf --memory 0.3": {
+        "online": True,
+        "beamformer": "rank1-mwf",
+        "memory_seconds": 0.3,
+    },
+    "--dereverb wpe": {"dereverb": "wpe"},
+    "--reference 2": {"reference": 2},
+    "--postfilter zelinski": {"postfilter": "zelinski"},
+    "--postfilter mccowan": {"postfilter": "mccowan"},
+    "--postfilter om-lsa --noise-tracker minimum-statistics": {
+        "postfilter": "om-lsa",
+        "noise_tracker": "minimum-statistics",
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def usual(speech):
+    """What comes out without any option."""
+    return pipeline.enhance(Recording(speech, RATE)).samples
+
+
+@pytest.mark.parametrize("options", OPTIONS)
+def test_each_option_sets_what_it_says(here, call, usual, options):
+    """As in Python with the same settings, and not as without."""
+    code, _, err = call(f"enhance rec.wav {RING} -o out.wav {options}")
+    assert code == 0 and "arrayenh:" not in err
+    config = EnhanceConfig(**OPTIONS[options])
+    wanted = pipeline.enhance(read("rec.wav"), "circular4-35mm", config).samples
+    found = read("out.wav").samples
+    assert len(found) == (2 if config.beamformer == "binaural-mwf" else 1)
+    assert_allclose(found, np.atleast_2d(wanted), atol=2**-15)
+    assert (np.abs(found - usual) > 2**-12).any()
+
+
+def test_two_ears_are_a_stereo_file_with_left_first(here, done, speech):
+    out = done("enhance rec.wav --beamformer binaural-mwf --ears 1,3 --stages st --json")
+    assert json.loads(out)["stages"] == ["reference", "binaural-mwf", "mmse-lsa"]
+    assert (here / "st/rec_enhanced.binaural-mwf.wav").exists()
+    result = read("rec_enhanced.wav")
+    assert (result.n_mics, result.n_samples) == (2, 2 * RATE)
+    assert_allclose(read("st/rec_enhanced.reference.wav").samples, speech[[1, 3]], atol=2**-14)
+    for y, ear in zip(result.samples, (1, 3), strict=True):
+        likeness = [np.sum(y * speech[m]) for m in range(4)]
+        assert np.argmax(likeness) == ear
+
+
+def test_every_stage_is_written_in_its_order(here, done):
+    out = done("enhance rec.wav --dereverb wpe --beamformer gev --postfilter om-lsa --stages st")
+    assert "stages    reference > wpe > gev > om-lsa" in out
+    names = [f"rec_enhanced.{name}.wav" for name in ("gev", "om-lsa", "reference", "wpe")]
+    assert listing("st") == ["enhance.toml", *names]
+    last, result = (
+        read(f"{name}.wav").samples for name in ("st/rec_enhanced.om-lsa", "rec_enhanced")
+    )
+    assert_allclose(last, result, rtol=0, atol=2**-15)
+    # what is dereverberated is the reference microphone, but for some of its sound
+    reference, wpe = (read(f"st/rec_enhanced.{n}.wav").samples for n in ("reference", "wpe"))
+    assert -30 < level_db(reference - wpe) - level_db(reference) < -3
+
+
+def test_a_report_of_two_ears_can_be_written(here, done):
+    done("enhance rec.wav --beamformer binaural-mwf --ears 1,3 --report page.html")
+    assert "binaural" in (here / "page.html").read_text().lower()
+
+
+def test_the_best_reference_is_named(here, call, speech):
+    noisy = speech + 0.05 * np.random.default_rng(5).standard_normal(speech.shape)
+    noisy[3] = speech[3]
+    save("noisy.wav", noisy)
+    code, out, err = call("enhance noisy.wav --reference auto --stages st")
+    assert code == 0 and "reference: channel 3" in err
+    assert_allclose(read("st/noisy_enhanced.reference.wav").samples, speech[3:], atol=2**-14)
 
 
 @pytest.mark.parametrize("suffix", ["wav", "flac", "aiff", "caf", "w64", "rf64", "ogg"])

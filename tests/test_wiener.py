@@ -3,14 +3,17 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from scipy.linalg import eigh
 
 from arrayenh.errors import ConfigError, NumericalError, ShapeError
-from arrayenh.spatial.beamformers import apply, mvdr, souden_mvdr
+from arrayenh.spatial.beamformers import apply, mpdr, mvdr, souden_mvdr
+from arrayenh.spatial.sidelobe import sidelobe_canceller
 from arrayenh.spatial.transfer_functions import (
     generalised_eigen,
     rank_one,
     rtf_by_subtraction,
     rtf_by_whitening,
+    speech_covariance,
 )
 from arrayenh.spatial.wiener import best_reference, gev, lcmv, least_squares, mwf, rank_one_mwf
 
@@ -54,6 +57,31 @@ def test_one_talker_stays_as_he_is_and_of_two_the_stronger(field):
     reduced = rank_one(both, noise, loading=0)
     assert np.linalg.matrix_rank(reduced, tol=1e-9).tolist() == [1] * F
     assert np.abs(reduced - speech).max() < 0.1
+
+
+def test_speech_is_what_a_noisy_covariance_holds_beyond_the_noise(field):
+    """Of any rank; and where it holds less, none: diag(3, ½, 1, 2) beyond I is (2, 0, 0, 1)."""
+    _, speech, noise = field
+    second = random(np.random.default_rng(1), F, M)
+    both = speech + second[:, :, None] * second[:, None].conj()
+    for cov in (speech, both, noise, 0 * noise):
+        assert_allclose(speech_covariance(cov + noise, noise, 0.0), cov, atol=1e-9)
+    white, noisy = np.eye(M)[None], np.diag([3, 0.5, 1, 2])[None]
+    assert_allclose(speech_covariance(noisy, white, 0.0)[0], np.diag([2, 0, 0, 1]), atol=1e-12)
+
+
+def test_what_noise_exceeds_is_left_out_and_nothing_else(field):
+    """Φₛ has no negative power anywhere, and differs from Φₓ - Φₙ only where that has: what
+    is left out is orthogonal to what stays, measured by the noise."""
+    _, speech, noise = field
+    noisy = speech + 0.7 * noise
+    found = speech_covariance(noisy, noise, 0.0)
+    assert_allclose(found, found.conj().swapaxes(1, 2), atol=1e-12)
+    assert (np.linalg.eigvalsh(found) > -1e-10).all()
+    left_out = found - (noisy - noise)
+    assert (np.linalg.eigvalsh(left_out) > -1e-10).all()
+    assert_allclose(left_out @ np.linalg.solve(noise, found), 0, atol=1e-9)
+    assert (np.trace(left_out, axis1=1, axis2=2).real > 0.1).all()
 
 
 def test_the_mvdr_of_a_transfer_function_is_that_of_souden(field):
@@ -101,6 +129,43 @@ def test_gev_has_the_snr_of_the_largest_eigenvalue(field):
     assert_allclose(output(weights, both) / output(weights, noise), values[:, -1], rtol=1e-9)
     heard = np.einsum("fi,fi->f", weights.conj(), both[..., 0])
     assert_allclose(np.angle(heard), 0, atol=1e-9)
+
+
+def test_no_weights_have_more_snr_than_gev(field):
+    """λ_max of Φₛ w = λ Φₙ w, from LAPACK's generalised solver; and random weights try."""
+    _, speech, noise = field
+    rng = np.random.default_rng(6)
+    second = random(rng, F, M)
+    both = speech + second[:, :, None] * second[:, None].conj()
+    weights = gev(both, noise, loading=0.0)
+    snr = output(weights, both) / output(weights, noise)
+    wanted = [eigh(b, n, eigvals_only=True)[-1] for b, n in zip(both, noise, strict=True)]
+    assert_allclose(snr, wanted, rtol=1e-9)
+    for _ in range(20):
+        other = weights + 0.1 * random(rng, F, M)
+        assert (output(other, both) / output(other, noise) < snr).all()
+
+
+@pytest.mark.parametrize("condition", [1e2, 1e5, 1e8])
+def test_constraints_hold_for_covariances_that_are_nearly_singular(condition):
+    """Not loaded: wᴴa = 1 to eps·κ·√M, 1e-7, and each of several constraints to 1e-5."""
+    rng = np.random.default_rng(7)
+    unitary = np.linalg.qr(random(rng, 200, 6, 6))[0]
+    cov = (unitary * np.geomspace(1, 1 / condition, 6)) @ unitary.conj().swapaxes(1, 2)
+    cov = (cov + cov.conj().swapaxes(1, 2)) / 2
+    a = np.exp(2j * np.pi * rng.random((200, 6)))
+    one = np.array([1.0])
+    for weights in (
+        mvdr(a, cov, 0.0),
+        mpdr(a, cov, 0.0),
+        lcmv(a[:, :, None], one, cov, 0.0),
+        sidelobe_canceller(a, cov, loading=0.0),
+    ):
+        assert_allclose(np.sum(weights.conj() * a, axis=1), 1, rtol=0, atol=1e-6)
+    constraints = np.concatenate([a[:, :, None], random(rng, 200, 6, 2)], axis=2)
+    weights = lcmv(constraints, np.array([1.0, 0.0, 0.5j]), cov, 0.0)
+    found = np.einsum("fm,fmk->fk", weights.conj(), constraints)
+    assert_allclose(found, np.tile([1.0, 0.0, 0.5j], (200, 1)), rtol=0, atol=1e-5)
 
 
 def test_normalised_gev_in_white_noise_keeps_the_talker_to_the_mean_level(field):

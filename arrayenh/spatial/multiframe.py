@@ -19,8 +19,6 @@ from arrayenh.spatial.convolutional import (
 )
 from arrayenh.spatial.dereverb import DELAY, TAPS, inverse_power
 
-FRAMES_LOADING = 1e-7  # relative: the frames of a single-precision spectrum overlap
-
 
 def apply_lagged(
     weights: np.ndarray,
@@ -46,7 +44,7 @@ def apply_lagged(
 
 
 def multi_frame_least_squares(
-    spec: np.ndarray, target: np.ndarray, delays: Sequence[int], loading: float = FRAMES_LOADING
+    spec: np.ndarray, target: np.ndarray, delays: Sequence[int], loading: float = LOADING
 ) -> np.ndarray:
     """Multichannel convolutive filter (MCWF) whose output is as near as can be to a target.
 
