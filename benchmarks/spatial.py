@@ -374,7 +374,7 @@ def main() -> None:
         return
     print(table(args.seconds, args.repeats))
     print()
-    print(scaling(8 * args.seconds, 2))
+    print(scaling(4 * args.seconds, args.repeats))
 
 
 if __name__ == "__main__":

@@ -100,13 +100,14 @@ def split(spec, first, re, im):
 
 
 @njit(cache=True, parallel=True)
-def lagged_sums(spec, weight, scale, delays, lags, firsts, pairs, out):
-    """out[f, (a, i), (b, j)] = scale[f] Σ_t weight[f, t] x_i(t - δ_a) x_j*(t - δ_b).
+def lagged_sums(spec, weight, smallest, delays, lags, firsts, pairs, out):
+    """out[f, (a, i), (b, j)] = Σ_t weight[f, t] x_i(t - δ_a) x_j*(t - δ_b).
 
     `pairs[firsts[k] : firsts[k + 1]]` are the (a, b) whose delays are lags[k] apart: the
     products of two microphones at one lag serve all of them, so that each entry costs a real
     weight times a product, a quarter of an outer product of weighted frames. Summed in
-    single precision over CHUNK frames, in sixteen or more parts each, then in double.
+    single precision over CHUNK frames, in sixteen or more parts each, then in double; the
+    weights are relative to their largest, so that their own scale does not matter.
     """
     n_freqs, n_mics, n_frames = spec.shape
     shifts = delays[pairs[:, 0]]
@@ -115,7 +116,11 @@ def lagged_sums(spec, weight, scale, delays, lags, firsts, pairs, out):
         im = np.empty((n_mics, n_frames), np.float32)
         split(spec[f], 0, re, im)
         w = np.zeros(n_frames + delays[-1], np.float32)  # nothing is heard after the end
-        w[:n_frames] = weight[f]
+        scale = smallest
+        for t in range(n_frames):
+            scale = max(scale, np.float64(weight[f, t]))
+        for t in range(n_frames):
+            w[t] = weight[f, t] / scale
         sums = np.zeros((n_mics, n_mics, len(pairs)), np.complex128)
         both = np.empty(2 * CHUNK, np.float32)
         for chunk in range(0, n_frames, CHUNK):
@@ -133,7 +138,7 @@ def lagged_sums(spec, weight, scale, delays, lags, firsts, pairs, out):
             a, b = pairs[p, 0] * n_mics, pairs[p, 1] * n_mics
             for i in range(n_mics):
                 for j in range(n_mics if a < b else i + 1):
-                    total = sums[i, j, p] * scale[f]
+                    total = sums[i, j, p] * scale
                     if a + i == b + j:
                         total = complex(total.real)  # fused steps leave an imaginary power
                     out[f, a + i, b + j] = total

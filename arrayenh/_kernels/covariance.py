@@ -16,14 +16,24 @@ def split(spec, re, im):
             im[m, t] = spec[m, t].imag
 
 
+@njit(cache=True, fastmath=SUM)
+def total(weight):
+    """Σ_t weight[t]."""
+    found = 0.0
+    for t in range(len(weight)):
+        found += weight[t]
+    return found
+
+
 @njit(cache=True, parallel=True, fastmath=SUM)
-def weighted_outer_sum(spec, weight, out):
-    """out[f] = Σ_t weight[f, t] x xᴴ,  with x = spec[f, :, t]; summed in double."""
+def weighted_outer_sum(spec, weight, out, mass):
+    """out[f] = Σ_t weight[f, t] x xᴴ,  with x = spec[f, :, t]; mass[f] = Σ_t weight[f, t]."""
     n_freqs, n_mics, n_frames = spec.shape
     for f in prange(n_freqs):
         re, im = np.empty_like(spec[f].real), np.empty_like(spec[f].imag)
         split(spec[f], re, im)
         w = weight[f].astype(np.float64)
+        mass[f] = total(w)
         for i in range(n_mics):
             power = 0.0
             for t in range(n_frames):
@@ -39,13 +49,14 @@ def weighted_outer_sum(spec, weight, out):
 
 
 @njit(cache=True, parallel=True, fastmath=SUM)
-def weighted_outer_sums(spec, weight_a, weight_b, out_a, out_b):
+def weighted_outer_sums(spec, weight_a, weight_b, out_a, out_b, mass_a, mass_b):
     """`weighted_outer_sum` with two weights at once: each product of spectra serves both."""
     n_freqs, n_mics, n_frames = spec.shape
     for f in prange(n_freqs):
         re, im = np.empty_like(spec[f].real), np.empty_like(spec[f].imag)
         split(spec[f], re, im)
         a, b = weight_a[f].astype(np.float64), weight_b[f].astype(np.float64)
+        mass_a[f], mass_b[f] = total(a), total(b)
         for i in range(n_mics):
             a_re = b_re = 0.0
             for t in range(n_frames):

@@ -19,6 +19,32 @@ def mean_power(spec, power):
                 power[f, t] += (x.real * x.real + x.imag * x.imag) / np.float32(n_mics)
 
 
+@njit(cache=True, parallel=True)
+def copy(spec, out):
+    """out = spec, on all threads: of a long recording it is no small part of the work."""
+    for f in prange(len(spec)):
+        out[f] = spec[f]
+
+
+@njit(cache=True, fastmath=SUM)
+def mean(values):
+    """Mean, summed in double."""
+    total = 0.0
+    for t in range(len(values)):
+        total += values[t]
+    return total / max(len(values), 1)
+
+
+@njit(cache=True, parallel=True)
+def relative_inverse(power, least, smallest):
+    """power[f, t] <- floor / max(power[f, t], floor), floor = least · mean of the bin."""
+    n_freqs, n_frames = power.shape
+    for f in prange(n_freqs):
+        floor = np.float32(max(least * mean(power[f]), smallest))
+        for t in range(n_frames):
+            power[f, t] = floor / max(power[f, t], floor)
+
+
 @njit(cache=True, fastmath=SUM)
 def times(re, im, x_re, x_im, out_re, out_im):
     """out = (re + j im) x, a matrix times a vector."""

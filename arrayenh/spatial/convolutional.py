@@ -55,10 +55,8 @@ def lagged_covariance(spec: np.ndarray, weight: np.ndarray, delays: Sequence[int
     lags, firsts, pairs = pairs_by_lag(shifts)
     size = len(shifts) * spec.shape[1]
     cov = np.empty((len(spec), size, size), np.complex128)
-    # single precision inside: the weights' own scale must not matter
-    scale = np.maximum(weight.max(axis=1, initial=0), np.finfo(weight.dtype).tiny)
-    relative = (weight / scale[:, None]).astype(np.float32, copy=False)
-    kernels.lagged_sums(spec, relative, scale.astype(np.float64), shifts, lags, firsts, pairs, cov)
+    smallest = float(np.finfo(weight.dtype).tiny)
+    kernels.lagged_sums(spec, weight, smallest, shifts, lags, firsts, pairs, cov)
     return cov
 
 

@@ -33,10 +33,11 @@ def spatial_covariance(spec: np.ndarray, mask: np.ndarray | None = None) -> np.n
         raise ShapeError(f"spec must have shape (F, M, T); got {spec.shape}")
     if mask is None:
         mask = np.ones((spec.shape[0], spec.shape[2]), np.float32)
-    weight = summed(spec, mask)
+    check_mask(spec, mask)
     cov = np.empty((spec.shape[0], spec.shape[1], spec.shape[1]), np.complex128)
-    kernels.weighted_outer_sum(spec, mask, cov)
-    return cov / weight[:, None, None]
+    mass = np.empty(len(spec))
+    kernels.weighted_outer_sum(spec, mask, cov, mass)
+    return divided(cov, mass)
 
 
 def speech_noise_covariances(
@@ -62,11 +63,13 @@ def speech_noise_covariances(
     """
     if spec.ndim != 3:
         raise ShapeError(f"spec must have shape (F, M, T); got {spec.shape}")
-    speech_weight, noise_weight = summed(spec, speech_mask), summed(spec, noise_mask)
+    check_mask(spec, speech_mask)
+    check_mask(spec, noise_mask)
     speech_cov = np.empty((spec.shape[0], spec.shape[1], spec.shape[1]), np.complex128)
     noise_cov = np.empty_like(speech_cov)
-    kernels.weighted_outer_sums(spec, speech_mask, noise_mask, speech_cov, noise_cov)
-    return speech_cov / speech_weight[:, None, None], noise_cov / noise_weight[:, None, None]
+    speech, noise = np.empty(len(spec)), np.empty(len(spec))
+    kernels.weighted_outer_sums(spec, speech_mask, noise_mask, speech_cov, noise_cov, speech, noise)
+    return divided(speech_cov, speech), divided(noise_cov, noise)
 
 
 def blocked_covariance(
@@ -105,11 +108,14 @@ def blocked_covariance(
     cov = np.empty((len(starts), n_freqs, n_mics, n_mics), np.complex128)
     for b, start in enumerate(starts):
         part = slice(start, start + n_frames)
-        weight = mask[:, part].sum(axis=1, dtype=np.float64)
+        mass = np.empty(n_freqs)
         kernels.weighted_outer_sum(
-            np.ascontiguousarray(spec[:, :, part]), np.ascontiguousarray(mask[:, part]), cov[b]
+            np.ascontiguousarray(spec[:, :, part]),
+            np.ascontiguousarray(mask[:, part]),
+            cov[b],
+            mass,
         )
-        cov[b] /= np.where(weight > 0, weight, 1)[:, None, None]
+        cov[b] /= np.where(mass > 0, mass, 1)[:, None, None]
     return cov
 
 
@@ -189,7 +195,7 @@ class RecursiveCovariance:
         later = np.concatenate([kept[:, 1:], np.ones((len(spec), 1))], axis=1)[:, : spec.shape[2]]
         left = kept[:, 0] if spec.shape[2] else np.ones(len(spec))
         added = np.empty_like(self._sum)
-        kernels.weighted_outer_sum(spec, learnt * later, added)
+        kernels.weighted_outer_sum(spec, learnt * later, added, np.empty(len(spec)))
         self._sum = left[:, None, None] * self._sum + added
         self.mass = left * self.mass + (1 - left)
         return self.cov
@@ -204,10 +210,8 @@ def check_mask(spec: np.ndarray, mask: np.ndarray) -> None:
         )
 
 
-def summed(spec: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """Σ_t of a mask that fits `spec` and is empty in no bin, float64, shape (F,)."""
-    check_mask(spec, mask)
-    weight = mask.sum(axis=-1, dtype=np.float64)
-    if not (weight > 0).all():  # written so that NaN is refused too
-        raise NumericalError(f"mask is zero in every frame of bin {np.argmin(weight > 0)}")
-    return weight
+def divided(cov: np.ndarray, mass: np.ndarray) -> np.ndarray:
+    """Sums over the mass of their mask, which must be empty in no bin."""
+    if not (mass > 0).all():  # written so that NaN is refused too
+        raise NumericalError(f"mask is zero in every frame of bin {np.argmin(mass > 0)}")
+    return cov / mass[:, None, None]

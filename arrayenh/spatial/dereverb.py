@@ -119,7 +119,8 @@ def apply_wpe(
         raise ShapeError(
             f"filters must have shape (F, K, M, M) to match spec {spec.shape}; got {filters.shape}"
         )
-    early = spec.astype(np.complex64)
+    early = np.empty(spec.shape, np.complex64)
+    kernels.copy(spec, early)
     add_lagged(-filters, spec, delay + np.arange(filters.shape[1]), past, early)
     return early
 
@@ -134,9 +135,9 @@ def frame_power(spec: np.ndarray) -> np.ndarray:
 def inverse_power(early: np.ndarray) -> np.ndarray:
     """1 / λ of each frame, λ at least 1e-4 of its mean; float32, 1 at most, shape (F, T)."""
     power = frame_power(early)
-    least = np.float32(LEAST_POWER) * power.mean(axis=1, keepdims=True)
-    least = np.maximum(least, np.finfo(np.float32).tiny)  # silence is no power, not 0 / 0
-    return least / np.maximum(power, least)
+    # silence is no power, not 0 / 0
+    kernels.relative_inverse(power, LEAST_POWER, float(np.finfo(np.float32).tiny))
+    return power
 
 
 class OnlineWpe:
