@@ -483,3 +483,14 @@ def test_what_only_the_recording_can_tell_is_refused_with_its_name(mixture):
         Enhancer(EnhanceConfig(**SMALL, beamformer="binaural-mwf"), line).enhance(recording)
     with pytest.raises(GeometryError, match="microphone 1 is 18 mm from the centre"):
         Enhancer(EnhanceConfig(**settings("mvdr", doa=0.0, head=True)), line).enhance(recording)
+
+
+def test_the_log_says_what_is_loaded_and_how_much():
+    """A row that is the mean of two others: no covariance of theirs can be inverted."""
+    rng = np.random.default_rng(12)
+    x = 0.1 * np.array([band_limited(rng, 2 * RATE, 50, 7900) for _ in range(2)])
+    mean = np.concatenate([x, x.mean(axis=0, keepdims=True)])
+    for samples, said in ((mean, True), (x, False)):
+        out = Enhancer().enhance(Recording(samples.astype(np.float32), RATE))
+        lines = [line for line in out.log if "hear all alike: loaded by up to" in line]
+        assert bool(lines) == said

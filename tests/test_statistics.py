@@ -203,3 +203,10 @@ def test_steered_weights_amplify_sensor_noise_by_no_more_than_thirty_decibel(loa
     assert (np.sum(np.abs(weights) ** 2, axis=1) <= 1e3).all()
     assert_allclose(response(weights, look), 1, atol=1e-9)
     assert_allclose(weights[2], unbounded[2], rtol=1e-2)  # where it need not be bounded
+
+
+def test_covariances_are_ill_conditioned_above_1e8():
+    mixing = np.linalg.qr(complex_normal(np.random.default_rng(0), 3, 3))[0]
+    least = np.array([1.1e-8, 0.9e-8, 0.0])
+    cov = np.array([(mixing * [1.0, 0.5, value]) @ mixing.conj().T for value in least])
+    assert statistics.ill_conditioned(cov).tolist() == [False, True, True]

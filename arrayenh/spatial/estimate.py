@@ -56,7 +56,7 @@ class Heard:
         Speech, in [0, 1].
     speech_cov, noise_cov : complex128 ndarray, shape (F, M, M)
     loading : float64 ndarray, shape (F,)
-        Relative, of the noise covariance.
+        Relative, of the noise covariance; `limited` leaves here what was needed.
     reference : int
     steering : complex128 ndarray, shape (F, M), optional
     nulls : complex128 ndarray, shape (F, M, K), optional
@@ -82,10 +82,11 @@ class Heard:
 
     def limited(self, estimate: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> np.ndarray:
         """Weights of `estimate(bins, loaded noise covariance)` of bounded noise gain."""
-        return statistics.limited(
+        weights, self.loading[:] = statistics.limited(
             lambda bins, loading: estimate(bins, loaded(self.noise_cov[bins], loading)),
             self.loading,
         )
+        return weights
 
     def levelled(self, weights: np.ndarray) -> np.ndarray:
         """Weights with the speech level of the reference microphone."""

@@ -202,7 +202,8 @@ class SpatialStage:
         self._stft = stft
         self._filter = self.new_filter()
         self._loading = self._usual_loading() if config.loading is None else config.loading
-        self._n_passed = self._n_bins = 0
+        self._n_passed = self._n_bins = self._n_ill = 0
+        self._most_loading = 0.0
         self._noise_cov = None if noise is None else noise_covariance(stft, noise)
         self._postfilter = postfilter
         self._masks: MaskSource = mask_source(config.masks, stft.n_freqs, self._hop_seconds)
@@ -307,6 +308,11 @@ class SpatialStage:
                 f"{self._n_passed} of {self._n_bins} bins hold no sound: "
                 f"they pass the reference microphone"
             )
+        if self._n_ill:
+            lines.append(
+                f"{self._n_ill} of {self._n_bins} bins hold noise that the microphones hear all "
+                f"alike: loaded by up to {self._most_loading:.1g} of its mean power"
+            )
         return lines
 
     def _estimate(self, spec: np.ndarray) -> tuple[Filters, np.ndarray]:
@@ -326,6 +332,10 @@ class SpatialStage:
         self._look.turn(spec, mask)
         heard = self._heard(spec, mask, there, ear_pair)
         found = ESTIMATORS[config.beamformer](heard, config)
+        if config.beamformer not in FIXED:
+            ill = statistics.ill_conditioned(heard.noise_cov)
+            self._n_ill += int(np.sum(ill))
+            self._most_loading = max(self._most_loading, heard.loading[ill].max(initial=0.0))
         filters = scattered(found, there, outputs)
         if self._postfilter is not None:
             towards[there] = heard.towards

@@ -15,6 +15,7 @@ EMPTY = 1e-14  # of the loudest bin's power: what float32 spectra leave of a mis
 LEAST_MASK = 1e-6  # keeps a mask of exact zeros from being no statistics at all
 MOST_NORM = 1e3  # of ‖w‖²: a white-noise gain of -30 dB at the least
 LEAST_LOADING, LOADING_STEP, MOST_STEPS = 1e-9, 4.0, 24
+MOST_CONDITION = 1e8  # of a covariance that needs no loading to be solved
 CLEAN_SNR = 10.0  # power ratio of a bin above which loading grows
 
 
@@ -51,7 +52,7 @@ def blind_mvdr(
     if there.any():
         speech_cov, noise_cov = covariances(spec, mask, there)
         loadings = adaptive_loading(speech_cov, noise_cov, loading)
-        found = limited(
+        found, _ = limited(
             lambda bins, loading: beamformers.souden_mvdr(
                 speech_cov[bins], noise_cov[bins], reference, loading
             ),
@@ -76,7 +77,7 @@ def steered_mvdr(
         speech_cov, noise_cov = covariances(spec, mask, there)
         loadings = adaptive_loading(speech_cov, noise_cov, loading)
         towards = steering[there]
-        weights[there] = limited(
+        weights[there], _ = limited(
             lambda bins, loading: beamformers.mvdr(towards[bins], noise_cov[bins], loading),
             loadings,
         )
@@ -103,7 +104,7 @@ def adaptive_loading(
 
 def limited(
     estimate: Callable[[np.ndarray, np.ndarray], np.ndarray], loading: np.ndarray
-) -> np.ndarray:
+) -> tuple[np.ndarray, np.ndarray]:
     """Weights whose white-noise gain is no less than -30 dB, by loading where it is.
 
     (Cox, Zeskind & Owen, "Robust adaptive beamforming", 1987, section V.) Without it a small
@@ -119,6 +120,8 @@ def limited(
     Returns
     -------
     weights : complex128 ndarray, shape (F, M)
+    loading : float64 ndarray, shape (F,)
+        That was needed.
     """
     loading = loading.copy()
     weights = estimate(np.ones(len(loading), bool), loading)
@@ -128,7 +131,16 @@ def limited(
             break
         loading[loud] = np.maximum(LOADING_STEP * loading[loud], LEAST_LOADING)
         weights[loud] = estimate(loud, loading[loud])
-    return weights
+    return weights, loading
+
+
+def ill_conditioned(cov: np.ndarray) -> np.ndarray:
+    """Whether the largest eigenvalue is above 1e8 times the smallest, bool, shape (F,).
+
+    Such are two channels that hold the same, or noise of fewer directions than microphones.
+    """
+    values = np.linalg.eigvalsh(cov)
+    return values[:, 0] * MOST_CONDITION < values[:, -1]
 
 
 def level_gain(weights: np.ndarray, speech_cov: np.ndarray, reference: int) -> float:
