@@ -15,7 +15,7 @@ from arrayenh.scenes.scene import Noise, PlacedArray, Point, Scene, Talker
 from arrayenh.scenes.signals import MADE, Clip, Signal, load_file, sounding_start
 from arrayenh.scenes.sofa import read_sofa
 from arrayenh.scenes.spec import NoiseSpec, SceneSpec
-from arrayenh.scenes.voices import SoundFile, find_sounds, find_voices
+from arrayenh.scenes.voices import SoundFile, Voices, find_sounds, find_voices
 
 GAP_S = 0.15  # between the utterances of one talker
 
@@ -26,7 +26,8 @@ def choose_sounds(spec: SceneSpec, places: Places, rng: np.random.Generator) -> 
     turns = take_turns(spec, len(spec.talkers))
     talkers, taken = [], list[str]()
     for talker, (position, path), turn in zip(spec.talkers, places.talkers, turns, strict=True):
-        speaker, signal = draw_speech(talker.speech, turn, rate, taken, rng)
+        draw = whole_speech if talker.whole else draw_speech
+        speaker, signal = draw(talker.speech, turn, rate, taken, rng)
         taken.append(speaker)
         talkers.append(
             Talker(
@@ -39,7 +40,7 @@ def choose_sounds(spec: SceneSpec, places: Places, rng: np.random.Generator) -> 
         )
     noises = tuple(
         choose_noise(noise, at, places.array, n_samples, rate, taken, rng)
-        for noise, at in zip(spec.noises, places.noises, strict=True)
+        for noise, at in zip(levelled(spec.noises), places.noises, strict=True)
     )
     return Scene(
         room=choose_responses(spec, rng),
@@ -95,6 +96,49 @@ def draw_speech(
             clips.append(Clip(file=sound.file, start=first, stop=last, at=at + first))
         at += n + round(GAP_S * rate)
     return speaker, Signal(kind="clips", clips=tuple(clips))
+
+
+def whole_speech(
+    folder: str, turn: tuple[int, int], rate: int, taken: list[str], rng: np.random.Generator
+) -> tuple[str, Signal]:
+    """A speaker, and as many of his utterances as fit into a turn, from its start.
+
+    Raises
+    ------
+    SceneError
+        If nobody has an utterance that is short enough.
+    """
+    begin, end = turn
+    voices = find_voices(folder)
+    short = {
+        who: fitting
+        for who, files in voices.speakers.items()
+        if (fitting := tuple(file for file in files if file.seconds * rate <= end - begin))
+    }
+    if not short:
+        raise SceneError(
+            f"{folder} has no utterance of {(end - begin) / rate:.1f} s or less; ask for longer "
+            f"scenes (seconds)"
+        )
+    speaker, sounds = Voices(folder, short).draw(rng, 0.0, taken)
+    clips, at = [], begin
+    for sound in sounds:
+        n = int(sound.seconds * rate)
+        if at + n <= end:
+            clips.append(Clip(file=sound.file, stop=n, at=at))
+            at += n + round(GAP_S * rate)
+    return speaker, Signal(kind="clips", clips=tuple(clips))
+
+
+def levelled(noises: tuple[NoiseSpec, ...]) -> Iterator[NoiseSpec]:
+    """The noises, each with its level against the same reference."""
+    points = [10 ** (noise.level_db / 10) for noise in noises if noise.kind == "point"]
+    for noise in noises:
+        if noise.level_over == "points" and points:
+            over = float(noise.level_db + 10 * np.log10(sum(points)))
+            yield replace(noise, level_db=over, level_over="reference")
+        else:
+            yield noise
 
 
 def choose_noise(

@@ -81,6 +81,8 @@ class TalkerSpec:
         the floor.
     walk : WalkSpec, optional
         The talker moves while speaking.
+    whole : bool
+        Says whole utterances, as many as fit into the turn, so that every word is heard.
     level_db : float
         Active speech level at the reference microphone, over the target's.
     """
@@ -91,6 +93,7 @@ class TalkerSpec:
     distance: Positive = 1.5
     height: Positive = 1.5
     walk: WalkSpec | None = None
+    whole: bool = False
     level_db: Level = 0.0
 
     __pydantic_config__ = STRICT
@@ -114,6 +117,8 @@ class NoiseSpec:
         Talkers of babble: in all of a point, and of each of the walls' sources.
     level_db : float
         Power at the reference microphone against the other noises.
+    level_over : {"reference", "points"}
+        "points": `level_db` is over that of all point noises together.
     field : {"spherical", "cylindrical"}
         Of diffuse noise.
     speed : float
@@ -130,6 +135,7 @@ class NoiseSpec:
     distance: Positive = 2.0
     height: Positive = 1.5
     level_db: Level = 0.0
+    level_over: Literal["reference", "points"] = "reference"
     field: Literal["spherical", "cylindrical"] = "spherical"
     speed: Annotated[float, Field(gt=0, le=40)] = 5.0
 
