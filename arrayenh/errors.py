@@ -37,5 +37,9 @@ class MetricError(ArrayenhError, ValueError):
     """A score has no value for these signals: silence, too short, wrong rate."""
 
 
+class TrialError(ArrayenhError, ValueError):
+    """A system cannot work on this recording: no array, no clean speech, too few channels."""
+
+
 class MissingExtraError(ArrayenhError, ImportError):
     """An optional package is not installed; the message names the extra."""

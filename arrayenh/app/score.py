@@ -26,15 +26,26 @@ def command(
         typer.Option(metavar="NOISY", help="The unprocessed microphone: its scores and gains too."),
     ] = None,
     channel: Annotated[int, typer.Option(help="Channel of files that have several.")] = 0,
+    metrics: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LIST|all",
+            help="Scores, such as si_sdr,csig,srmr; 'arrayenh benchmark --list' names them.",
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Score an estimate against a reference: SNR, SI-SDR, PESQ, STOI and more."""
-    from arrayenh.evaluation.metrics import METRICS, scores
+    from arrayenh.evaluation.metrics import METRICS, Signals, chosen, scores_of
 
+    names = [metric.name for metric in chosen(named(metrics, mix is not None))]
     files = [reference, estimate, *([mix] if mix else [])]
-    signals, rate = load(files, channel)
-    after = scores(signals[0], signals[1], rate)
-    before = scores(signals[0], signals[2], rate) if mix else None
+    (clean, output, *noisy), rate = load(files, channel)
+    mixture = noisy[0] if noisy else None
+    after = scores_of(Signals(output, rate, clean, mixture), names)
+    before = None
+    if mixture is not None:
+        before = scores_of(Signals(mixture, rate, clean, mixture), names)
     if as_json:
         terminal.show_json(as_dict(after, before))
         return
@@ -49,6 +60,16 @@ def command(
     terminal.show_table(str(estimate), columns, rows)
     terminal.warn(reasons(after, ""))
     terminal.warn(reasons(before or {}, "noisy "))
+
+
+def named(metrics: str | None, with_mix: bool) -> list[str] | None:
+    """Names of the scores that were asked for; "all" are those that can be."""
+    from arrayenh.evaluation.metrics import METRICS
+
+    if metrics != "all":
+        return None if metrics is None else [name for name in metrics.split(",") if name]
+    given = {"reference", "noisy"} if with_mix else {"reference"}
+    return [name for name, metric in METRICS.items() if given.issuperset(metric.needs)]
 
 
 def load(paths: list[Path], channel: int) -> "tuple[list[np.ndarray], int]":

@@ -10,28 +10,19 @@ from pathlib import Path
 
 import numpy as np
 
-from arrayenh.audio import resample
 from arrayenh.errors import AudioError, ShapeError
 from arrayenh.evaluation.metrics import Score
 from arrayenh.evaluation.report.document import page_html
 from arrayenh.evaluation.report.excerpt import choose_excerpt
 from arrayenh.evaluation.report.output import check_output, save_whole
 from arrayenh.evaluation.report.page import Page, StageSound
+from arrayenh.evaluation.report.playback import HIGHEST_RATE, common_gain, resampled
 from arrayenh.evaluation.report.score_table import Row
 from arrayenh.mic_array import MicArray
 
 SUFFIXES = (".html", ".htm")
 EXCERPT_S = 60
 """Seconds of sound in a report; a longer recording gives its richest stretch."""
-
-HIGHEST_RATE = 48_000
-"""Hz; sound of a higher rate is resampled for the page, which browsers play anyway so."""
-
-PEAK = 0.9
-"""The loudest sample of all stages plays at this; full scale is 1."""
-
-MOST_GAIN = 100.0
-"""A recording fainter than 40 dB below `PEAK` stays faint."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -139,8 +130,8 @@ def report_page(report: Report) -> Page:
     excerpt = choose_excerpt(whole, report.sample_rate, EXCERPT_S)
     cut = [np.asarray(stage.samples[excerpt], dtype=np.float32) for stage in report.stages]
     rate = min(report.sample_rate, HIGHEST_RATE)
-    cut = [_resampled(samples, report.sample_rate, rate) for samples in cut]
-    gain = _common_gain(max(float(np.abs(samples).max()) for samples in cut))
+    cut = [resampled(samples, report.sample_rate, rate) for samples in cut]
+    gain = common_gain(cut)
     return Page(
         report.title,
         [
@@ -156,11 +147,3 @@ def report_page(report: Report) -> Page:
         report.notes,
         report.array,
     )
-
-
-def _resampled(samples: np.ndarray, rate: int, to: int) -> np.ndarray:
-    return np.concatenate(list(resample([samples[None]], 1, rate, to)), axis=1)[0]
-
-
-def _common_gain(peak: float) -> float:
-    return min(PEAK / peak, MOST_GAIN) if peak > 0 else 1.0

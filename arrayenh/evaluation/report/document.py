@@ -1,5 +1,6 @@
 """The page of a report: from sounds and scores to HTML, all in one string."""
 
+from collections.abc import Sequence
 from html import escape
 from importlib.resources import files
 
@@ -19,10 +20,29 @@ POLICY = (
 
 
 def page_html(page: Page) -> str:
-    """The whole page."""
+    """The whole page of one enhanced recording."""
+    return html_document(
+        page.title,
+        f"{_header(page)}\n{_table(page)}\n{listening_html(page)}\n{_background(page)}",
+        ("report.css",),
+        ("player.js",),
+    )
+
+
+def html_document(title: str, main: str, styles: Sequence[str], scripts: Sequence[str]) -> str:
+    """A page with everything inside.
+
+    Parameters
+    ----------
+    title : str
+    main : str
+        HTML.
+    styles, scripts : sequence of str
+        Files beside this one, in the order they take effect.
+    """
     here = files("arrayenh.evaluation.report")
-    style = here.joinpath("report.css").read_text("utf-8")
-    script = here.joinpath("player.js").read_text("utf-8")
+    style = "".join(here.joinpath(name).read_text("utf-8") for name in styles)
+    script = "".join(here.joinpath(name).read_text("utf-8") for name in scripts)
     return f"""<!doctype html>
 <html lang="en">
 <head>
@@ -31,7 +51,7 @@ def page_html(page: Page) -> str:
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <meta name="generator" content="arrayenh {escape(__version__)}">
-<title>{escape(page.title)}</title>
+<title>{escape(title)}</title>
 <link rel="icon" href="data:,">
 <style>
 {style}
@@ -40,10 +60,7 @@ def page_html(page: Page) -> str:
 </head>
 <body>
 <main>
-{_header(page)}
-{_table(page)}
-{listening_html(page)}
-{_background(page)}
+{main}
 </main>
 <footer>Made by arrayenh {escape(__version__)}. Sound and pictures are inside this file.</footer>
 <script>

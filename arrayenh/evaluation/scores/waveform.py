@@ -3,7 +3,7 @@
 import numpy as np
 
 from arrayenh.errors import MetricError
-from arrayenh.evaluation.checks import (
+from arrayenh.evaluation.scores.checks import (
     energy,
     ratio_db,
     refuse_silence,

@@ -53,6 +53,22 @@ def refuse_silence(**signals: np.ndarray) -> None:
             raise MetricError(f"the {role} is silent: every sample is zero")
 
 
+def both_ears(
+    reference_ears: np.ndarray, ears: np.ndarray, sample_rate: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Both pairs of ears in float64, checked."""
+    for role, signal in (("reference_ears", reference_ears), ("ears", ears)):
+        if np.ndim(signal) != 2 or len(signal) != 2:
+            raise ShapeError(
+                f"{role} must have shape (2, N), left and right; got {np.shape(signal)}"
+            )
+    pairs = [waveforms(s, y, sample_rate) for s, y in zip(reference_ears, ears, strict=True)]
+    for side, (s, y) in zip(("left", "right"), pairs, strict=True):
+        refuse_silence(**{f"{side} ear of the reference": s, f"{side} ear of the estimate": y})
+    clean, output = zip(*pairs, strict=True)
+    return np.stack(clean), np.stack(output)
+
+
 def energy(signal: np.ndarray) -> float:
     """Σ s²."""
     return float(np.dot(signal, signal))

@@ -7,7 +7,7 @@ import numpy as np
 import soxr
 
 from arrayenh.errors import MetricError, MissingExtraError
-from arrayenh.evaluation.checks import refuse_silence, waveforms
+from arrayenh.evaluation.scores.checks import refuse_silence, waveforms
 
 PESQ_MAX_UTTERANCES = 40
 """The P.862 code holds 50 utterances and does not check; 40 leaves it a margin."""

@@ -1,0 +1,1 @@
+"""The scores themselves, each a function of signals."""
