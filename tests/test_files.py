@@ -8,11 +8,11 @@ from numpy.testing import assert_allclose, assert_array_equal
 from arrayenh.app import files
 from arrayenh.app.files import Spool, enhance_file
 from arrayenh.app.outputs import Outputs, check_folder
-from arrayenh.app.profiles import as_toml, resolve
 from arrayenh.audio import open_recording, read, write
 from arrayenh.config import EnhanceConfig
 from arrayenh.errors import AudioError, ConfigError
 from arrayenh.pipeline import Enhancer
+from arrayenh.settings import as_toml, resolve
 from tests.signals import RATE, diffuse_noise, level_db, voice
 
 QUICK = EnhanceConfig(segment_seconds=1.0)  # three segments

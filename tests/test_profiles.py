@@ -2,9 +2,9 @@ from dataclasses import fields, replace
 
 import pytest
 
-from arrayenh.app.profiles import FOLDER, as_toml, load_profile, profile_names, resolve
 from arrayenh.config import EnhanceConfig
 from arrayenh.errors import ConfigError
+from arrayenh.settings import FOLDER, as_toml, load_profile, profile_names, resolve
 
 
 @pytest.fixture

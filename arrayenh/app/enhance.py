@@ -152,7 +152,7 @@ def command(
     input, at its rate and level. A batch goes on when one recording fails, lists the
     failures at the end, and exits with 1.
     """
-    from arrayenh.app.profiles import resolve
+    from arrayenh.settings import resolve
 
     chosen = selection(mics, channels)
     options = {

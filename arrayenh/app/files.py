@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 
 from arrayenh.app.outputs import SETTINGS, Outputs, make_folder
-from arrayenh.app.profiles import as_toml
 from arrayenh.array_files import write_whole
 from arrayenh.audio import AudioWriter, RecordingFile, headroom, resample
 from arrayenh.errors import AudioError
 from arrayenh.pipeline import RATE, Enhancer, Session
+from arrayenh.settings import as_toml
 
 Progress = Callable[[float], None]
 REPORT_SECONDS = 120  # from the start, of each stage, kept for the report's excerpt

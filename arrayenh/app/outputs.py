@@ -4,10 +4,10 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from arrayenh.app.profiles import as_toml
 from arrayenh.audio import RecordingFile, check_new
 from arrayenh.config import EnhanceConfig
 from arrayenh.errors import AudioError, ConfigError
+from arrayenh.settings import as_toml
 
 SETTINGS = "enhance.toml"  # beside the stages
 

@@ -1,0 +1,1 @@
+"""What a benchmark compares: our chains, the bounds of any chain, and peers."""

@@ -1,0 +1,202 @@
+"""Bounds: what could be reached by those who know the clean speech.
+
+The oracle chain of the project's tables is `oracle-mask-mvdr+irm`; nothing here is a limit in a
+strict sense, but no honest system of the same form has come near.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from arrayenh.errors import TrialError
+from arrayenh.evaluation.systems.system import BOUND, Output, Trial
+from arrayenh.spatial import beamformers, statistics, wiener
+from arrayenh.spatial.covariance import spatial_covariance
+from arrayenh.spatial.estimate import Filters
+from arrayenh.spatial.multiframe import multi_frame_least_squares
+from arrayenh.spatial.stage import filtered, scattered
+from arrayenh.stft import Stft
+
+BEAMFORMER, MASK = Stft(2048, 512, "hann"), Stft(512, 128, "hann")
+LOADING = 1e-6  # relative, of the noise covariance
+FRAMES = 4  # of the multi-frame filter
+REFERENCE = 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Parts:
+    """A recording and what it is the sum of: spectra (F, M, T), or (F, T) of one channel."""
+
+    mixture: np.ndarray
+    speech: np.ndarray
+    noise: np.ndarray
+
+    @classmethod
+    def of(cls, trial: Trial, stft: Stft) -> "Parts":
+        """Spectra of a trial whose target is known."""
+        rest = trial.rest
+        assert trial.target is not None and rest is not None  # Bound.run
+        return cls(*(stft.analyse(part) for part in (trial.mixture, trial.target, rest)))
+
+
+Beamform = Callable[[Parts], Filters]
+Mask = Callable[[Parts, np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """A beamformer and a mask, made from the true speech.
+
+    Attributes
+    ----------
+    name, describe : str
+    beamform : callable, optional
+        From the parts at all microphones to filters; without it the reference microphone.
+    mask : callable, optional
+        From the beamformed parts, and the target's spectrum (F, T), to a gain (F, T).
+    """
+
+    name: str
+    describe: str
+    beamform: Beamform | None = None
+    mask: Mask | None = None
+    kind: str = BOUND
+
+    def definition(self) -> Mapping[str, Any]:
+        """Sizes of the transforms, loading, frames."""
+        return {
+            "system": self.name,
+            "beamformer_stft": (BEAMFORMER.n_fft, BEAMFORMER.hop) if self.beamform else None,
+            "mask_stft": (MASK.n_fft, MASK.hop) if self.mask else None,
+            "loading": LOADING,
+            "frames": FRAMES,
+        }
+
+    def latency(self) -> float | None:
+        """None: the clean speech is known to its end."""
+        return None
+
+    def run(self, trial: Trial) -> Output:
+        """Enhance what is known already; see `System.run`."""
+        rest = trial.rest
+        if trial.target is None or rest is None:
+            raise TrialError(f"{self.name} is a bound: it needs the clean speech")
+        signals = [part[REFERENCE] for part in (trial.mixture, trial.target, rest)]
+        if self.beamform is not None:
+            signals = beamformed(self.beamform, Parts.of(trial, BEAMFORMER), trial)
+        if self.mask is None:
+            return Output(*(signal.astype(np.float32) for signal in signals))
+        parts = Parts(*(MASK.analyse(signal) for signal in signals))
+        gain = self.mask(parts, MASK.analyse(trial.target[REFERENCE]))
+        return Output(MASK.synthesise(gain * parts.mixture, len(signals[0])))
+
+
+def beamformed(beamform: Beamform, parts: Parts, trial: Trial) -> list[np.ndarray]:
+    """Mixture, speech and noise behind the same filters, each shape (N,)."""
+    filters, n_samples = beamform(parts), trial.mixture.shape[1]
+    return [
+        BEAMFORMER.synthesise(filtered(filters, part, None)[:, 0], n_samples)
+        for part in (parts.mixture, parts.speech, parts.noise)
+    ]
+
+
+def mask_mvdr(parts: Parts) -> Filters:
+    """Souden's MVDR from m² and (1 - m)², m the ratio mask's mean over the microphones."""
+    there = statistics.sounding(parts.mixture)
+    mask = ratio_mask(parts.speech, parts.noise).mean(axis=1)
+    covs = statistics.covariances(parts.mixture, mask, there)
+    weights = beamformers.souden_mvdr(*covs, REFERENCE, LOADING)
+    return scattered(Filters.of(weights), there, (REFERENCE,))
+
+
+def covariance_mvdr(parts: Parts) -> Filters:
+    """Souden's MVDR from the true covariances."""
+    there, speech, noise = true_covariances(parts)
+    weights = beamformers.souden_mvdr(speech, noise, REFERENCE, LOADING)
+    return scattered(Filters.of(weights), there, (REFERENCE,))
+
+
+def covariance_mwf(parts: Parts) -> Filters:
+    """Multichannel Wiener filter from the true covariances."""
+    there, speech, noise = true_covariances(parts)
+    weights = wiener.mwf(speech, noise, reference=REFERENCE, loading=LOADING)
+    return scattered(Filters.of(weights), there, (REFERENCE,))
+
+
+def least_squares(parts: Parts) -> Filters:
+    """Filter over several frames that comes nearest to the true speech."""
+    there = statistics.sounding(parts.mixture)
+    delays = tuple(range(FRAMES))
+    if not there.any():
+        return Filters(np.zeros((len(there), 1, parts.mixture.shape[1], 1), np.complex128))
+    weights = multi_frame_least_squares(
+        np.ascontiguousarray(parts.mixture[there]), parts.speech[there, REFERENCE], delays
+    )
+    return scattered(Filters(weights[..., None], delays), there, (REFERENCE,))
+
+
+def true_covariances(parts: Parts) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Bins in which there are speech and noise, bool (F,), and the covariances of both there."""
+    there = statistics.sounding(parts.speech) & statistics.sounding(parts.noise)
+    speech, noise = (
+        spatial_covariance(np.ascontiguousarray(part[there]))
+        for part in (parts.speech, parts.noise)
+    )
+    return there, speech, noise
+
+
+def ideal_ratio(parts: Parts, target: np.ndarray) -> np.ndarray:
+    """Ratio mask of what is left of speech and noise."""
+    return ratio_mask(parts.speech, parts.noise)
+
+
+def phase_sensitive(parts: Parts, target: np.ndarray) -> np.ndarray:
+    """Phase-sensitive mask towards the target itself."""
+    return phase_sensitive_mask(target, parts.mixture)
+
+
+def ratio_mask(speech: np.ndarray, noise: np.ndarray) -> np.ndarray:
+    """Ideal amplitude ratio mask |s| / (|s| + |n|), 0 where both are silent."""
+    total = np.abs(speech) + np.abs(noise)
+    return np.divide(np.abs(speech), total, out=np.zeros_like(total), where=total > 0)
+
+
+def phase_sensitive_mask(speech: np.ndarray, mixture: np.ndarray) -> np.ndarray:
+    """The real gain that comes nearest to the speech, Re{s x*} / |x|², truncated to [0, 1].
+
+    References
+    ----------
+    H. Erdogan, J. R. Hershey, S. Watanabe and J. Le Roux, "Phase-sensitive and
+    recognition-boosted speech separation using deep recurrent neural networks", ICASSP 2015.
+    """
+    power = mixture.real**2 + mixture.imag**2
+    along = (speech * mixture.conj()).real
+    return np.clip(np.divide(along, power, out=np.zeros_like(power), where=power > 0), 0, 1)
+
+
+BOUNDS = (
+    Bound("oracle-mask-mvdr", "MVDR from the ideal ratio mask", mask_mvdr),
+    Bound(
+        "oracle-mask-mvdr+irm",
+        "the oracle chain: MVDR from the ideal ratio mask, and one more behind it",
+        mask_mvdr,
+        ideal_ratio,
+    ),
+    Bound("oracle-cov-mvdr", "MVDR from the true covariances", covariance_mvdr),
+    Bound(
+        "oracle-cov-mvdr+psm",
+        "MVDR from the true covariances, then the phase-sensitive mask",
+        covariance_mvdr,
+        phase_sensitive,
+    ),
+    Bound("oracle-mwf", "multichannel Wiener filter from the true covariances", covariance_mwf),
+    Bound(
+        f"oracle-mcwf{FRAMES}",
+        f"filter over {FRAMES} frames, least squares to the true speech",
+        least_squares,
+    ),
+    Bound("irm", "ideal ratio mask on the reference microphone", None, ideal_ratio),
+    Bound("psm", "phase-sensitive mask on the reference microphone", None, phase_sensitive),
+)

@@ -1,0 +1,199 @@
+"""Our own chain as a system: a configuration, and whether it is told where the talker is."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+
+from arrayenh.audio import Recording
+from arrayenh.config import FIXED, SINGLE_POSTFILTERS, EnhanceConfig
+from arrayenh.errors import AudioError, ConfigError, GeometryError, ShapeError, TrialError
+from arrayenh.evaluation.systems.system import OWN, Output, Trial
+from arrayenh.pipeline import RATE, Enhanced, Enhancer
+from arrayenh.postfilter.classical import HOP, N_FFT
+from arrayenh.spatial.binaural import ears
+
+WORDS = {
+    "wpe": "WPE dereverberation",
+    "mvdr": "MVDR beamformer",
+    "das": "delay-and-sum",
+    "filter-and-sum": "filter-and-sum, a beam of one width",
+    "superdirective": "superdirective beamformer",
+    "mpdr": "MPDR beamformer",
+    "lcmv": "LCMV beamformer",
+    "gsc": "generalised sidelobe canceller",
+    "mwf": "multichannel Wiener filter",
+    "rank1-mwf": "multichannel Wiener filter of rank one",
+    "gev": "GEV beamformer, the largest SNR",
+    "mcwf": "multi-frame filter to what MVDR and mask leave",
+    "wpd": "WPD, dereverberation and beamformer in one",
+    "binaural-mwf": "binaural Wiener filter",
+    "mmse-lsa": "MMSE-LSA gain",
+    "mmse-stsa": "MMSE-STSA gain",
+    "wiener": "Wiener gain",
+    "spectral-subtraction": "spectral subtraction",
+    "om-lsa": "OM-LSA gain",
+    "zelinski": "Zelinski's post-filter",
+    "mccowan": "McCowan's post-filter",
+}
+STAGES = ("dereverb", "beamformer", "postfilter")  # in the order of the flow
+
+
+@dataclass(frozen=True, slots=True)
+class Noisy:
+    """The reference microphone as it is."""
+
+    name: str = "noisy"
+    kind: str = OWN
+    describe: str = "the reference microphone as it is"
+
+    def definition(self) -> Mapping[str, Any]:
+        """That it is what it is."""
+        return {"system": "noisy"}
+
+    def latency(self) -> float | None:
+        """None at all: 0."""
+        return 0.0
+
+    def run(self, trial: Trial) -> Output:
+        """Microphone 0, with the speech and the noise in it."""
+        rest = trial.rest
+        return Output(
+            trial.mixture[0].astype(np.float32),
+            None if trial.target is None else trial.target[0].astype(np.float32),
+            None if rest is None else rest[0].astype(np.float32),
+            heard_at_ears(trial),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """What `arrayenh enhance` does with some settings.
+
+    Attributes
+    ----------
+    name : str
+    config : EnhanceConfig
+    true_direction : bool
+        The talker's azimuth is given, in place of `config.doa`.
+    """
+
+    name: str
+    config: EnhanceConfig
+    true_direction: bool = False
+    kind: str = OWN
+
+    @property
+    def describe(self) -> str:
+        """Its stages and what else is not as usual."""
+        return described(self.config, self.true_direction)
+
+    @property
+    def linear(self) -> bool:
+        """Whether the answer to speech and noise is the sum of the answers to each."""
+        config = self.config
+        return config.postfilter == "none" and config.strength == 1 and not config.online
+
+    def definition(self) -> Mapping[str, Any]:
+        """Every setting."""
+        return {"system": "chain", **asdict(self.config), "true_direction": self.true_direction}
+
+    def latency(self) -> float | None:
+        """Seconds from a sound to its place in the output; None where segments are gathered."""
+        config = self.config
+        if not causal(config, self.true_direction):
+            return None
+        stages = []
+        if config.beamformer != "none" or config.dereverb != "none":
+            stages.append((config.n_fft, config.hop))
+        if config.postfilter in SINGLE_POSTFILTERS:
+            stages.append((N_FFT, HOP))
+        return waited(stages) / RATE
+
+    def run(self, trial: Trial) -> Output:
+        """Enhance; see `System.run`."""
+        images = {}
+        rest = trial.rest
+        if self.linear and trial.target is not None and rest is not None:
+            images = {"speech": trial.target, "noise": rest}
+        try:
+            recording = Recording(trial.mixture, trial.sample_rate)
+            chain = Enhancer(self._told(trial), trial.array)
+            return output_of(chain.enhance(recording, images))
+        except (AudioError, ConfigError, GeometryError, ShapeError) as error:
+            raise TrialError(f"{self.name}: {error}") from error
+
+    def _told(self, trial: Trial) -> EnhanceConfig:
+        """The settings, with the direction where it is to be given."""
+        if not self.true_direction:
+            return self.config
+        if trial.azimuth is None:
+            raise TrialError(f"{self.name} is told the talker's direction, and nobody knows it")
+        return replace(self.config, doa=float(np.rad2deg(trial.azimuth)))
+
+
+def heard_at_ears(trial: Trial) -> np.ndarray | None:
+    """What two ears hear, if microphones stand for both."""
+    try:
+        return None if trial.array is None else trial.mixture[list(ears(trial.array.positions))]
+    except ShapeError:
+        return None
+
+
+def output_of(result: Enhanced) -> Output:
+    """What a chain gives, of a binaural one its left ear as well."""
+    shadows = {name: np.atleast_2d(shadow)[0] for name, shadow in result.shadows.items()}
+    binaural = result.samples if result.samples.ndim == 2 else None
+    return Output(np.atleast_2d(result.samples)[0], **shadows, ears=binaural)
+
+
+def causal(config: EnhanceConfig, true_direction: bool) -> bool:
+    """Whether no stage has to hear a whole segment before it gives anything."""
+    if config.reference == "auto":
+        return False
+    if config.online:
+        return True
+    given = true_direction or isinstance(config.doa, int | float)
+    fixed = config.beamformer == "none" or (config.beamformer in FIXED and given)
+    return fixed and config.dereverb == "none"
+
+
+def waited(stages: Sequence[tuple[int, int]]) -> int:
+    """Samples that have to be heard until any one of them can be given, that one counted.
+
+    A stage gives sample n at the end of the last frame that holds it, which is when it has
+    heard sample ⌊(n + n_fft)/hop⌋·hop - 1; the stage behind it waits for that.
+
+    Parameters
+    ----------
+    stages : sequence of (n_fft, hop)
+        In the order of the flow. One stage alone waits for n_fft samples.
+    """
+    if not stages:
+        return 0
+    given = np.arange(math.lcm(*(hop for _, hop in stages)))
+    heard = given
+    for n_fft, hop in reversed(stages):
+        heard = (heard + n_fft) // hop * hop - 1
+    return int(np.max(heard - given)) + 1
+
+
+def described(config: EnhanceConfig, true_direction: bool) -> str:
+    """One line: the stages, the direction, and the settings that are not the usual ones."""
+    stages = [WORDS[name] for key in STAGES if (name := getattr(config, key)) != "none"]
+    line = ", then ".join(stages) or "the reference microphone through an idle chain"
+    usual = EnhanceConfig()
+    skipped = {*STAGES, "doa"} if true_direction or config.doa == "auto" else {*STAGES}
+    changed = [
+        f"{field.name}={value}"
+        for field in fields(config)
+        if field.name not in skipped
+        and (value := getattr(config, field.name)) != getattr(usual, field.name)
+    ]
+    if true_direction:
+        changed.insert(0, "true direction given")
+    elif config.doa == "auto":
+        changed.insert(0, "direction found")
+    return f"{line} ({', '.join(changed)})" if changed else line

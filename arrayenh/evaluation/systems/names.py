@@ -1,0 +1,201 @@
+"""From names to systems.
+
+    noisy, default, NAME.toml, the bounds and the peers;
+    [wpe+]BEAMFORMER[+POSTFILTER], wpe or a post-filter alone
+
+Each part of a chain may have settings, mvdr[masks=spp,mu=2], and a beamformer that is steered be
+told the true direction, das@direction. Where it is not told, and must be steered, it finds the
+direction itself.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cache
+
+from arrayenh.config import (
+    BEAMFORMERS,
+    MAY_STEER,
+    MULTICHANNEL_POSTFILTERS,
+    POSTFILTERS,
+    STEERED,
+    EnhanceConfig,
+)
+from arrayenh.errors import ConfigError
+from arrayenh.evaluation.systems.bounds import BOUNDS
+from arrayenh.evaluation.systems.chain import Chain, Noisy
+from arrayenh.evaluation.systems.peers import PEERS
+from arrayenh.evaluation.systems.settings import value_of
+from arrayenh.evaluation.systems.system import System
+from arrayenh.settings import resolve
+
+ALIASES = {"spectral-gating": "noisereduce"}  # which is what it is
+DIRECTION = "@direction"
+STEERABLE = (*STEERED, *MAY_STEER)
+STAGES = {
+    **dict.fromkeys(("wpe",), "dereverb"),
+    **dict.fromkeys((name for name in BEAMFORMERS if name != "none"), "beamformer"),
+    **dict.fromkeys((name for name in POSTFILTERS if name != "none"), "postfilter"),
+}
+"""The setting that each part of a chain is a value of."""
+
+FLOW = ("dereverb", "beamformer", "postfilter")
+SETTINGS = r"(\[(?P<settings>[^][]*)\])"
+PART = re.compile(rf"(?P<name>[a-z0-9-]+)({DIRECTION})?{SETTINGS}?({DIRECTION})?")
+
+
+def systems(text: str) -> list[System]:
+    """Systems by their names, joined by commas.
+
+    Raises
+    ------
+    ConfigError
+        If a name is unknown or its settings are not right, or a system is named twice.
+    """
+    found = [system(name) for name in split(text, ",")]
+    names = [one.name for one in found]
+    for name in names:
+        if names.count(name) > 1:
+            raise ConfigError(f"system {name} is named twice")
+    return found
+
+
+def system(name: str) -> System:
+    """The system of that name.
+
+    Raises
+    ------
+    ConfigError
+        If there is none, or its settings are not right.
+    """
+    name = name.strip()
+    name = ALIASES.get(name, name)
+    found = ready().get(name)
+    if found is not None:
+        return found
+    if name.endswith(".toml"):
+        return Chain(name, resolve(name, {}))
+    return chain("".join(name.split()))
+
+
+def known() -> dict[str, str]:
+    """Names that stand for a system by themselves, and what they are."""
+    steered = [name + DIRECTION for name in STAGES if name in STEERABLE]
+    alone = [name for name in STAGES if name not in MULTICHANNEL_POSTFILTERS]
+    parts = [system(name) for name in (*alone, *steered)]
+    found = [*list(ready().values())[:2], *parts, *list(ready().values())[2:]]
+    return {one.name: one.describe for one in found}
+
+
+@cache
+def ready() -> Mapping[str, System]:
+    """Systems whose names are not put together from parts."""
+    own = (Noisy(), Chain("default", EnhanceConfig()))
+    return {one.name: one for one in (*own, *BOUNDS, *PEERS)}
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of a chain's name."""
+
+    name: str
+    settings: Mapping[str, str]
+    direction: bool
+
+
+def chain(name: str) -> Chain:
+    """A chain from its parts.
+
+    Raises
+    ------
+    ConfigError
+        As of `system`.
+    """
+    parts = [part_of(text, name) for text in split(name, "+")]
+    stages = [STAGES[part.name] for part in parts]
+    if stages != [stage for stage in FLOW if stage in stages]:
+        raise ConfigError(f"system {name}: parts are [wpe+]BEAMFORMER[+POSTFILTER], each once")
+    settings: dict[str, object] = {**dict.fromkeys(FLOW, "none")}
+    settings |= {STAGES[part.name]: part.name for part in parts}
+    where = f"system {name}"
+    for part in parts:
+        for key, text in part.settings.items():
+            if key in FLOW:
+                raise ConfigError(f"{where}: the parts themselves are the {key}")
+            if key in settings:
+                raise ConfigError(f"{where}: {key} is said twice")
+            settings[key] = value_of(key, text, where)
+    told = any(part.direction for part in parts)
+    if told and "doa" in settings:
+        raise ConfigError(f"{where}: a direction is given, {DIRECTION} or doa, but not both")
+    if settings["beamformer"] in STEERED and not told:
+        settings.setdefault("doa", "auto")
+    try:
+        return Chain(name, EnhanceConfig(**settings), told)  # type: ignore[arg-type]
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from error
+
+
+def part_of(text: str, name: str) -> Part:
+    """One part of a name, with its settings."""
+    found = PART.fullmatch(text)
+    if found is None or found["name"] not in STAGES:
+        raise ConfigError(unknown(name, found["name"] if found else text))
+    told = DIRECTION in text
+    if told and found["name"] not in STEERABLE:
+        raise ConfigError(
+            f"system {name}: {found['name']} is not steered; {DIRECTION} is for "
+            f"{', '.join(STEERABLE)}"
+        )
+    return Part(found["name"], settings_of(found["settings"] or "", name), told)
+
+
+def settings_of(text: str, name: str) -> dict[str, str]:
+    """Keys and values, key=value,key=value; a comma without a key goes on with the value."""
+    found: dict[str, str] = {}
+    last = None
+    for piece in filter(None, text.split(",")):
+        key, equals, value = piece.partition("=")
+        if equals and key in found:
+            raise ConfigError(f"system {name}: {key} is said twice")
+        if equals:
+            last, found[key] = key, value
+        elif last is not None:
+            found[last] += f",{piece}"
+        else:
+            raise ConfigError(f"system {name}: settings are [key=value,...]; got {piece!r}")
+    return found
+
+
+def split(text: str, mark: str) -> list[str]:
+    """Pieces between marks that stand outside brackets.
+
+    Raises
+    ------
+    ConfigError
+        If a piece is empty, or a bracket is without its other.
+    """
+    pieces, depth = [""], 0
+    for sign in text:
+        depth += (sign == "[") - (sign == "]")
+        if depth not in (0, 1):
+            break
+        if sign == mark and depth == 0:
+            pieces.append("")
+        else:
+            pieces[-1] += sign
+    if depth != 0:
+        raise ConfigError(f"brackets do not pair in {text!r}")
+    if not all(piece.strip() for piece in pieces):
+        raise ConfigError(f"a name is missing beside a {mark!r} in {text!r}")
+    return pieces
+
+
+def unknown(name: str, part: str) -> str:
+    """What to say of a name that nobody has."""
+    names: Iterable[str] = {*known(), *ALIASES, *STAGES}
+    near = get_close_matches(name, names, 3, cutoff=0.8) or get_close_matches(part, names, 3)
+    hint = f"; did you mean {' or '.join(near)}?" if near else ""
+    what = f"{name!r}" if part == name else f"{name!r}, where {part!r} is no part of a chain"
+    return f"unknown system {what}{hint} (all: arrayenh benchmark --list)"
