@@ -1,6 +1,6 @@
 """Every beamformer on the standard scenes, with oracle, cACGMM and SPP statistics.
 
-    python -m benchmarks.beamformers --data ROOT [--split valid] [-n 32] [--seed 0] [--jobs 2]
+    python -m benchmarks.beamformers --data ROOT [--split valid] [-n 40] [--seed 0] [--jobs 2]
 
 Scores are against the early target, at the beamformer's output, without a post-filter; SNR is
 by shadow filtering. The oracle statistics come from the ideal ratio mask of the early speech.
@@ -9,18 +9,17 @@ and gives the largest difference of any scene.
 """
 
 import argparse
-from collections.abc import Callable, Mapping
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Mapping
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 
 from arrayenh.config import FIXED, EnhanceConfig
+from arrayenh.evaluation.cases.drawn import DrawnScenes
 from arrayenh.evaluation.metrics import scores, shadow_snr
-from arrayenh.geometry import load_array
-from arrayenh.scenes.render import Rendered
+from arrayenh.evaluation.systems.bounds import ratio_mask
+from arrayenh.evaluation.systems.system import Trial
 from arrayenh.spatial import beamformers, statistics, wiener
 from arrayenh.spatial.coherence import diffuse_coherence
 from arrayenh.spatial.dereverb import wpe
@@ -32,8 +31,7 @@ from arrayenh.spatial.stage import STEERED_LOADING, filtered, scattered
 from arrayenh.spatial.steering import plane_wave
 from arrayenh.stft import Stft
 from benchmarks import plain
-from benchmarks.quality import arguments, ratio_mask
-from benchmarks.standard_scenes import Material, draw_standard, with_material
+from benchmarks.standard_scenes import arguments, on_each, standard_scenes
 
 STFT = Stft(2048, 512, "hann")
 NAMES = ("si_sdr", "pesq_wb", "stoi")
@@ -46,17 +44,17 @@ Row = dict[str, float]
 class Scene:
     """Spectra of one scene, and what a beamformer may know of it."""
 
-    def __init__(self, rendered: Rendered, array: str, azimuth_deg: float) -> None:
-        self.rate = rendered.sample_rate
-        self.mixture, self.early = rendered.mixture, rendered.early_image
+    def __init__(self, trial: Trial) -> None:
+        assert trial.target is not None and trial.array is not None and trial.azimuth is not None
+        self.rate = trial.sample_rate
+        self.mixture, self.early = trial.mixture, trial.target
         self.rest = self.mixture - self.early
         self.spec, self.speech, self.noise = map(
             STFT.analyse, (self.mixture, self.early, self.rest)
         )
         self.there = statistics.sounding(self.spec)
         self.freqs = STFT.freqs(self.rate)
-        self.positions = load_array(array).positions
-        self.azimuth = float(np.deg2rad(azimuth_deg))
+        self.positions, self.azimuth = trial.array.positions, trial.azimuth
         self.steering = plane_wave(self.positions, self.azimuth, self.freqs)
         self.n_samples = self.mixture.shape[1]
 
@@ -179,11 +177,9 @@ def apart(scene: Scene, outputs: list[np.ndarray]) -> float:
     return abs(first - second)
 
 
-def score_scene(index: int, seed: int, material: Material) -> tuple[dict[str, Row], Row]:
+def score_scene(index: int, source: DrawnScenes) -> tuple[dict[str, Row], Row]:
     """Draw one scene and score everything on it."""
-    drawn = draw_standard(index, seed, material)
-    meta = drawn.meta
-    scene = Scene(drawn.rendered, str(meta["array"]), float(meta["target_azimuth_deg"]))  # type: ignore[arg-type]
+    scene = Scene(source.case(index).trial)
     return systems(scene), differences(scene)
 
 
@@ -191,15 +187,8 @@ def measure(
     data: Path, split: str, n: int, seed: int, jobs: int
 ) -> list[tuple[dict[str, Row], Row]]:
     """Everything on every scene."""
-
-    def work(material: Material) -> list[tuple[dict[str, Row], Row]]:
-        score: Callable[[int], tuple[dict[str, Row], Row]] = partial(
-            score_scene, seed=seed, material=material
-        )
-        with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
-            return list(pool.map(score, range(n)))
-
-    return with_material(data, split, work)
+    with standard_scenes(data, split, n, seed) as source:
+        return on_each(partial(score_scene, source=source), n, jobs)
 
 
 def table(found: list[tuple[dict[str, Row], Row]]) -> str:
@@ -246,9 +235,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments(parser)
     args = parser.parse_args()
-    if args.data is None:
-        parser.error("give the folder of the data: --data, or $ARRAYENH_DATA")
-    found = measure(Path(args.data), args.split, args.n, args.seed, args.jobs)
+    found = measure(args.data, args.split, args.n, args.seed, args.jobs)
     print(report(found, f"{args.n} standard scenes, split {args.split}, seed {args.seed}"))
 
 

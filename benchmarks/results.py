@@ -1,6 +1,8 @@
 """Write RESULTS.md: every measurement, one after the other.
 
-python -m benchmarks.results --data ROOT [-n 32] [--seed 0] [--jobs 2] [--minutes 60]
+    python -m benchmarks.results --data ROOT [-n 40] [--seed 0] [--jobs 2] [--minutes 60]
+
+What the suites have found lies in benchmarks/out, from where the same command goes on.
 """
 
 import argparse
@@ -10,65 +12,65 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks import beamformers, quality
+from benchmarks.standard_scenes import arguments
 
 HERE = Path(__file__).parent
+PACKAGES = ("arrayenh", "numpy", "scipy", "numba", "pyroomacoustics", "nara-wpe", "pesq", "pystoi")
 
 
-def printed(module: str, *arguments: str) -> str:
-    """What a benchmark prints, run in a process of its own."""
-    command = [sys.executable, "-m", f"benchmarks.{module}", *arguments]
-    run = subprocess.run(command, check=True, capture_output=True, text=True, cwd=HERE.parent)
-    return f"    python -m benchmarks.{' '.join([module, *arguments])}\n\n{run.stdout.strip()}"
+def section(title: str, module: str, *options: str, shown: tuple[str, ...] | None = None) -> str:
+    """What a benchmark prints, run in a process of its own, below the command that it was."""
+    run = [sys.executable, "-m", f"benchmarks.{module}", *options]
+    out = subprocess.run(run, check=True, stdout=subprocess.PIPE, text=True, cwd=HERE.parent).stdout
+    command = " ".join([f"python -m benchmarks.{module}", *(options if shown is None else shown)])
+    return f"## {title}\n\n    {command}\n\n{out.strip()}"
+
+
+def suite(title: str, name: str, data: Path | None, options: list[str]) -> str:
+    """The tables of a suite, below the command that it was."""
+    out = HERE / "out" / name
+    command = ["arrayenh", "benchmark", name, *options]
+    run = [sys.executable, "-m", *command, "-o", str(out)]
+    run += ["--data", str(data)] if data else []
+    subprocess.run(run, check=True, stdout=subprocess.DEVNULL)
+    _, _, tables = (out / "results.md").read_text(encoding="utf-8").partition("\n\n")
+    tables, _, _ = tables.rpartition("\n\n")  # versions and the command are told here
+    shown = " ".join([*command, *(["--data", "ROOT"] if data else []), "-o", "DIR"])
+    return f"## {title}\n\n    {shown}\n\n{tables.strip()}"
 
 
 def main() -> None:
     """Measure everything and write the page."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    quality.arguments(parser)
+    arguments(parser)
     parser.add_argument("--minutes", type=float, default=60.0)
     args = parser.parse_args()
-    if args.data is None:
-        parser.error("give the folder of the data: --data, or $ARRAYENH_DATA")
     scenes = ["--split", args.split, "-n", str(args.n), "--seed", str(args.seed)]
-    found = quality.measure(Path(args.data), args.split, args.n, args.seed, args.jobs)
-    title = f"{args.n} standard scenes, split {args.split}, seed {args.seed}"
-    packages = ", ".join(
-        f"{name} {version(name)}"
-        for name in (
-            "arrayenh",
-            "numpy",
-            "scipy",
-            "numba",
-            "pyroomacoustics",
-            "nara-wpe",
-            "pesq",
-            "pystoi",
-        )
-    )
+    jobs, data = ["--jobs", str(args.jobs)], ["--data", str(args.data)]
+    packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
     parts = [
         "# Results",
         "Written by `python -m benchmarks.results --data ROOT`; not by hand.",
         f"{packages}; Python {platform.python_version()}, {platform.machine()}.",
-        "## Quality",
-        f"    python -m benchmarks.quality --data ROOT {' '.join(scenes)}",
-        quality.report(found, title),
-        "## Beamformers",
-        f"    python -m benchmarks.beamformers --data ROOT {' '.join(scenes)}",
-        beamformers.report(
-            beamformers.measure(Path(args.data), args.split, args.n, args.seed, args.jobs), title
+        suite("Quality", "quality", args.data, [*scenes, *jobs]),
+        suite("Peers", "peers", args.data, [*scenes, *jobs]),
+        suite("Words", "recognition", None, jobs),
+        suite("Hearing aids", "hearing", None, jobs),
+        section(
+            "Beamformers",
+            "beamformers",
+            *data,
+            *scenes,
+            *jobs,
+            shown=("--data", "ROOT", *scenes),
         ),
-        "## Speed",
-        printed("speed", "--seconds", "30"),
-        printed("speed", "--seconds", "10"),
-        "## Spatial kernels",
-        printed("spatial"),
-        "## Scenes",
-        printed("rendering"),
-        "## Start-up",
-        printed("startup"),
-        "## Memory",
-        printed("memory", "--minutes", f"{args.minutes:g}"),
+        section("Speed", "speed", "--seconds", "30"),
+        section("Speed, short recordings", "speed", "--seconds", "10"),
+        section("Spatial kernels", "spatial"),
+        section("Latency", "latency"),
+        section("Scenes", "rendering"),
+        section("Start-up", "startup"),
+        section("Memory", "memory", "--minutes", f"{args.minutes:g}"),
     ]
     (HERE / "RESULTS.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
 

@@ -15,17 +15,17 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from arrayenh import pipeline
 from arrayenh.app.cli import run
-from arrayenh.app.profiles import resolve
 from arrayenh.audio import Recording, read
 from arrayenh.channels import survey
 from arrayenh.config import EnhanceConfig
 from arrayenh.geometry import load_array, preset_names
+from arrayenh.settings import resolve
 from arrayenh.version import __version__
 from tests.signals import RATE, arrivals, delayed, diffuse_noise, level_db, voice
 
 ROOT = Path(__file__).parents[1]
 COMMANDS = ["enhance", "demo", "inspect", "score", "arrays", "arrays list", "arrays show"]
-COMMANDS += ["localize", "separate"]
+COMMANDS += ["localize", "separate", "benchmark", "qa"]
 COMMANDS += ["arrays beampattern", "scene", "scene list", "scene show", "simulate"]
 
 
@@ -1182,5 +1182,7 @@ def test_a_command_loads_what_it_needs(here, line, absent):
 
 @pytest.mark.skipif(os.name == "nt", reason="a shell of POSIX")
 def test_the_shell_can_complete(here):
-    shown = in_a_process("--show-completion", "bash")
-    assert shown.returncode == 0 and "_ARRAYENH_COMPLETE" in shown.stdout.upper()
+    # asked from a shell, as it looks which one its parent is; "; true" keeps that shell there
+    command = f"'{sys.executable}' -m arrayenh --show-completion bash; true"
+    shown = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
+    assert "_ARRAYENH_COMPLETE" in shown.stdout.upper()

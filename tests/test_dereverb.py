@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from arrayenh.errors import ConfigError, ShapeError
-from arrayenh.evaluation.waveform import si_sdr
+from arrayenh.evaluation.scores.waveform import si_sdr
 from arrayenh.scenes.convolution import convolve
 from arrayenh.scenes.image_source import shoebox_responses
 from arrayenh.scenes.packaged import load_clip

@@ -33,7 +33,7 @@ from arrayenh.mic_array import MicArray
 
 RATE = 16_000
 HOSTILE = """<script>alert(1)</script>"onload='x' & </style>"""
-VOID = {"meta", "link", "img", "input"}
+VOID = {"meta", "link", "img", "input", "wbr"}
 
 
 class Elements(HTMLParser):

@@ -14,7 +14,7 @@ from arrayenh import separation
 from arrayenh.app.cli import run
 from arrayenh.audio import Recording, read
 from arrayenh.errors import AudioError, ConfigError, NumericalError, ShapeError
-from arrayenh.evaluation.waveform import si_sdr
+from arrayenh.evaluation.scores.waveform import si_sdr
 from arrayenh.geometry import load_array
 from arrayenh.scenes.placing import points, seen_from
 from arrayenh.scenes.render import render

@@ -16,10 +16,12 @@ import typer
 
 from arrayenh.app import (
     arrays,
+    benchmark,
     demo,
     enhance,
     inspect,
     localize,
+    qa,
     scene,
     score,
     separate,
@@ -40,7 +42,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (enhance, demo, inspect, localize, score, separate, simulate):
+for module in (enhance, demo, inspect, localize, score, separate, simulate, benchmark, qa):
     name, help_text = module.__name__.rpartition(".")[2], module.command.__doc__ or ""
     # typer keeps the line breaks of a paragraph, which fit no terminal but ours
     app.command(

@@ -1,0 +1,132 @@
+"""Scores that were found before: one small file for each case and system.
+
+    FOLDER/<case>/<system>.json     {"case": ..., "system": ..., "scores": {name: [value, reason]}}
+
+The names are hashes of all that the scores depend on: the sounds, the system's settings and the
+code. A file is written whole or not at all, so whatever is there is right, however a run ended.
+"""
+
+import json
+import math
+import os
+import secrets
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from arrayenh.errors import AudioError
+from arrayenh.evaluation.cases.case import digest
+from arrayenh.evaluation.metrics import Score
+from arrayenh.evaluation.systems.system import Cost, System
+
+NOT_CODE = (
+    "app",
+    "evaluation/report",
+    "evaluation/suites",
+    "evaluation/scores/features.py",
+    *(f"evaluation/{name}.py" for name in ("tables", "results", "intervals", "suite", "corpus")),
+    *(f"evaluation/{name}.py" for name in ("cost", "qa", "junit", "thresholds")),
+)
+"""Parts of the package that no score depends on."""
+
+KEY_LENGTH = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Cache:
+    """Scores in a folder, and what systems cost."""
+
+    folder: Path
+
+    def scores(self, case: str, system: str) -> dict[str, Score]:
+        """What is known of a case and a system, by their keys; nothing, if nothing is."""
+        found = read_json(self.folder / case / f"{system}.json")
+        return {
+            name: Score(math.nan if value is None else float(value), reason)
+            for name, (value, reason) in found.get("scores", {}).items()
+        }
+
+    def keep(
+        self, case: str, system: str, scores: Mapping[str, Score], names: tuple[str, str]
+    ) -> None:
+        """Add scores to those that are known; names of case and system are for people."""
+        known = {**self.scores(case, system), **scores}
+        values = {name: [as_json(score.value), score.reason] for name, score in known.items()}
+        said = {"case": names[0], "system": names[1], "scores": values}
+        write_json(self.folder / case / f"{system}.json", said)
+
+    def cost(self, system: str) -> Cost | None:
+        """What a system costs, if it was measured."""
+        found = read_json(self.folder / "costs" / f"{system}.json")
+        return Cost(**{key: float(value) for key, value in found.items()}) if found else None
+
+    def keep_cost(self, system: str, cost: Cost) -> None:
+        """Remember what a system costs."""
+        values = {
+            "real_time_factor": cost.real_time_factor,
+            "peak_mb": cost.peak_mb,
+            "latency_ms": as_json(cost.latency_ms),
+        }
+        write_json(self.folder / "costs" / f"{system}.json", values)
+
+
+def system_key(system: System) -> str:
+    """Hash of all that a system's outputs, and their scores, depend on."""
+    definition = json.dumps(dict(system.definition()), sort_keys=True, default=str)
+    return digest([system.name, definition, code_digest()])[:KEY_LENGTH]
+
+
+@cache
+def code_digest() -> str:
+    """Hash of the code that enhances and scores."""
+    root = files("arrayenh")
+    return digest(part for name in code_files(root) for part in (name, held(root, name)))
+
+
+def code_files(root: Any, folder: str = "") -> Iterable[str]:
+    """Names of the files of code below a folder of the package, in order."""
+    for entry in sorted((root / folder if folder else root).iterdir(), key=lambda one: one.name):
+        name = f"{folder}/{entry.name}" if folder else entry.name
+        if name in NOT_CODE:
+            continue
+        if entry.is_dir():
+            yield from code_files(root, name)
+        elif name.endswith(".py"):
+            yield name
+
+
+def held(root: Any, name: str) -> str:
+    """Text of a file of the package."""
+    return str((root / name).read_text(encoding="utf-8"))
+
+
+def as_json(value: float) -> float | str | None:
+    """A number as JSON has it: infinity as a word, NaN as null."""
+    if math.isnan(value):
+        return None
+    return value if math.isfinite(value) else str(value)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """What a file says; nothing, if it is not there or was damaged."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a file whole."""
+    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_text(json.dumps(value), encoding="utf-8")
+        os.replace(part, path)
+    except OSError as error:
+        raise AudioError(f"{path} cannot be written: {error.strerror}") from error
+    finally:
+        part.unlink(missing_ok=True)

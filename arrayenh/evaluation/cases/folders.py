@@ -1,0 +1,187 @@
+"""Cases that lie on disk: data sets of scenes, noisy and clean folders, recordings alone."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from arrayenh.audio import SUFFIXES, open_recording, read
+from arrayenh.errors import AudioError, ConfigError
+from arrayenh.evaluation.cases.case import Case, CaseFacts, digest, file_digest
+from arrayenh.evaluation.cases.drawn import conditions_of, seen_from
+from arrayenh.evaluation.systems.system import Trial
+from arrayenh.mic_array import MicArray
+from arrayenh.scenes.rooms import Measured
+from arrayenh.scenes.serialise import scene_in_file
+
+NOISY, CLEAN = "noisy", "clean"
+TARGET_FILES = {"early": "early", "reverberant": "target"}
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """Sounds that belong together, and what is said of them."""
+
+    name: str
+    mixture: Path
+    target: Path | None = None
+    scene: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FolderCases:
+    """Cases on disk.
+
+    Attributes
+    ----------
+    folder : Path
+        Where they lie; more may come.
+    target : {"early", "reverberant"}
+        Of a data set.
+    files : tuple of Files
+    array : MicArray, optional
+        Of recordings that do not say it themselves.
+    transcripts : mapping of str to str
+        What is said, by the name of the case.
+    """
+
+    folder: Path
+    target: str
+    files: tuple[Files, ...]
+    array: MicArray | None = None
+    transcripts: Mapping[str, str] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self.files)
+
+    def identity(self) -> dict[str, str]:
+        """The folder."""
+        return {"folder": str(self.folder), "target": self.target}
+
+    def facts(self, index: int) -> CaseFacts:
+        """Look at the files."""
+        files = self.files[index]
+        there = [path for path in (files.mixture, files.target, files.scene) if path]
+        array = "" if self.array is None else repr(self.array.positions.tolist())
+        key = digest([array, self.transcripts.get(files.name, ""), *map(file_digest, there)])
+        recording = open_recording([files.mixture])
+        conditions = {"microphones": str(recording.n_mics)}
+        if files.scene:
+            conditions = conditions_of(scene_in_file(files.scene.read_text(encoding="utf-8")))
+        return CaseFacts(files.name, key, recording.n_samples / recording.sample_rate, conditions)
+
+    def case(self, index: int) -> Case:
+        """Read the files."""
+        files = self.files[index]
+        recording = read(files.mixture)
+        target = None if files.target is None else target_of(files, recording.samples.shape)
+        reference = None if target is None else target[0]
+        known: dict[str, Any] = {"array": self.array}
+        if files.scene:
+            known |= from_scene(files.scene)
+        if known["array"] is not None and known["array"].n_mics != recording.n_mics:
+            raise AudioError(
+                f"{files.mixture} has {recording.n_mics} channels, the array "
+                f"{known['array'].name} {known['array'].n_mics} microphones"
+            )
+        if target is not None and len(target) < recording.n_mics:
+            target = None  # one clean channel: what else it was in the mixture is not known
+        trial = Trial(recording.samples, recording.sample_rate, target, **known)
+        return Case(trial, reference, self.transcripts.get(files.name))
+
+
+def target_of(files: Files, shape: tuple[int, ...]) -> np.ndarray:
+    """The clean speech as each microphone hears it, or at the reference microphone alone."""
+    assert files.target is not None
+    target = read(files.target).samples
+    if target.shape in (shape, (1, shape[1])):
+        return target
+    raise AudioError(
+        f"{files.target} has shape {target.shape}, {files.mixture} {shape}: clean speech has the "
+        f"same length, and one channel or as many"
+    )
+
+
+def from_scene(path: Path) -> dict[str, Any]:
+    """Array and places, as a data set's scene.json says them."""
+    scene = scene_in_file(path.read_text(encoding="utf-8"))
+    array = MicArray(np.array(scene.array.positions), scene.array.name)
+    if isinstance(scene.room, Measured):
+        return {"array": array}
+    position = np.array(scene.talkers[0].position)
+    azimuth_deg, _, _ = scene.array.direction_of(position)
+    return {
+        "array": array,
+        "azimuth": float(np.deg2rad(azimuth_deg)),
+        "position": seen_from(scene.array, position[None])[0],
+    }
+
+
+def find_cases(
+    folder: Path, target: str, array: MicArray | None, transcripts: Mapping[str, str]
+) -> FolderCases:
+    """The cases of a folder: a data set, `noisy*` beside `clean*`, or recordings alone.
+
+    Raises
+    ------
+    ConfigError
+        If there is nothing to score.
+    """
+    if (folder / "scenes").is_dir():
+        found = of_dataset(folder, target)
+    elif paired := [path for path in folder.iterdir() if is_called(path, NOISY)]:
+        found = of_pairs(folder, paired)
+    else:
+        found = [Files(path.stem, path) for path in sounds(folder)]
+    if not found:
+        raise ConfigError(
+            f"{folder} holds nothing to score: neither a data set of 'arrayenh simulate', nor "
+            f"folders noisy and clean, nor recordings"
+        )
+    return FolderCases(folder, target, tuple(found), array, transcripts)
+
+
+def of_dataset(folder: Path, target: str) -> list[Files]:
+    """Scenes of a data set that hold a mixture."""
+    found = []
+    for scene in sorted((folder / "scenes").iterdir()):
+        there = {path.stem: path for path in sounds(scene)} if scene.is_dir() else {}
+        if "mixture" in there and (scene / "scene.json").is_file():
+            clean = there.get(TARGET_FILES[target])
+            found.append(Files(scene.name, there["mixture"], clean, scene / "scene.json"))
+    return found
+
+
+def of_pairs(folder: Path, noisy: list[Path]) -> list[Files]:
+    """Files of folders noisy*, each with that of the same name in clean*."""
+    found = []
+    for noisy_folder in sorted(noisy):
+        ending = noisy_folder.name[len(NOISY) :]
+        clean_folder = folder / f"{CLEAN}{ending}"
+        if not clean_folder.is_dir():
+            raise ConfigError(f"beside {noisy_folder} there is no folder {clean_folder.name}")
+        clean = {path.stem: path for path in sounds(clean_folder)}
+        for path in sounds(noisy_folder):
+            if path.stem not in clean:
+                raise ConfigError(f"{clean_folder} has no {path.stem}, which {noisy_folder} has")
+            found.append(Files(path.stem, path, clean[path.stem]))
+    return found
+
+
+def is_called(path: Path, word: str) -> bool:
+    """Whether a folder's name begins with a word."""
+    return path.is_dir() and path.name.lower().startswith(word)
+
+
+def sounds(folder: Path) -> list[Path]:
+    """Recordings in a folder, outputs of `enhance` left out."""
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if path.suffix.lower() in SUFFIXES
+        and not path.stem.endswith("_enhanced")
+        and not path.name.startswith(".")
+    )

@@ -1,0 +1,90 @@
+"""What sounds in a suite's scenes: what ships, a corpus with its splits, or the user's folders."""
+
+import csv
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from io import StringIO
+from pathlib import Path
+
+from arrayenh.errors import ConfigError
+from arrayenh.evaluation.suite import Selection, Suite
+
+SPEECH, NOISE = ("targets", "talkers"), ("noises", "ambiences")
+Row = Mapping[str, str]
+
+
+def with_corpus(suite: Suite, root: Path, split: str, folder: Path) -> Suite:
+    """A suite whose sounds come from a corpus.
+
+    A corpus is a folder with a file manifest.csv: a line for each sound file, with the
+    columns `path`, `set`, `speaker` and `split`. Lists of what is chosen are written into
+    `folder`.
+
+    Raises
+    ------
+    ConfigError
+        If the corpus has no such file, or nothing that the suite asks for.
+    """
+    rows = [row for row in manifest(root) if row.get("split", split) == split]
+    material = dict(suite.material)
+    for name, selection in suite.data.items():
+        found = [row for row in rows if selected(row, selection)]
+        if not found:
+            raise ConfigError(f"{root}/manifest.csv has no {name} in its split {split!r}")
+        material[name] = (write_list(folder / f"{name}.csv", root, found),)
+    missing = [name for name in suite.material if name not in suite.data]
+    if missing and not suite.data:
+        raise ConfigError("this suite does not say what to take from --data; use --speech, --noise")
+    return replace(suite, material=material)
+
+
+def with_folders(suite: Suite, speech: str | None, noise: str | None) -> Suite:
+    """A suite whose speech and noise come from folders, files or lists."""
+    material = dict(suite.material)
+    for given, names in ((speech, SPEECH), (noise, NOISE)):
+        if given is None:
+            continue
+        if not Path(given).exists():
+            raise ConfigError(f"there is no folder or list of sounds {given}")
+        changed = [name for name in names if name in material]
+        if not changed:
+            raise ConfigError(f"the suite's scenes have no place for {given}")
+        material |= dict.fromkeys(changed, (str(Path(given).resolve()),))
+    return replace(suite, material=material)
+
+
+def manifest(root: Path) -> list[dict[str, str]]:
+    """The lines of a corpus."""
+    path = root / "manifest.csv"
+    try:
+        with open(path, newline="", encoding="utf-8-sig") as file:
+            rows = list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise ConfigError(f"--data wants a folder with a manifest.csv: {path}: {error}") from error
+    if not rows or not {"path", "set", "speaker", "split"} <= rows[0].keys():
+        raise ConfigError(f"{path} needs the columns path, set, speaker and split")
+    return rows
+
+
+def selected(row: Row, selection: Selection) -> bool:
+    """Whether a line is among the selected."""
+    path = Path(row["path"])
+    kind = path.name.split("__")[0]
+    return (
+        (not selection.sets or row["set"] in selection.sets)
+        and (not selection.folder or path.parts[0] == selection.folder)
+        and (not selection.kinds or kind in selection.kinds)
+        and kind not in selection.not_kinds
+    )
+
+
+def write_list(path: Path, root: Path, rows: Iterable[Row]) -> str:
+    """Write a list of files with their speakers, where it is not there already."""
+    text = StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("path", "speaker"))
+    writer.writerows((root.resolve() / row["path"], row["speaker"]) for row in rows)
+    if not path.exists() or path.read_text(encoding="utf-8") != text.getvalue():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text.getvalue(), encoding="utf-8")
+    return str(path.resolve())

@@ -1,0 +1,78 @@
+"""How sure a mean over scenes is: bootstrap intervals, of means and of paired differences."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+N_RESAMPLED = 2000
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A mean and the ends of its 95 % confidence interval; NaN where there is no value."""
+
+    mean: float
+    low: float
+    high: float
+    n: int
+
+    @property
+    def excludes_zero(self) -> bool:
+        """Whether zero lies outside: a difference that is not by chance."""
+        return self.low > 0 or self.high < 0
+
+
+def mean_interval(values: np.ndarray, seed: int = 0) -> Interval:
+    """Mean over scenes and its percentile-bootstrap interval (Efron 1979).
+
+    Scenes without a value are left out; infinite ones make the mean infinite.
+
+    Parameters
+    ----------
+    values : float ndarray, shape (n,)
+        One score for each scene.
+    seed : int
+        Of the resampling.
+
+    Returns
+    -------
+    interval : Interval
+
+    References
+    ----------
+    B. Efron, "Bootstrap methods: another look at the jackknife", Annals of Statistics
+    7(1), 1979.
+    """
+    found = values[~np.isnan(values)]
+    n = found.size
+    if n == 0:
+        return Interval(np.nan, np.nan, np.nan, 0)
+    mean = float(found.mean())
+    if n == 1 or not np.isfinite(found).all():
+        return Interval(mean, np.nan, np.nan, n)
+    rng = np.random.default_rng(seed)
+    means = found[rng.integers(n, size=(N_RESAMPLED, n))].mean(axis=1)
+    tail = 100 * (1 - CONFIDENCE) / 2
+    low, high = np.percentile(means, (tail, 100 - tail))
+    return Interval(mean, float(low), float(high), n)
+
+
+def paired_interval(values: np.ndarray, baseline: np.ndarray, seed: int = 0) -> Interval:
+    """Mean difference scene by scene, and its interval; scenes that lack either are left out."""
+    with np.errstate(invalid="ignore"):  # inf - inf: no difference is known
+        return mean_interval(values - baseline, seed)
+
+
+def fraction_of_gain(values: np.ndarray, baseline: np.ndarray, oracle: np.ndarray) -> float:
+    """Part of the oracle's mean gain over the baseline that a system reaches.
+
+    Over the scenes in which all three have a value; NaN where the oracle gains nothing.
+    """
+    there = np.isfinite(values) & np.isfinite(baseline) & np.isfinite(oracle)
+    if not there.any():
+        return float("nan")
+    whole = float(np.mean(oracle[there] - baseline[there]))
+    if whole == 0:
+        return float("nan")
+    return float(np.mean(values[there] - baseline[there])) / whole

@@ -1,0 +1,91 @@
+"""Algorithmic latency of what runs block by block: stated, and found by experiment.
+
+    python -m benchmarks.latency [--changes 8]
+
+The input is changed from some moment on. The first sample of the output that changes before
+that moment tells how far the system had looked ahead; the most over several moments is its
+latency. What reads the recording to its end first changes from the start.
+"""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from arrayenh.evaluation.systems.names import system
+from arrayenh.evaluation.systems.system import System, Trial
+from arrayenh.geometry import load_array
+from arrayenh.scenes.packaged import load_clip
+
+SYSTEMS = (
+    "noisy",
+    "mmse-lsa",
+    "om-lsa",
+    "das@direction",
+    "das@direction+mmse-lsa",
+    "superdirective@direction",
+    "mvdr[online=true]",
+    "mvdr[online=true,n_fft=512,hop=128]+mmse-lsa",
+    "rank1-mwf[online=true]",
+    "gsc[online=true]",
+    "mvdr",
+)
+SECONDS, WHOLE = 6.0, 2.0
+ARRAY = "linear4-35mm"
+
+
+def material() -> Trial:
+    """A voice in noise, a little later in each microphone."""
+    voice, rate = load_clip("female")
+    n, array = round(SECONDS * rate), load_array(ARRAY)
+    rng = np.random.default_rng(0)
+    mixture = np.stack([np.roll(voice, m)[:n] for m in range(array.n_mics)])
+    mixture = mixture + 0.02 * rng.standard_normal(mixture.shape)
+    return Trial(mixture.astype(np.float32), rate, array=array, azimuth=0.3)
+
+
+def looked_ahead(tested: System, trial: Trial, moments: Sequence[int]) -> float:
+    """Seconds by which the output changes before its input does; infinite if from the start."""
+    rng = np.random.default_rng(1)
+    before = tested.run(trial).samples
+    most = 0
+    for moment in moments:
+        changed = trial.mixture.copy()
+        changed[:, moment:] += 0.5 * rng.standard_normal(changed[:, moment:].shape).astype("f")
+        after = tested.run(replace(trial, mixture=changed)).samples
+        differs = np.flatnonzero(np.abs(after - before) > 1e-7 * np.abs(before).max())
+        most = max(most, moment - int(differs[0]))
+    seconds = most / trial.sample_rate
+    return seconds if seconds < WHOLE else float("inf")
+
+
+def words(seconds: float | None) -> str:
+    """Milliseconds, or that there is no such figure."""
+    if seconds is None or seconds == float("inf"):
+        return "whole recording"
+    return f"{1000 * seconds:.1f}"
+
+
+def table(n_changes: int) -> str:
+    """Stated and found latencies as Markdown."""
+    trial = material()
+    rng = np.random.default_rng(2)
+    moments = rng.integers(3 * trial.sample_rate, 5 * trial.sample_rate, n_changes)
+    lines = ["| system | stated, ms | found, ms |", "|---|---:|---:|"]
+    for name in SYSTEMS:
+        tested = system(name)
+        found = looked_ahead(tested, trial, [int(moment) for moment in moments])
+        lines.append(f"| `{name}` | {words(tested.latency())} | {words(found)} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--changes", type=int, default=8)
+    print(table(parser.parse_args().changes))
+
+
+if __name__ == "__main__":
+    main()
