@@ -15,6 +15,7 @@ from pathlib import Path
 from benchmarks.standard_scenes import arguments
 
 HERE = Path(__file__).parent
+SCORES_AND_GAINS = 4  # parts of the page of a suite: a sentence, a table; and again
 PACKAGES = ("arrayenh", "numpy", "scipy", "numba", "pyroomacoustics", "nara-wpe", "pesq", "pystoi")
 
 
@@ -26,8 +27,10 @@ def section(title: str, module: str, *options: str, shown: tuple[str, ...] | Non
     return f"## {title}\n\n    {command}\n\n{out.strip()}"
 
 
-def suite(title: str, name: str, data: Path | None, options: list[str]) -> str:
-    """The tables of a suite, below the command that it was."""
+def suite(
+    title: str, name: str, data: Path | None, options: list[str], *, conditions: bool = True
+) -> str:
+    """The tables of a suite, below the command that it was; those by condition if wanted."""
     out = HERE / "out" / name
     command = ["arrayenh", "benchmark", name, *options]
     run = [sys.executable, "-m", *command, "-o", str(out)]
@@ -35,6 +38,8 @@ def suite(title: str, name: str, data: Path | None, options: list[str]) -> str:
     subprocess.run(run, check=True, stdout=subprocess.DEVNULL)
     _, _, tables = (out / "results.md").read_text(encoding="utf-8").partition("\n\n")
     tables, _, _ = tables.rpartition("\n\n")  # versions and the command are told here
+    if not conditions:
+        tables = "\n\n".join(tables.split("\n\n")[:SCORES_AND_GAINS])
     shown = " ".join([*command, *(["--data", "ROOT"] if data else []), "-o", "DIR"])
     return f"## {title}\n\n    {shown}\n\n{tables.strip()}"
 
@@ -53,9 +58,9 @@ def main() -> None:
         "Written by `python -m benchmarks.results --data ROOT`; not by hand.",
         f"{packages}; Python {platform.python_version()}, {platform.machine()}.",
         suite("Quality", "quality", args.data, [*scenes, *jobs]),
-        suite("Peers", "peers", args.data, [*scenes, *jobs]),
+        suite("Peers", "peers", args.data, [*scenes, *jobs], conditions=False),
         suite("Words", "recognition", None, jobs),
-        suite("Hearing aids", "hearing", None, jobs),
+        suite("Hearing aids", "hearing", None, jobs, conditions=False),
         section(
             "Beamformers",
             "beamformers",
