@@ -1,0 +1,1 @@
+"""Trained networks, run by onnxruntime: no torch, no pickle, no network access."""

@@ -1,0 +1,1 @@
+"""Training of networks: torch lives here and nowhere else."""
