@@ -24,11 +24,11 @@ FIXED = ("das", "filter-and-sum", "superdirective")  # from geometry alone
 STEERED = (*FIXED, "lcmv")  # not without an array
 MAY_STEER = ("mvdr", "mpdr", "gsc", "wpd")  # where a direction is given
 ONLINE = ("das", "mvdr", "rank1-mwf", "gsc")  # have a form frame by frame
-MASKS = ("spp", "cacgmm")
+MASKS = ("spp", "cacgmm", "neural")
 DEREVERB = ("none", "wpe")
 SINGLE_POSTFILTERS = ("mmse-lsa", "mmse-stsa", "wiener", "spectral-subtraction", "om-lsa")
 MULTICHANNEL_POSTFILTERS = ("zelinski", "mccowan")
-POSTFILTERS = (*SINGLE_POSTFILTERS, *MULTICHANNEL_POSTFILTERS, "none")
+POSTFILTERS = (*SINGLE_POSTFILTERS, *MULTICHANNEL_POSTFILTERS, "neural", "none")
 NOISE_TRACKERS = ("spp", "minimum-statistics", "imcra")
 LEAST_LOADING = 1e-7  # what the rounding of float32 spectra asks for
 
@@ -43,9 +43,10 @@ class EnhanceConfig:
         One of `BEAMFORMERS`. `das`, `filter-and-sum`, `superdirective` and `lcmv` need an
         array; `mvdr`, `mpdr`, `gsc` and `wpd` are steered where `doa` says so, and otherwise
         blind; the others are blind.
-    masks : {"spp", "cacgmm"}
+    masks : {"spp", "cacgmm", "neural"}
         Where the speech and noise statistics come from: speech presence, or that sharpened by
-        a spatial mixture model. Online it is always speech presence, which looks at no future.
+        a spatial mixture model, or a network. Online the mixture model gives way to speech
+        presence, which looks at no future, and a network must be causal.
     noise : str, optional
         A stretch without speech, such as "0:00-0:02": its covariance is that of the noise.
     doa : None, "auto" or float
@@ -78,6 +79,9 @@ class EnhanceConfig:
     noise_tracker : str, optional
         Of the single-channel post-filters: "spp", "minimum-statistics" or "imcra". Default: as
         the rule was published.
+    model : str, optional
+        Networks of `masks` and `postfilter`, where they are "neural": a name that ships or an
+        ONNX file, or one of each joined by a comma. Default: those that ship.
     strength : float
         From 0 (the reference microphone) to 1 (all of the enhancement).
     segment_seconds, crossfade_seconds : float
@@ -91,7 +95,7 @@ class EnhanceConfig:
     position_error_mm : float
         Of the microphones, where geometry steers: adds loading that grows with frequency.
     least_gain_db : float
-        The most that the post-filter takes away, dB.
+        The most that a statistical post-filter takes away, dB.
 
     Raises
     ------
@@ -116,6 +120,7 @@ class EnhanceConfig:
     dereverb: str = "none"
     postfilter: str = "mmse-lsa"
     noise_tracker: str | None = None
+    model: str | None = None
     strength: float = 1.0
     segment_seconds: float = 30.0
     crossfade_seconds: float = 1.0
@@ -183,6 +188,7 @@ class EnhanceConfig:
         for key in ("nulls", "ears"):
             if getattr(self, key) is not None:
                 numbers(key, getattr(self, key))
+        model_names(self.model)
         if self.ears is not None and len(numbers("ears", self.ears)) != 2:
             raise ConfigError(f"ears are two channels, left,right; got {self.ears!r}")
 
@@ -207,6 +213,14 @@ def numbers(key: str, text: str) -> tuple[float, ...]:
         found = (float("nan"),)
     if not all(abs(number) < float("inf") for number in found):  # NaN is refused, too
         raise ConfigError(f"{key} wants numbers joined by commas; got {text!r}")
+    return found
+
+
+def model_names(text: str | None) -> list[str]:
+    """Names or paths joined by commas."""
+    found = [] if text is None else [name.strip() for name in text.split(",")]
+    if not all(found):
+        raise ConfigError(f"model wants names or ONNX files joined by commas; got {text!r}")
     return found
 
 

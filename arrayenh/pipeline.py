@@ -26,8 +26,10 @@ from arrayenh.config import (
 )
 from arrayenh.errors import AudioError, ConfigError, GeometryError, ShapeError
 from arrayenh.geometry import MicArray, load_array
+from arrayenh.networks.chosen import Networks, chosen
 from arrayenh.postfilter.classical import ClassicalPostFilter
 from arrayenh.postfilter.multichannel import MultichannelWiener
+from arrayenh.postfilter.neural import NeuralPostFilter
 from arrayenh.spatial.binaural import ears
 from arrayenh.spatial.coherence import diffuse_coherence
 from arrayenh.spatial.reference import best_microphone
@@ -120,7 +122,8 @@ class Enhancer:
     Raises
     ------
     ConfigError
-        If the settings need an array and none is given.
+        If the settings need an array and none is given, or a network that is not there or does
+        not fit.
     GeometryError
         If the array is unknown.
     """
@@ -131,6 +134,7 @@ class Enhancer:
         self.config = config or EnhanceConfig()
         self.array = load_array(array) if isinstance(array, str) else array
         check_geometry(self.config, self.array)
+        self.networks = chosen(self.config, RATE)
 
     def enhance(
         self, recording: Recording, images: Mapping[str, np.ndarray] | None = None
@@ -178,7 +182,7 @@ class Enhancer:
         Without `shadows` the filters of past segments are not kept, and `Session.shadow` is
         not to be asked for.
         """
-        return Session(self.config, self.array, source, shadows)
+        return Session(self.config, self.array, source, shadows, self.networks)
 
 
 class Session:
@@ -200,6 +204,7 @@ class Session:
         array: MicArray | None,
         source: Source,
         shadows: bool = True,
+        networks: Networks | None = None,
     ) -> None:
         if source.n_samples == 0:
             raise AudioError(f"{source.name} is empty: it holds no samples")
@@ -214,6 +219,7 @@ class Session:
                 f"{', '.join(map(str, source.channels))}"
             )
         self.config, self.source, self._shadows = config, source, shadows
+        self._networks = networks or Networks()
         survey = ChannelSurvey(source.n_mics, source.sample_rate, source.channels)
         for block in source.blocks():
             survey.update(block)
@@ -259,8 +265,27 @@ class Session:
                 least_gain_db=config.least_gain_db,
             )
         return SpatialStage(
-            config, self.stft, RATE, place, self.n_samples, self._noise, gain, self._shadows
+            config,
+            self.stft,
+            RATE,
+            place,
+            self.n_samples,
+            self._noise,
+            gain,
+            self._shadows,
+            self._networks.mask,
         )
+
+    def _new_postfilter(self) -> ClassicalPostFilter | NeuralPostFilter | None:
+        """The post-filter behind the spatial stages, if it is to be one."""
+        config, n_channels = self.config, len(self.outputs)
+        if config.postfilter in SINGLE_POSTFILTERS:
+            return ClassicalPostFilter(
+                config.postfilter, RATE, config.least_gain_db, config.noise_tracker, n_channels
+            )
+        if self._networks.postfilter is not None:
+            return NeuralPostFilter(self._networks.postfilter, n_channels)
+        return None
 
     def _conditioned(self, block: int = BLOCK) -> Iterator[np.ndarray]:
         """The microphones in use, put right, at 16 kHz, shape (M, n)."""
@@ -322,11 +347,7 @@ class Session:
         """
         self.spatial = spatial = self._new_spatial()
         config, outputs = self.config, self.outputs
-        postfilter = None
-        if config.postfilter in SINGLE_POSTFILTERS:
-            postfilter = ClassicalPostFilter(
-                config.postfilter, RATE, config.least_gain_db, config.noise_tracker, len(outputs)
-            )
+        postfilter = self._new_postfilter()
         # DC that was taken off is part of the microphone as it was
         offsets = self.microphones.offsets[list(outputs)][:, None]
         aligned = Aligned(self.n_samples)
@@ -335,11 +356,12 @@ class Session:
             pieces = {"reference": final + offsets}
             if len(outputs) == 1:
                 final, pieces["reference"] = final[0], pieces["reference"][0]
+            heard = final
             if spatial.active:
                 pieces |= (found := spatial.push(segment, last))
                 final = list(found.values())[-1]
             if postfilter:
-                pieces[config.postfilter] = final = postfilter.push(final, last)
+                pieces[config.postfilter] = final = postfilter.push(final, last, heard)
             yield blended(aligned.push(pieces), config.strength)
         self.log[self._n_noted :] = spatial.summary()
 

@@ -60,6 +60,7 @@ EVERYTHING = EnhanceConfig(
     dereverb="wpe",
     postfilter="wiener",
     noise_tracker="imcra",
+    model="mask.onnx,filter.onnx",
     strength=0.25,
     segment_seconds=12.0,
     crossfade_seconds=0.5,

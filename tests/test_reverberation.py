@@ -71,6 +71,12 @@ def test_a_time_that_cannot_be_reached_is_refused(rt60, message):
         calibrated_absorption(np.array([20.0, 15.0, 6.0]), rt60)
 
 
+def test_a_decay_in_steps_hides_no_answer():
+    # between the ends of the search, walls that give back 0.1 % leave a flat step in the decay
+    size, rt60 = np.array([3.34149815, 4.09462564, 2.77988235]), 0.8267
+    assert 0.05 < calibrated_absorption(size, rt60) < 0.15
+
+
 def test_what_has_no_decay_is_refused():
     with pytest.raises(SceneError, match="silent response has no decay"):
         energy_decay(np.zeros(10))

@@ -383,7 +383,7 @@ def test_default_is_what_enhance_does():
         ("mvdr[online=1]", "true or false"),
         ("mvdr[loading=much]", "a number"),
         ("mvdr[loading=nan]", "loading"),
-        ("mvdr[masks=neural]", "unknown masks"),
+        ("mvdr[masks=telepathy]", "unknown masks"),
         ("mvdr[masks=spp", "do not pair"),
         ("mvdr]masks=spp[", "do not pair"),
         ("absent.toml", "neither a TOML file"),

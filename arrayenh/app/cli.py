@@ -19,14 +19,17 @@ from arrayenh.app import (
     benchmark,
     demo,
     enhance,
+    export,
     inspect,
     localize,
+    models,
     qa,
     scene,
     score,
     separate,
     simulate,
     terminal,
+    train,
 )
 from arrayenh.version import __version__
 
@@ -42,13 +45,17 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (enhance, demo, inspect, localize, score, separate, simulate, benchmark, qa):
+COMMANDS = (
+    enhance, demo, inspect, localize, score, separate, simulate, benchmark, qa, train, export,
+)  # fmt: skip
+for module in COMMANDS:
     name, help_text = module.__name__.rpartition(".")[2], module.command.__doc__ or ""
     # typer keeps the line breaks of a paragraph, which fit no terminal but ours
     app.command(
         name, help="\n\n".join(p.replace("\n", " ") for p in cleandoc(help_text).split("\n\n"))
     )(module.command)
 app.add_typer(arrays.app, name="arrays")
+app.add_typer(models.app, name="models")
 app.add_typer(scene.app, name="scene")
 
 

@@ -54,7 +54,9 @@ def command(
     ] = None,
     masks: Annotated[
         str | None,
-        typer.Option(help="Source of the speech statistics: cacgmm or spp. Default: cacgmm."),
+        typer.Option(
+            help="Source of the speech statistics: cacgmm, spp or neural. Default: cacgmm."
+        ),
     ] = None,
     noise: Annotated[
         str | None,
@@ -101,8 +103,15 @@ def command(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="mmse-lsa, mmse-stsa, wiener, spectral-subtraction, om-lsa, zelinski, mccowan "
-            "or none. Default: mmse-lsa.",
+            help="mmse-lsa, mmse-stsa, wiener, spectral-subtraction, om-lsa, zelinski, mccowan, "
+            "neural or none. Default: mmse-lsa.",
+        ),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|FILE",
+            help="Network of the masks, of the post-filter, or A,B of both; see 'arrayenh models'.",
         ),
     ] = None,
     noise_tracker: Annotated[
@@ -154,10 +163,10 @@ def command(
     """
     from arrayenh.settings import resolve
 
-    chosen = selection(mics, channels)
+    chosen, implied = selection(mics, channels), neural(model)
     options = {
         "beamformer": beamformer,
-        "masks": masks,
+        "masks": masks or implied.get("masks"),
         "noise": noise,
         "doa": direction(doa),
         "distance": distance,
@@ -170,7 +179,8 @@ def command(
         "online": online or None,
         "memory_seconds": memory,
         "dereverb": dereverb,
-        "postfilter": postfilter,
+        "postfilter": postfilter or implied.get("postfilter"),
+        "model": model,
         "noise_tracker": noise_tracker,
         "strength": strength,
         "segment_seconds": segment,
@@ -200,6 +210,15 @@ def command(
                 done.append(result)
                 progress(len(done))
     finish(planned, done, as_json)
+
+
+def neural(model: str | None) -> dict[str, str]:
+    """Settings that are neural because a model for them is given, where nobody says otherwise."""
+    if model is None:
+        return {}
+    from arrayenh.networks.chosen import SETTINGS, by_task
+
+    return {SETTINGS[task]: "neural" for task in by_task(model)}
 
 
 def check(request: Request, planned: list[Job]) -> None:

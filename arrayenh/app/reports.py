@@ -26,6 +26,7 @@ NAMES = {
     "rank1-mwf": "rank-1 MWF",
     "zelinski": "Zelinski",
     "mccowan": "McCowan",
+    "neural": "neural post-filter",
     **{
         name: name.upper()
         for name in ("mvdr", "mpdr", "lcmv", "gsc", "mwf", "gev", "mcwf", "wpd", "mmse-lsa")

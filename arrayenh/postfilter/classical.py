@@ -52,7 +52,9 @@ class ClassicalPostFilter:
         name = noise or ("imcra" if rule == "om-lsa" else "spp")
         self._tracker = noise_tracker(name, stft.n_freqs, HOP / sample_rate)
 
-    def push(self, samples: np.ndarray, last: bool = False) -> np.ndarray:
+    def push(
+        self, samples: np.ndarray, last: bool = False, reference: np.ndarray | None = None
+    ) -> np.ndarray:
         """Filter the next samples.
 
         Parameters
@@ -60,6 +62,8 @@ class ClassicalPostFilter:
         samples : float32 ndarray, shape (n,) or (C, n)
         last : bool
             The signal ends here.
+        reference : ndarray, optional
+            Not heard; as of `NeuralPostFilter`.
 
         Returns
         -------

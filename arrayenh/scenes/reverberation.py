@@ -233,7 +233,7 @@ def decay_time(counts: np.ndarray, reflected: float, steps_per_s: float) -> floa
     curve = 10 * np.log10(np.maximum(curve, 1e-30 * curve[0]) / curve[0])
     inside = (curve <= FIT_FROM_DB) & (curve >= FIT_FROM_DB - DECAY_DB)
     part = np.flatnonzero(inside)
-    if part.size < 2:  # it falls all at once
+    if part.size < 2 or curve[part[0]] == curve[part[-1]]:  # it falls all at once
         return 0.0
     slope, _ = line_through(part / steps_per_s, curve[part])
     return -60 / slope

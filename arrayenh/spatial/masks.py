@@ -5,12 +5,14 @@ from typing import Protocol
 
 import numpy as np
 
-from arrayenh.errors import ShapeError
+from arrayenh.errors import ConfigError, ShapeError
+from arrayenh.networks.runtime import Network, Stream
 from arrayenh.noise import SppTracker
 from arrayenh.spatial.mixture import cacgmm
 
 NOISE_DECAY = 0.7  # of the tracked noise in 16 ms
 EM_ITERATIONS = 5  # of the mixture; more fit it better and separate no better
+NETWORK_ROUNDS = 2  # of a network that hears what the beamformer gives
 Beamform = Callable[[np.ndarray], np.ndarray]
 
 
@@ -21,8 +23,24 @@ class MaskSource(Protocol):
         """Mask (F, T) of the next frames (F, M, T); see `SppMasks.estimate`."""
 
 
-def mask_source(name: str, n_freqs: int, hop_seconds: float) -> MaskSource:
-    """The source of that name: "spp" or "cacgmm"."""
+def mask_source(
+    name: str,
+    n_freqs: int,
+    hop_seconds: float,
+    network: Network | None = None,
+    reference: int = 0,
+) -> MaskSource:
+    """The source of that name: "spp", "cacgmm" or "neural".
+
+    Raises
+    ------
+    ConfigError
+        If it is "neural" and there is no network.
+    """
+    if name == "neural":
+        if network is None:
+            raise ConfigError("masks neural needs a network")
+        return NeuralMasks(network, reference)
     source = CacgmmMasks if name == "cacgmm" else SppMasks
     return source(n_freqs, hop_seconds)
 
@@ -103,6 +121,42 @@ class CacgmmMasks:
         mask = self._first.estimate(spec, beamform)
         posteriors, _ = cacgmm(spec, np.stack([mask, 1 - mask], axis=1), self.iterations)
         return np.ascontiguousarray(posteriors[:, 0])
+
+
+class NeuralMasks:
+    """Masks by a network, of any microphones.
+
+    A network of the input "microphone" hears each microphone by itself; the masks are averaged.
+    One of "reference", "beamformed" and "rest" hears the reference microphone r first, with
+    y = r and r - y = 0; its mask steers a beamformer, and it hears again, with what that gave
+    and what that took away.
+
+    A streaming network goes on from segment to segment; another hears each as a whole.
+
+    Parameters
+    ----------
+    network : Network
+    reference : int
+        Microphone.
+    rounds : int
+        How often a network hears a segment that knows of a beamformer.
+    """
+
+    def __init__(self, network: Network, reference: int = 0, rounds: int = NETWORK_ROUNDS) -> None:
+        self._network, self._reference = network, reference
+        if not {"beamformed", "rest"} & set(network.signature.inputs):
+            rounds = 1
+        self._streams = [Stream(network) for _ in range(rounds)]
+
+    def estimate(self, spec: np.ndarray, beamform: Beamform) -> np.ndarray:
+        """As of `SppMasks`: what the network gives, in [0, 1]."""
+        if self._network.signature.inputs == ("microphone",):
+            return self._streams[0].masks(spec)
+        reference = beamformed = spec[:, self._reference]
+        signals = self._network.signals
+        for stream in self._streams[:-1]:
+            beamformed = beamform(stream.push(signals(beamformed, reference)))
+        return self._streams[-1].push(signals(beamformed, reference))
 
 
 def presence(tracker: SppTracker, power: np.ndarray) -> np.ndarray:

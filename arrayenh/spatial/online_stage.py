@@ -3,9 +3,9 @@
 import numpy as np
 
 from arrayenh.config import EnhanceConfig
-from arrayenh.noise import SppTracker
+from arrayenh.networks.runtime import Network
 from arrayenh.spatial.look import Look
-from arrayenh.spatial.masks import NOISE_DECAY, mean_power, presence, squared
+from arrayenh.spatial.masks import MaskSource, NeuralMasks, SppMasks
 from arrayenh.spatial.online import LOADING, OnlineDas, OnlineGsc, OnlineMvdr
 from arrayenh.spatial.tracking import DirectionTracker
 
@@ -17,8 +17,9 @@ class OnlineBeamformer:
     """Frames in, beamformed frames out: nothing is used that is not yet heard.
 
     Speech presence in the microphones' mean power steers a first, blind MVDR; presence in its
-    cleaner output is the mask of the beamformer itself. Where the direction is to be found,
-    a tracker turns the steering vector after the talker, block by block.
+    cleaner output is the mask of the beamformer itself. Where masks are neural, a network takes
+    the place of presence. Where the direction is to be found, a tracker turns the steering
+    vector after the talker, block by block.
 
     Parameters
     ----------
@@ -27,14 +28,23 @@ class OnlineBeamformer:
     n_mics : int
     hop_seconds : float
         Time from frame to frame, s.
+    network : Network, optional
+        A causal one, of masks that are neural.
     """
 
-    def __init__(self, config: EnhanceConfig, look: Look, n_mics: int, hop_seconds: float) -> None:
+    def __init__(
+        self,
+        config: EnhanceConfig,
+        look: Look,
+        n_mics: int,
+        hop_seconds: float,
+        network: Network | None = None,
+    ) -> None:
         n_freqs = len(look.freqs)
         self._look, self._name = look, config.beamformer
-        self._trackers = [
-            SppTracker(n_freqs, hop_seconds, noise_decay=NOISE_DECAY) for _ in range(2)
-        ]
+        self._masks: MaskSource = SppMasks(n_freqs, hop_seconds, rounds=1)
+        if network is not None:
+            self._masks = NeuralMasks(network, look.reference)
         memory, reference = config.memory_seconds, look.reference
         sizes = n_freqs, n_mics, hop_seconds
         self._first = OnlineMvdr(*sizes, memory, reference=reference)
@@ -67,11 +77,16 @@ class OnlineBeamformer:
         steering = self._look.steering
         if self._name == "das" and steering is not None:
             return self._das.update(spec, steering)
-        speech, noise = self._weights(presence(self._trackers[0], mean_power(spec)))
-        first = self._first.update(spec, speech, noise)
-        speech, noise = self._weights(presence(self._trackers[1], squared(first)))
+        blind: list[np.ndarray] = []
+
+        def beamform(mask: np.ndarray) -> np.ndarray:
+            blind.append(self._first.update(spec, *self._weights(mask)))
+            return blind[-1]
+
+        mask = self._masks.estimate(spec, beamform)
         if self._name == "das":  # nobody has spoken yet
-            return first
+            return blind[-1] if blind else beamform(mask)
+        speech, noise = self._weights(mask)
         if self._name == "gsc" and steering is not None:
             return self._gsc.update(spec, noise, steering)
         if self._name == "rank1-mwf":

@@ -7,6 +7,7 @@ import numpy as np
 
 from arrayenh.config import FIXED, EnhanceConfig, numbers
 from arrayenh.geometry import MicArray
+from arrayenh.networks.runtime import Network
 from arrayenh.spatial import beamformers, statistics
 from arrayenh.spatial.binaural import ears
 from arrayenh.spatial.convolutional import lagged_filter
@@ -169,6 +170,8 @@ class SpatialStage:
         Applied to the beamformer's output, frame by frame.
     keep : bool
         Whether `filters` are kept, for shadow filtering.
+    network : Network, optional
+        Of masks that are neural.
 
     Attributes
     ----------
@@ -189,6 +192,7 @@ class SpatialStage:
         noise: np.ndarray | None = None,
         postfilter: MultichannelGain | None = None,
         keep: bool = True,
+        network: Network | None = None,
     ) -> None:
         self.config, self.place, self._keep = config, place, keep
         self._aside = why_aside(config, place.n_mics, n_samples, stft.n_fft)
@@ -206,7 +210,9 @@ class SpatialStage:
         self._most_loading = 0.0
         self._noise_cov = None if noise is None else noise_covariance(stft, noise)
         self._postfilter = postfilter
-        self._masks: MaskSource = mask_source(config.masks, stft.n_freqs, self._hop_seconds)
+        self._masks: MaskSource = mask_source(
+            config.masks, stft.n_freqs, self._hop_seconds, network, place.reference
+        )
         self._look = Look(config, place.array, place.reference, self._freqs)
         if config.online and self._dereverb != "none":
             self._online_wpe = OnlineWpe(
@@ -214,7 +220,9 @@ class SpatialStage:
             )
         self._online = None
         if config.online and self._beamformer != "none":
-            self._online = OnlineBeamformer(config, self._look, place.n_mics, self._hop_seconds)
+            self._online = OnlineBeamformer(
+                config, self._look, place.n_mics, self._hop_seconds, network
+            )
 
     @property
     def ears(self) -> tuple[int, int] | None:

@@ -11,6 +11,7 @@ from arrayenh.audio import Recording
 from arrayenh.config import FIXED, SINGLE_POSTFILTERS, EnhanceConfig
 from arrayenh.errors import AudioError, ConfigError, GeometryError, ShapeError, TrialError
 from arrayenh.evaluation.systems.system import OWN, Output, Trial
+from arrayenh.networks.chosen import chosen
 from arrayenh.pipeline import RATE, Enhanced, Enhancer
 from arrayenh.postfilter.classical import HOP, N_FFT
 from arrayenh.spatial.binaural import ears
@@ -37,6 +38,7 @@ WORDS = {
     "om-lsa": "OM-LSA gain",
     "zelinski": "Zelinski's post-filter",
     "mccowan": "McCowan's post-filter",
+    "neural": "a network",
 }
 STAGES = ("dereverb", "beamformer", "postfilter")  # in the order of the flow
 
@@ -97,8 +99,19 @@ class Chain:
         return config.postfilter == "none" and config.strength == 1 and not config.online
 
     def definition(self) -> Mapping[str, Any]:
-        """Every setting."""
-        return {"system": "chain", **asdict(self.config), "true_direction": self.true_direction}
+        """Every setting, and what the files of its networks hold.
+
+        Raises
+        ------
+        ConfigError
+            If a network is not there.
+        """
+        return {
+            "system": "chain",
+            **asdict(self.config),
+            "true_direction": self.true_direction,
+            "networks": chosen(self.config, RATE).digests,
+        }
 
     def latency(self) -> float | None:
         """Seconds from a sound to its place in the output; None where segments are gathered."""
@@ -110,6 +123,10 @@ class Chain:
             stages.append((config.n_fft, config.hop))
         if config.postfilter in SINGLE_POSTFILTERS:
             stages.append((N_FFT, HOP))
+        if (network := chosen(config, RATE).postfilter) is not None:
+            if not network.streaming:
+                return None
+            stages.append((network.signature.n_fft, network.signature.hop))
         return waited(stages) / RATE
 
     def run(self, trial: Trial) -> Output:

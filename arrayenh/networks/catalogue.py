@@ -1,0 +1,68 @@
+"""The networks that ship: weights, model cards, and which is used when none is named."""
+
+from importlib import resources
+from pathlib import Path
+
+from arrayenh.errors import ConfigError
+
+FOLDER = resources.files("arrayenh") / "networks"
+DEFAULTS: dict[tuple[str, bool], str] = {}
+"""Names by task and whether frames come one by one."""
+
+
+def names() -> list[str]:
+    """Names of the networks that ship."""
+    folder = FOLDER / "weights"
+    if not folder.is_dir():
+        return []
+    return sorted(
+        Path(entry.name).stem for entry in folder.iterdir() if entry.name.endswith(".onnx")
+    )
+
+
+def default(task: str, causal: bool) -> str | None:
+    """Name of the network for a task; None while none ships.
+
+    Parameters
+    ----------
+    task : {"mask", "postfilter"}
+    causal : bool
+        Frames come one by one: only a network that looks at no future will do. Where it need
+        not be causal, one that is will do too.
+    """
+    return DEFAULTS.get((task, causal)) or DEFAULTS.get((task, True))
+
+
+def read(name_or_path: str) -> bytes:
+    """The ONNX file of a network that ships, by its name, or of any other, by its path.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such network, or the file cannot be read.
+    """
+    shipped = names()
+    try:
+        if name_or_path in shipped:
+            return (FOLDER / "weights" / f"{name_or_path}.onnx").read_bytes()
+        return Path(name_or_path).read_bytes()
+    except FileNotFoundError as error:
+        known = f"one of {', '.join(shipped)}" if shipped else "one that ships: none does yet"
+        raise ConfigError(
+            f"unknown model {name_or_path!r}: neither an ONNX file nor {known}"
+        ) from error
+    except (OSError, ValueError) as error:  # a path may hold a zero byte
+        why = getattr(error, "strerror", None) or error
+        raise ConfigError(f"model {name_or_path} cannot be read: {why}") from error
+
+
+def card(name: str) -> str:
+    """The model card of a network that ships, Markdown; empty of any other."""
+    file = FOLDER / "cards" / f"{name}.md"
+    return file.read_text(encoding="utf-8") if name in names() and file.is_file() else ""
+
+
+def describe(name: str) -> str:
+    """One line on a network that ships: the first of its card that is no heading."""
+    lines = (line.strip() for line in card(name).splitlines())
+    return next((line for line in lines if line and not line.startswith("#")), "")

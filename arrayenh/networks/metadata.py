@@ -1,0 +1,104 @@
+"""What an ONNX file tells of its network: the signature, checked, and words on where it is from."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, TypeVar
+
+from arrayenh.config import within
+from arrayenh.errors import ConfigError
+from arrayenh.networks.signature import Signature
+from arrayenh.stft import Stft
+
+KEY = "arrayenh"  # of the metadata: a JSON object, the fields of `Signature` and `Words`
+Kind = TypeVar("Kind")
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What a file may say beside the signature.
+
+    Attributes
+    ----------
+    parameters : int or None
+        How many were trained.
+    describe, licence : str
+    """
+
+    parameters: int | None = None
+    describe: str = ""
+    licence: str = ""
+
+
+def read_metadata(metadata: Mapping[str, str], where: str) -> tuple[Signature, Words]:
+    """What the metadata of a file says.
+
+    Raises
+    ------
+    ConfigError
+        If there is no signature, or it says what cannot be.
+    """
+    text = metadata.get(KEY)
+    if text is None:
+        raise ConfigError(f"{where} is no network of arrayenh: its metadata has no {KEY!r}")
+    try:
+        found = parsed(text)
+        words = {key: found.pop(key) for key in names_of(Words) if key in found}
+        signature = checked(Signature, found)
+        check_sizes(signature)
+        check_roles(signature)
+        return signature, checked(Words, words)
+    except ConfigError as error:
+        raise ConfigError(f"{where} has a wrong signature: {error}") from error
+
+
+def parsed(text: str) -> dict[str, Any]:
+    """A JSON object."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"not JSON: {error}") from error
+    if not isinstance(found, dict):
+        raise ConfigError("not a JSON object")
+    return found
+
+
+def checked(kind: type[Kind], found: dict[str, Any]) -> Kind:
+    """A dataclass from its fields, types checked, none unknown."""
+    from pydantic import TypeAdapter, ValidationError
+
+    known = names_of(kind)
+    unknown = [key for key in found if key not in known]
+    if unknown:
+        raise ConfigError(f"unknown key {unknown[0]!r}; known are {', '.join(known)}")
+    try:
+        return TypeAdapter(kind).validate_json(json.dumps(found), strict=True)
+    except ValidationError as error:
+        first = error.errors()[0]
+        if isinstance(cause := first.get("ctx", {}).get("error"), ConfigError):
+            raise cause from error
+        key = ".".join(str(part) for part in first["loc"][:1])
+        raise ConfigError(f"{key}: {first['msg'].lower()}") from error
+
+
+def names_of(kind: Any) -> list[str]:
+    """Names of the fields of a dataclass."""
+    return [field.name for field in fields(kind)]
+
+
+def check_sizes(signature: Signature) -> None:
+    """Refuse an STFT that cannot be."""
+    within("n_fft", signature.n_fft, 64, 16384)
+    within("sample_rate", signature.sample_rate, 8000, 192_000)
+    Stft(signature.n_fft, signature.hop, "hann")
+
+
+def check_roles(signature: Signature) -> None:
+    """Refuse inputs that the chain cannot give to such a network."""
+    roles = signature.inputs
+    if len(set(roles)) < len(roles):
+        raise ConfigError(f"inputs are named twice: {', '.join(roles)}")
+    if "microphone" in roles and (len(roles) > 1 or signature.task != "mask"):
+        raise ConfigError("input 'microphone' stands alone, and for a mask")
+    if signature.task == "postfilter" and "beamformed" not in roles:
+        raise ConfigError(f"a post-filter needs the input 'beamformed'; got {', '.join(roles)}")

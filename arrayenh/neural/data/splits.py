@@ -1,0 +1,142 @@
+"""Which sounds train, and which choose among trainings; those that judge stay untouched.
+
+A corpus is a folder with a manifest.csv (columns path, set, speaker, split) and sounds in the
+folders speech and noise, of which only the split "train" is ever opened; or just the two
+folders. A name is held out by its hash: whatever else is added or removed, it stays where it is.
+"""
+
+import hashlib
+import re
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from arrayenh.errors import ConfigError
+from arrayenh.evaluation.corpus import manifest
+from arrayenh.scenes.voices import sound_files, speaker_of
+
+PARTS = ("train", "dev")
+FOLDERS = ("speech", "noise")
+HELD_OUT = 0.1  # of the names
+PIECE = re.compile(r"(_c\d+)?_\d+$")  # channel and number of a piece cut from a recording
+NOT_TOLD = "unknown"  # in the name of a speaker who may be several: never held out
+BABBLE = "babble"  # kind of noise made of the corpus's own speakers, whoever they are
+
+
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """A sound file: where in its corpus, its set, and who speaks or what was recorded."""
+
+    path: str
+    set: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """The sounds of one part.
+
+    Attributes
+    ----------
+    root : Path
+    speech, noise : tuple of Sound
+    """
+
+    root: Path
+    speech: tuple[Sound, ...]
+    noise: tuple[Sound, ...]
+
+
+def open_corpus(root: Path, part: str) -> Corpus:
+    """The sounds of a corpus that belong to the part "train" or "dev".
+
+    Raises
+    ------
+    ConfigError
+        If the folder is no corpus, or has no speech for the part.
+    """
+    labelled = (root / "manifest.csv").exists()
+    sounds = labelled_sounds(root) if labelled else found_sounds(root)
+    chosen = {name: of_part(sounds[name], part, judged=labelled) for name in FOLDERS}
+    if not chosen["speech"]:
+        raise ConfigError(f"{root} has no speech for the part {part!r}: it needs more speakers")
+    return Corpus(root, chosen["speech"], chosen["noise"])
+
+
+def labelled_sounds(root: Path) -> dict[str, tuple[Sound, ...]]:
+    """Speech and noise of the split "train", by the manifest."""
+    found: dict[str, list[Sound]] = {name: [] for name in FOLDERS}
+    for row in manifest(root):
+        path = Path(row["path"])
+        folder = path.parts[0]
+        if row["split"] != "train" or folder not in FOLDERS or apart(path):
+            continue
+        source = row["speaker"] if folder == "speech" else recording(path)
+        found[folder].append(Sound(row["path"], row["set"], source))
+    return {name: tuple(sounds) for name, sounds in found.items()}
+
+
+def found_sounds(root: Path) -> dict[str, tuple[Sound, ...]]:
+    """Speech and noise of two folders, or of speech alone."""
+    if not (root / "speech").is_dir():
+        raise ConfigError(f"{root} has neither a manifest.csv nor a folder speech")
+    found: dict[str, tuple[Sound, ...]] = {"noise": ()}
+    for name in FOLDERS:
+        if (root / name).is_dir():
+            found[name] = tuple(sounds_below(root, name))
+    return found
+
+
+def sounds_below(root: Path, name: str) -> Iterator[Sound]:
+    """Sounds of one of the folders."""
+    for path, _ in sound_files(str(root / name)):
+        inner = path.relative_to(root)
+        if not apart(inner):
+            source = speaker_of(path, root / name) if name == "speech" else recording(inner)
+            yield Sound(inner.as_posix(), name, source)
+
+
+def apart(path: Path) -> bool:
+    """Whether a sound is left out: under a licence of its own, or made of speech."""
+    return any(part.endswith("_gpl") for part in path.parts[:-1]) or path.name.startswith(
+        f"{BABBLE}__"
+    )
+
+
+def recording(path: Path) -> str:
+    """The recording that a piece of noise was cut from."""
+    return PIECE.sub("", path.stem)
+
+
+def of_part(sounds: Iterable[Sound], part: str, judged: bool) -> tuple[Sound, ...]:
+    """Those of the part; with a split of their own (`judged`) nothing is kept for tests."""
+    sounds = tuple(sounds)
+    names = sorted({sound.source for sound in sounds})
+    chosen = parted(names, judged)[part]
+    return tuple(sound for sound in sounds if sound.source in chosen)
+
+
+def parted(names: Collection[str], judged: bool) -> dict[str, set[str]]:
+    """Names by part: 90 : 10, or 80 : 10 and 10 that nobody sees, unless they are `judged`.
+
+    Of two names or more one at least is held out, of three or more one for tests, too.
+    """
+    told = sorted(name for name in names if name and NOT_TOLD not in name)
+    left = set(told)
+    share = HELD_OUT
+    if not judged:
+        if len(told) > 2:
+            left -= lowest(left, share)
+        share += HELD_OUT
+    dev = lowest(left, share) if len(left) > 1 else set()
+    return {"train": (set(names) - set(told)) | (left - dev), "dev": dev}
+
+
+def lowest(names: Collection[str], share: float) -> set[str]:
+    """Names whose hash is below the share, at least the one with the least hash."""
+    return {name for name in names if chance(name) < share} or {min(names, key=chance)}
+
+
+def chance(name: str) -> float:
+    """A number in [0, 1) that belongs to the name."""
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") / 2**64

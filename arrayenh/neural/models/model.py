@@ -1,0 +1,75 @@
+"""What all networks have in common: a signature, features of spectra, state."""
+
+import torch
+from torch import Tensor, nn
+
+from arrayenh.networks.signature import Signature
+
+COMPRESSION = 0.3  # of magnitudes
+LEVEL_FRAMES = 192  # over which a causal network takes the level of its input
+STRICT = {"extra": "forbid"}  # of every Config: pydantic refuses unknown keys
+SILENCE = 1e-12  # power: what is fainter has no level
+
+
+class Model(nn.Module):
+    """A network from spectra to a mask or a spectrum; see `Signature` for shapes.
+
+    Attributes
+    ----------
+    signature : Signature
+    state_names : tuple of str
+        Of what a causal network remembers from one block of frames to the next.
+    """
+
+    signature: Signature
+    state_names: tuple[str, ...] = ()
+
+    def initial_state(self, batch: int) -> tuple[Tensor, ...]:
+        """State at the start of a recording: zeros."""
+        return ()
+
+    def forward(
+        self, spec: Tensor, state: tuple[Tensor, ...] | None = None
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Output of the next frames, and the state after them."""
+        raise NotImplementedError
+
+
+def power(spec: Tensor) -> Tensor:
+    """|x|², (..., 2) -> (...)."""
+    return spec[..., 0] * spec[..., 0] + spec[..., 1] * spec[..., 1]
+
+
+def compressed(bin_power: Tensor) -> Tensor:
+    """|x|^0.3 from |x|², with a slope that stays finite at zero."""
+    return (bin_power + SILENCE) ** (COMPRESSION / 2)
+
+
+def whole_level(bin_power: Tensor) -> Tensor:
+    """Mean power of the first signal over all frames and bins, (B, C, T, F) -> (B, 1, 1, 1)."""
+    return bin_power[:, :1].mean(dim=(2, 3), keepdim=True) + SILENCE
+
+
+def recent_level(bin_power: Tensor, past: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean power of the first signal over the last frames, this one counted.
+
+    Parameters
+    ----------
+    bin_power : Tensor, shape (B, C, T, F)
+    past : Tensor, shape (B, LEVEL_FRAMES, 2)
+        Power of each frame before, and 1 where there was one.
+
+    Returns
+    -------
+    level : Tensor, shape (B, 1, T, 1)
+    past : Tensor
+        For the next frames.
+    """
+    frame = bin_power[:, 0].mean(dim=-1)  # (B, T)
+    now = torch.stack([frame, torch.ones_like(frame)], dim=-1)
+    both = torch.cat([past, now], dim=1)
+    total = torch.cumsum(torch.nn.functional.pad(both, (0, 0, 1, 0)), dim=1)
+    n_frames = frame.shape[1]
+    window = total[:, -n_frames:] - total[:, 1 : n_frames + 1]  # the last LEVEL_FRAMES of each
+    level = window[..., 0] / window[..., 1] + SILENCE
+    return level[:, None, :, None], both[:, -LEVEL_FRAMES:]

@@ -1,0 +1,67 @@
+"""`arrayenh.stft.Stft` in torch: the same frames, of batches, with gradients."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from arrayenh.errors import ShapeError
+from arrayenh.stft import Stft
+
+
+class TorchStft:
+    """Short-time spectra of batches, frame by frame those of `Stft(n_fft, hop, "hann")`.
+
+    Parameters
+    ----------
+    n_fft, hop : int
+        Samples.
+    device : torch.device or str
+        Where the signals are.
+
+    Raises
+    ------
+    ConfigError
+        If the window and the hop cannot reconstruct.
+    """
+
+    def __init__(self, n_fft: int, hop: int, device: torch.device | str = "cpu") -> None:
+        stft = Stft(n_fft, hop, "hann")
+        self.stft, self.n_fft, self.hop = stft, n_fft, hop
+        self._analysis = torch.tensor(stft.analysis_window, device=device)
+        self._synthesis = torch.tensor(stft.synthesis_window, device=device)
+
+    def analyse(self, samples: Tensor) -> Tensor:
+        """Spectra of whole signals, (..., N) -> (..., T, F, 2)."""
+        n_frames = self.stft.n_frames(samples.shape[-1])
+        n_after = (n_frames - 1) * self.hop + self.n_fft - self.stft.lead - samples.shape[-1]
+        padded = functional.pad(samples, (self.stft.lead, max(n_after, 0)))
+        frames = padded.unfold(-1, self.n_fft, self.hop)[..., :n_frames, :]
+        return torch.view_as_real(torch.fft.rfft(frames * self._analysis))
+
+    def synthesise(self, spec: Tensor, n_samples: int) -> Tensor:
+        """Signals of whole spectra, (..., T, F, 2) -> (..., N).
+
+        Raises
+        ------
+        ShapeError
+            If T or F is not what this STFT gives for `n_samples`.
+        """
+        wanted = (self.stft.n_frames(n_samples), self.stft.n_freqs, 2)
+        if spec.shape[-3:] != wanted:
+            raise ShapeError(
+                f"{n_samples} samples need spectra of (T, F, 2) = {wanted}; got {tuple(spec.shape)}"
+            )
+        frames = torch.fft.irfft(torch.view_as_complex(spec.contiguous()), self.n_fft)
+        signal = overlap_add(frames * self._synthesis, self.hop)
+        return signal[..., self.stft.lead : self.stft.lead + n_samples]
+
+
+def overlap_add(frames: Tensor, hop: int) -> Tensor:
+    """Sum of frames, frame t at sample t·hop; (..., T, n_fft) -> (..., n), n a multiple of hop."""
+    n_frames, n_fft = frames.shape[-2:]
+    n_parts = -(-n_fft // hop)
+    parts = functional.pad(frames, (0, n_parts * hop - n_fft)).unflatten(-1, (n_parts, hop))
+    signal = frames.new_zeros(*frames.shape[:-2], n_frames + n_parts - 1, hop)
+    for k in range(n_parts):  # part k of frame t lies in block t + k
+        signal = signal + functional.pad(parts[..., k, :], (0, 0, k, n_parts - 1 - k))
+    return signal.flatten(-2)

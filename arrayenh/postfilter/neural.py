@@ -1,0 +1,163 @@
+"""Neural post-filter: a network from spectrum to spectrum, on a stream of samples."""
+
+import numpy as np
+
+from arrayenh.errors import ConfigError, ShapeError
+from arrayenh.networks.runtime import Network
+from arrayenh.stft import Analysis, Stft, Synthesis
+
+PIECE_SECONDS = 30.0  # that a network which looks ahead hears at once, or up to twice as much
+OVERLAP_SECONDS = 1.0  # over which one piece fades into the next
+
+
+class NeuralPostFilter:
+    """A network behind the beamformer, in its own STFT.
+
+    A streaming network goes frame by frame. One that looks ahead hears a recording of up to a
+    minute whole, and a longer one in pieces of 30 s that overlap by 1 s, in which one fades
+    into the other: no more than a minute is ever in memory.
+
+    Two ears are given one gain in common, real, so that it moves nothing: |out|/|in|, at most
+    1, of the network's answer to the mean of both.
+
+    Parameters
+    ----------
+    network : Network
+    n_channels : int
+        One, or two ears.
+
+    Raises
+    ------
+    ConfigError
+        If the network gives masks.
+    """
+
+    def __init__(self, network: Network, n_channels: int = 1) -> None:
+        signature = network.signature
+        if signature.task != "postfilter":
+            raise ConfigError(f"model {network.source} gives masks: it is no post-filter")
+        stft = Stft(signature.n_fft, signature.hop, "hann")
+        self._network = network
+        self._analysis = Analysis(stft, n_channels)
+        self._reference = Analysis(stft, 1)
+        self._synthesis = [Synthesis(stft) for _ in range(n_channels)]
+        self._ahead = np.zeros(0, np.float32)
+        self._frames = network.stream() if network.streaming else None
+        self._pieces = None if network.streaming else Pieces(network)
+        self._waiting = np.zeros((stft.n_freqs, n_channels, 0), np.complex64)
+
+    def push(
+        self, samples: np.ndarray, last: bool = False, reference: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Filter the next samples.
+
+        Parameters
+        ----------
+        samples : float32 ndarray, shape (n,) or (C, n)
+            Beamformed.
+        last : bool
+            The signal ends here.
+        reference : float32 ndarray, shape (m,) or (C, m), optional
+            The next samples of the microphone that was kept, where the network hears it; they
+            may run ahead of the beamformed ones, as a beamformer is behind, and are held back.
+
+        Returns
+        -------
+        filtered : float32 ndarray, shape (n',) or (C, n')
+            In time with the input: what is ready, and at the end at least as many samples in
+            all as came in.
+
+        Raises
+        ------
+        ShapeError
+            If the network hears a reference, and that is behind the beamformed samples.
+        """
+        spec = self._analysis.push(np.atleast_2d(samples), last)  # (F, C, t)
+        beamformed = spec.mean(axis=1)
+        microphone = None
+        if self._network.needs_reference:
+            heard = self._in_time(reference, samples.shape[-1], last)
+            microphone = self._reference.push(heard[None], last)[:, 0]
+        out = self._run(self._network.signals(beamformed, microphone), last)
+        if samples.ndim == 1:
+            return self._synthesis[0].push(out)
+        ears = self._in_step(spec, out.shape[1])
+        gain = real_gain(out, ears.mean(axis=1))
+        return np.stack(
+            [synthesis.push(ears[:, c] * gain) for c, synthesis in enumerate(self._synthesis)]
+        )
+
+    def _run(self, signals: np.ndarray, last: bool) -> np.ndarray:
+        """The network's frames that are ready, (C, F, t) -> (F, t')."""
+        if self._pieces is not None:
+            return self._pieces.push(signals, last)
+        assert self._frames is not None
+        return self._frames.push(signals)
+
+    def _in_time(self, reference: np.ndarray | None, n_samples: int, last: bool) -> np.ndarray:
+        """The reference microphone's next samples, the mean of two; zeros behind its end."""
+        if reference is not None:
+            mean = np.atleast_2d(reference).mean(axis=0, dtype=np.float32)
+            self._ahead = np.concatenate([self._ahead, mean])
+        missing = max(n_samples - len(self._ahead), 0)
+        if missing and not last:
+            raise ShapeError(
+                f"the reference is {missing} samples behind the beamformed ones; "
+                f"model {self._network.source} hears both"
+            )
+        now, self._ahead = np.split(self._ahead, [n_samples])
+        return np.pad(now, (0, missing))
+
+    def _in_step(self, spec: np.ndarray, n_frames: int) -> np.ndarray:
+        """The beamformed frames that the network has answered, (F, C, n_frames)."""
+        held = np.concatenate([self._waiting, spec], axis=2)
+        self._waiting = held[:, :, n_frames:]
+        return held[:, :, :n_frames]
+
+
+class Pieces:
+    """A network that looks ahead, on a stream of frames of any length."""
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+        per_second = network.signature.sample_rate / network.signature.hop
+        self._length = round(PIECE_SECONDS * per_second)
+        self._overlap = round(OVERLAP_SECONDS * per_second)
+        self._held: list[np.ndarray] = []
+        self._n_held = 0
+        self._before: np.ndarray | None = None
+
+    def push(self, spec: np.ndarray, last: bool) -> np.ndarray:
+        """Answer the next frames as far as can be, (C, F, t) -> (F, t')."""
+        self._held.append(spec)
+        self._n_held += spec.shape[2]
+        if self._n_held < 2 * self._length and not last:
+            return np.zeros((spec.shape[1], 0), np.complex64)
+        held, ready = np.concatenate(self._held, axis=2), []
+        while held.shape[2] >= 2 * self._length:
+            out = self._faded(self._network.run(held[:, :, : self._length]))
+            step = self._length - self._overlap
+            ready.append(out[:, :step])
+            self._before, held = out[:, step:], held[:, :, step:]
+        if last:
+            ready.append(self._faded(self._network.run(held)))
+            held = held[:, :, held.shape[2] :]
+        self._held, self._n_held = [held.copy()], held.shape[2]
+        return np.concatenate(ready, axis=1)
+
+    def _faded(self, out: np.ndarray) -> np.ndarray:
+        """A piece whose beginning fades over from the end of the one before."""
+        if self._before is None:
+            return out
+        n = self._before.shape[1]
+        rise = ((np.arange(n) + 0.5) / n).astype(np.float32)
+        start = (1 - rise) * self._before + rise * out[:, :n]
+        return np.concatenate([start, out[:, n:]], axis=1)
+
+
+def real_gain(out: np.ndarray, spec: np.ndarray) -> np.ndarray:
+    """|out| / |in|, at most 1, and 0 where nothing comes in; float32."""
+    level = np.abs(spec)
+    return np.divide(
+        np.minimum(np.abs(out), level), level, out=np.zeros_like(level), where=level > 0
+    )

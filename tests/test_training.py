@@ -1,0 +1,474 @@
+import csv
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from copy import deepcopy
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("safetensors")
+
+from arrayenh.errors import AudioError, ConfigError, NumericalError  # noqa: E402
+from arrayenh.neural import checkpoint  # noqa: E402
+from arrayenh.neural.ema import Ema  # noqa: E402
+from arrayenh.neural.learner import Learner  # noqa: E402
+from arrayenh.neural.prefetch import Prefetch  # noqa: E402
+from arrayenh.neural.recipe import ScheduleRecipe, as_toml, load_recipe  # noqa: E402
+from arrayenh.neural.schedule import Course, rate  # noqa: E402
+from arrayenh.neural.training import Reporter, Team, stop_signals, train  # noqa: E402
+from tests.learning import DEV, Sines, build, recipe_of  # noqa: E402
+
+ROOT = Path(__file__).parents[1]
+EPS = float(np.finfo(np.float32).eps)
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+def trained(folder, recipe=None, examples=None, dev=DEV, **options):
+    return train(recipe or recipe_of(), folder, examples or Sines(), dev, build=build, **options)
+
+
+def tensors(folder, name=checkpoint.LAST):
+    return checkpoint.decode((folder / name).read_bytes(), name).tensors
+
+
+def assert_same(one, other):
+    """The same training, bit for bit: all tensors, and the log but for its times."""
+    for name in (checkpoint.LAST, checkpoint.BEST):
+        found, wanted = tensors(one, name), tensors(other, name)
+        assert found.keys() == wanted.keys()
+        for key, value in wanted.items():
+            assert_array_equal(found[key].numpy(), value.numpy(), err_msg=key)
+    assert log(one) == log(other)
+
+
+def log(folder):
+    with open(folder / "log.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    return [{k: v for k, v in row.items() if k not in ("examples_per_s", "elapsed_s")} for row in rows]  # fmt: skip  # noqa: E501
+
+
+class Always(Sines):
+    """The same batch at every step."""
+
+    def batch(self, index):
+        return super().batch(0)
+
+
+def test_one_batch_is_learnt_by_heart(tmp_path):
+    recipe = recipe_of(
+        {"model": {"name": "tiny"}, "optimiser": {"lr": 0.02}}, steps=150, dev_every=150, ema=0.0
+    )
+    trained(tmp_path, recipe, Always(2), Always(2))
+    losses = [float(row["loss"]) for row in log(tmp_path)]
+    assert losses[-1] < 0.1 * losses[0]
+    assert float(log(tmp_path)[-1]["dev_loss"]) < 0.1 * losses[0]
+
+
+def test_the_same_recipe_trains_the_same_network(tmp_path):
+    trained(tmp_path / "a")
+    torch.manual_seed(123)  # of the caller: it does not matter, and stays as it was
+    before = torch.get_rng_state()
+    trained(tmp_path / "b")
+    assert_array_equal(torch.get_rng_state(), before)
+    assert_same(tmp_path / "a", tmp_path / "b")
+    trained(tmp_path / "c", recipe_of(seed=1))
+    assert float(log(tmp_path / "c")[0]["loss"]) != float(log(tmp_path / "a")[0]["loss"])
+
+
+def interrupt_after(monkeypatch, step):
+    """Ctrl-C while that step is learnt, once."""
+    learn = Learner.learn
+
+    def interrupted(self, batch):
+        if self.step == step - 1:
+            signal.raise_signal(signal.SIGINT)
+            monkeypatch.setattr(Learner, "learn", learn)
+        learn(self, batch)
+
+    monkeypatch.setattr(Learner, "learn", interrupted)
+
+
+@pytest.mark.parametrize("schedule", ["plateau", "cosine"])
+@pytest.mark.parametrize("amp", ["none", "bfloat16", "float16"])
+def test_a_training_goes_on_as_if_it_had_not_stopped(tmp_path, monkeypatch, schedule, amp):
+    tables = {"schedule": {"kind": schedule, "warmup": 3, "patience": 0}}
+    recipe = recipe_of(tables, amp=amp)
+    trained(tmp_path / "whole", recipe)
+    interrupt_after(monkeypatch, 13)  # between two rows of the log, and two measurements
+    with pytest.raises(KeyboardInterrupt):
+        trained(tmp_path / "parts", recipe)
+    assert checkpoint.read(tmp_path / "parts" / checkpoint.LAST).facts["step"] == 13
+    trained(tmp_path / "parts", recipe, resume=True)
+    assert_same(tmp_path / "parts", tmp_path / "whole")
+
+
+def learning(folder, steps, *words, **environment):
+    """A training in a process of its own, its files in FOLDER/<rank>."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.learning", str(folder), str(steps), *words],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"} | environment,
+    )
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_training_that_was_killed_goes_on_as_if_it_had_not(tmp_path, workers):
+    assert learning(tmp_path / "whole", 40).wait(120) == 0
+    killed = learning(tmp_path / "parts", 40, "sleep=0.02", f"workers={workers}")
+    last = tmp_path / "parts" / "0" / checkpoint.LAST
+    wait_for(lambda: last.exists() and checkpoint.read(last).facts["step"] >= 10)
+    killed.send_signal(signal.SIGKILL)
+    assert killed.wait(60) == -signal.SIGKILL
+    step = checkpoint.read(last).facts["step"]
+    assert 10 <= step < 40
+    with open(last.parent / "log.csv", "a") as file:  # what was not to be
+        file.write(f"{step + 1},nan\n{step + 5}")
+    assert learning(tmp_path / "parts", 40, "resume=true").wait(120) == 0
+    assert_same(tmp_path / "parts" / "0", tmp_path / "whole" / "0")
+
+
+def wait_for(true, seconds=120):
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "it does not come"
+        time.sleep(0.01)
+
+
+def test_two_processes_are_one_with_twice_the_batch(tmp_path):
+    """Gradients are averaged; the first process alone writes."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    team = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": "2"}
+    plain = 'settings={"norm": false}', "ema=0.0"
+    pair = [
+        learning(tmp_path / "two", 12, *plain, "batch_size=2", RANK=str(rank), **team)
+        for rank in range(2)
+    ]
+    assert [process.wait(180) for process in pair] == [0, 0]
+    assert [path.name for path in (tmp_path / "two").iterdir()] == ["0"]
+    assert learning(tmp_path / "one", 12, *plain, "batch_size=4").wait(120) == 0
+    one, two = (log(tmp_path / name / "0") for name in ("one", "two"))
+    for key in ("loss", "dev_loss", "gradient_norm"):
+        found, wanted = ([float(row[key]) for row in rows if row[key]] for rows in (two, one))
+        # the sums are rounded in another order: 12 steps, each a few hundred roundings
+        assert_allclose(found, wanted, rtol=1e-3)
+
+
+def test_a_training_that_learns_nothing_more_stops(tmp_path):
+    recipe = recipe_of(
+        {"optimiser": {"lr": 1e-9, "weight_decay": 0.0}, "model": {"name": "deaf"}},
+        steps=1000,
+        patience=8,
+    )
+    result = train(recipe, tmp_path, Sines(), DEV, build=Deaf)
+    assert (result.best_step, result.steps) == (5, 5 + 8 * 5)
+
+
+class Deaf(torch.nn.Module):
+    """Half of everything, whatever it learns."""
+
+    def __init__(self, name, settings):
+        super().__init__()
+        self.signature = build("tiny", {}).signature
+        self.weight = torch.nn.Parameter(torch.zeros(1))
+
+    def forward(self, spec, state=None):
+        return torch.full(spec[:, 0, ..., 0].shape, 0.5) + 0 * self.weight, ()
+
+
+def test_the_best_network_is_the_average_of_its_measurement(tmp_path):
+    """best.safetensors alone gives the loss that the log tells of it."""
+    result = trained(tmp_path)
+    saved = checkpoint.read(tmp_path)
+    network = checkpoint.load_network(saved, build)
+    learner = Learner(recipe_of(), 1, Team(), lambda name, settings: network)
+    found = learner.measure(DEV.batch(k) for k in range(len(DEV)))["loss"]
+    rows = [row for row in log(tmp_path) if row["dev_loss"]]
+    assert found == result.best_loss == min(float(row["dev_loss"]) for row in rows)
+    assert saved.facts == {"step": result.best_step, "dev_loss": result.best_loss}
+
+
+def test_the_average_follows_its_formula():
+    torch.manual_seed(0)
+    network = build("tiny", {})
+    ema, wanted = Ema(network, 0.5), deepcopy(network.expand.weight.detach())
+    for n in range(12):
+        with torch.no_grad():
+            network.expand.weight += torch.randn_like(network.expand.weight)
+            network.norm.running_mean += 1.0
+        ema.update(network)
+        decay = min(0.5, (1 + n) / (10 + n))
+        wanted = decay * wanted + (1 - decay) * network.expand.weight
+    assert_allclose(ema.network.expand.weight, wanted.detach(), atol=1e-5)
+    assert_array_equal(ema.network.norm.running_mean, network.norm.running_mean)
+
+
+LOSSES = [5.0, 4.0, 4.5, 4.0, 4.2, 4.1, 3.0, 3.1, 3.2, 3.3, 3.4, 3.5, 3.6, 3.7, 3.8, 3.9]
+
+
+@pytest.mark.parametrize("patience", [0, 2])
+def test_the_rate_falls_on_a_plateau_as_that_of_torch(patience):
+    recipe = ScheduleRecipe(kind="plateau", factor=0.3, patience=patience, least=0.05)
+    optimiser = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    oracle = torch.optim.lr_scheduler.ReduceLROnPlateau(
+        optimiser, factor=0.3, patience=patience, threshold=0.0, min_lr=0.05
+    )
+    course = Course()
+    for step, loss in enumerate(LOSSES):
+        course = course.measured(loss, step, patience)
+        oracle.step(loss)
+        assert rate(recipe, 0, 1, course.falls) == pytest.approx(optimiser.param_groups[0]["lr"])
+    assert (course.best, course.best_step, course.stale) == (3.0, 6, 9)
+
+
+@pytest.mark.parametrize("kind", ["step", "cosine"])
+def test_the_rate_falls_over_the_steps_as_that_of_torch(kind):
+    recipe = ScheduleRecipe(kind=kind, factor=0.3, every=7, least=0.05)
+    optimiser = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    schedulers = torch.optim.lr_scheduler
+    if kind == "step":
+        oracle = schedulers.StepLR(optimiser, 7, 0.3)
+    else:
+        oracle = schedulers.CosineAnnealingLR(optimiser, 30, eta_min=0.05)
+    for step in range(31):
+        assert rate(recipe, step, 30, 0) == pytest.approx(optimiser.param_groups[0]["lr"])
+        optimiser.step()
+        oracle.step()
+
+
+def test_the_rate_rises_first():
+    recipe = ScheduleRecipe(kind="constant", warmup=4)
+    assert [rate(recipe, step, 30, 0) for step in range(6)] == [0.25, 0.5, 0.75, 1.0, 1.0, 1.0]
+
+
+def test_the_rate_of_the_schedule_is_the_one_that_is_used():
+    """After one step of warm-up in 1000 the weights have gone a thousandth of the way."""
+    moved = []
+    for warmup in (0, 1000):
+        tables = {"schedule": {"kind": "constant", "warmup": warmup}}
+        learner = Learner(recipe_of(tables), 20, Team(), build)
+        before = learner.network.expand.weight.detach().clone()
+        learner.learn(Sines().batch(0))
+        moved.append(float((learner.network.expand.weight.detach() - before).abs().max()))
+    assert moved[1] == pytest.approx(moved[0] / 1000, rel=0.02)  # weights near 0.3: a few eps
+
+
+def test_a_long_gradient_is_clipped(monkeypatch):
+    tables = {"optimiser": {"lr": 0.01, "clip": 1e-3}}
+    learner = Learner(recipe_of(tables), 20, Team(), build)
+    learner.learn(Sines().batch(0))
+    weights = learner.network.parameters()
+    norm = torch.linalg.vector_norm(torch.cat([weight.grad.ravel() for weight in weights]))
+    assert float(norm) == pytest.approx(1e-3, rel=1e-3)
+    assert learner.recent()["gradient_norm"] > 2e-3  # as it was before
+
+
+class Broken(Sines):
+    """Not finite from some batch on."""
+
+    def batch(self, index):
+        found = super().batch(index)
+        return found if index < 7 else found | {"inputs": found["inputs"] * np.float32(np.nan)}
+
+
+def test_a_training_that_is_lost_ends_and_keeps_what_was_good(tmp_path):
+    with pytest.raises(NumericalError, match="not finite before step 10; try a lower lr or clip"):
+        trained(tmp_path, examples=Broken())
+    assert checkpoint.read(tmp_path / checkpoint.LAST).facts["step"] == 5
+
+
+def test_what_cannot_go_on_is_refused(tmp_path):
+    trained(tmp_path, recipe_of(steps=5))
+    for tables, run, part in [
+        ({"loss": {"mask": 2.0}}, {}, "loss"),
+        ({}, {"seed": 3}, "run"),
+        ({"model": {"name": "tiny", "settings": {"width": 9}}}, {}, "model"),
+    ]:
+        with pytest.raises(ConfigError, match=rf"was trained with another \[{part}\]"):
+            trained(tmp_path, recipe_of(tables, **run), resume=True)
+    trained(tmp_path, recipe_of(steps=10), resume=True)  # longer is the same training
+    assert [row["step"] for row in log(tmp_path)] == ["5", "10"]
+    (tmp_path / checkpoint.LAST).write_bytes(b"rubbish" * 10)
+    with pytest.raises(ConfigError, match=r"last.safetensors is no checkpoint of arrayenh"):
+        trained(tmp_path, resume=True)
+
+
+def test_the_log_and_the_pictures(tmp_path):
+    pytest.importorskip("matplotlib")
+    said, steps = [], []
+    trained(tmp_path, reporter=Reporter(steps.append, said.append))
+    assert steps == [5, 10, 15, 20] and len(said) == 4
+    assert [row["step"] for row in log(tmp_path)] == ["5", "10", "15", "20"]
+    assert as_toml(load_recipe(tmp_path / "recipe.toml")) == as_toml(recipe_of())
+    import matplotlib.image
+
+    for name in ("loss.png", "example.png"):
+        picture = matplotlib.image.imread(tmp_path / name)
+        assert min(picture.shape[:2]) > 300 and np.ptp(picture[..., :3]) > 0.5
+
+
+def test_tensorboard_is_told_the_same(tmp_path):
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    trained(tmp_path, recipe_of(steps=5))
+    trained(tmp_path, recipe_of(steps=10), resume=True)
+    events = EventAccumulator(str(tmp_path / "tensorboard")).Reload().Scalars("dev_loss")
+    wanted = [(int(row["step"]), float(row["dev_loss"])) for row in log(tmp_path)]
+    assert [event.step for event in events] == [step for step, _ in wanted]
+    assert_allclose([event.value for event in events], [loss for _, loss in wanted], rtol=EPS)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_batches_come_in_their_order_whoever_makes_them(workers):
+    examples = Sines()
+    with Prefetch({"train": examples, "dev": DEV}, workers) as batches:
+        found = list(batches.stream("train", range(3, 12)))
+        dev = next(batches.stream("dev", [1]))
+    assert len(found) == 9
+    for index, batch in enumerate(found, start=3):
+        assert_array_equal(batch["inputs"], examples.batch(index)["inputs"])
+    assert_array_equal(dev["target"], DEV.batch(1)["target"])
+
+
+class Deadly(Sines):
+    """Kills the process that makes batch 1."""
+
+    def batch(self, index):
+        if index == 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().batch(index)
+
+
+def test_a_process_that_was_killed_is_told_of():
+    with Prefetch({"train": Deadly()}, 1) as batches, pytest.raises(AudioError, match="killed"):
+        list(batches.stream("train", range(4)))
+
+
+def test_whoever_asks_twice_stops_at_once():
+    with stop_signals() as stop:
+        signal.raise_signal(signal.SIGINT)
+        assert stop.is_set()
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+
+
+RECIPE = """
+[model]
+name = "mask-gru"
+settings = { n_fft = 256, hop = 64, bands = 8, hidden = 8, layers = 1, inputs = ["microphone"] }
+[data]
+kind = "pairs"
+[loss]
+mask = 1.0
+[run]
+epochs = 3
+batch_size = 2
+seconds = 0.5
+dev_every = 3
+"""
+
+
+@pytest.fixture
+def pairs(tmp_path):
+    """Noisy and clean sines of thirty speakers."""
+    import soundfile
+
+    for k in range(30):
+        noisy, clean = Sines(n_samples=12_000).example(k)
+        for name, samples in (("noisy", noisy[0]), ("clean", clean)):
+            path = tmp_path / "sounds" / name / f"s{k}" / "a.wav"
+            path.parent.mkdir(parents=True)
+            soundfile.write(path, samples, 16_000, "FLOAT")
+    (tmp_path / "recipe.toml").write_text(RECIPE)
+    return tmp_path
+
+
+def command(*words):
+    from arrayenh.app.cli import run
+
+    return run([str(word) for word in words])
+
+
+def test_the_command_trains_goes_on_and_exports(pairs, capsys):
+    out, given = pairs / "out", ["--data", pairs / "sounds", "--threads", 1, "--json"]
+    line = ["train", pairs / "recipe.toml", "-o", out, *given]
+    assert command(*line) == 0
+    assert (out / "best.safetensors").exists() and '"best_loss": 0.' in capsys.readouterr().out
+    n_steps = checkpoint.read(out / checkpoint.LAST).facts["step"]
+    n_train = load_recipe(out / "recipe.toml").run.epochs * ((30 - n_dev(pairs)) // 2)
+    assert n_steps == n_train
+    assert command(*line) == 2
+    assert "holds a training; use --resume" in capsys.readouterr().err
+    assert command(*line, "--resume", "--steps", n_steps + 4) == 0
+    assert f'"steps": {n_steps + 4}' in capsys.readouterr().out
+    assert command("export", out, "-o", pairs / "net.onnx") == 0
+    assert "within" in capsys.readouterr().err
+    assert command("export", out, "-o", pairs / "net.onnx") == 2
+    assert "exists; use --overwrite" in capsys.readouterr().err
+
+
+def n_dev(pairs):
+    """Pairs that are held out of the training, to choose by or to judge."""
+    from arrayenh.neural.data.folders import find_pairs
+
+    return 30 - len(find_pairs(pairs / "sounds", "train"))
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (("[loss]", "[rum]\nx = 1\n[loss]"), "rum: unexpected"),
+        (("mask = 1.0", "masks = 1.0"), "loss.masks: unexpected"),
+        (("mask = 1.0", ""), "loss needs a weight above 0; set si_sdr, spectral, stft, mask"),
+        (("epochs = 3", "epochs = 3\nsteps = 3"), "run needs either steps or epochs"),
+        (("epochs = 3", "epochs = 0"), "run.epochs must be 1 to"),
+        (("epochs = 3", 'epochs = "3"'), "run.epochs: input should be a valid integer"),
+        (
+            ("[loss]", '[schedule]\nkind = "fast"\n[loss]'),
+            "unknown schedule.kind 'fast'; use plateau",
+        ),
+        (("mask-gru", "mask-gruh"), "no network 'mask-gruh'; there are mask-gru"),
+        (("hidden = 8", "hiden = 8"), "network mask-gru: hiden: unexpected"),
+        (("[model]", "[model"), "is not TOML"),
+    ],
+)
+def test_a_wrong_recipe_is_refused_in_one_line(pairs, capsys, change, message):
+    (pairs / "recipe.toml").write_text(RECIPE.replace(*change))
+    line = ["train", pairs / "recipe.toml", "-o", pairs / "out", "--data", pairs / "sounds"]
+    assert command(*line) == 2
+    said = capsys.readouterr().err
+    assert message in said and said.count("\n") == 1
+    assert not (pairs / "out").exists()
+
+
+@pytest.mark.parametrize("line", ["train {0}/recipe.toml -o {0}/out", "export {0} -o {0}/net.onnx"])
+def test_without_torch_it_is_one_line(pairs, capsys, monkeypatch, line):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr("arrayenh.app.train.find_spec", lambda name: None)
+    assert command(*line.format(pairs).split()) == 2
+    said = capsys.readouterr().err
+    assert "needs torch: pip install 'arrayenh[train]'" in said and said.count("\n") == 1
+
+
+def test_interrupted_the_command_saves_and_says_so(pairs, capsys, monkeypatch):
+    interrupt_after(monkeypatch, 4)
+    line = ["train", pairs / "recipe.toml", "-o", pairs / "out", "--data", pairs / "sounds"]
+    assert command(*line) == 130
+    assert "interrupted" in capsys.readouterr().err
+    assert checkpoint.read(pairs / "out" / checkpoint.LAST).facts["step"] == 4
