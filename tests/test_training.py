@@ -52,12 +52,19 @@ def assert_same(one, other):
         for key, value in wanted.items():
             assert_array_equal(found[key].numpy(), value.numpy(), err_msg=key)
     assert log(one) == log(other)
+    assert facts(one) == facts(other)
 
 
 def log(folder):
     with open(folder / "log.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     return [{k: v for k, v in row.items() if k not in ("examples_per_s", "elapsed_s")} for row in rows]  # fmt: skip  # noqa: E501
+
+
+def facts(folder):
+    """Counters of the last checkpoint."""
+    found = checkpoint.read(folder / checkpoint.LAST).facts
+    return {key: value for key, value in found.items() if key != "elapsed_s"}
 
 
 class Always(Sines):
@@ -105,8 +112,9 @@ def interrupt_after(monkeypatch, step):
 @pytest.mark.parametrize("amp", ["none", "bfloat16", "float16"])
 def test_a_training_goes_on_as_if_it_had_not_stopped(tmp_path, monkeypatch, schedule, amp):
     tables = {"schedule": {"kind": schedule, "warmup": 3, "patience": 0}}
-    recipe = recipe_of(tables, amp=amp)
+    recipe = recipe_of(tables | {"optimiser": {"lr": 0.3}}, amp=amp)
     trained(tmp_path / "whole", recipe)
+    assert facts(tmp_path / "whole")["course"]["falls"] > 0  # so fast that it went astray
     interrupt_after(monkeypatch, 13)  # between two rows of the log, and two measurements
     with pytest.raises(KeyboardInterrupt):
         trained(tmp_path / "parts", recipe)
