@@ -274,6 +274,7 @@ class Session:
             gain,
             self._shadows,
             self._networks.mask,
+            self._networks.postfilter is not None and self._networks.postfilter.needs("noise"),
         )
 
     def _new_postfilter(self) -> ClassicalPostFilter | NeuralPostFilter | None:
@@ -356,12 +357,12 @@ class Session:
             pieces = {"reference": final + offsets}
             if len(outputs) == 1:
                 final, pieces["reference"] = final[0], pieces["reference"][0]
-            heard = final
+            heard, noise = final, np.zeros(final.shape[-1], np.float32)
             if spatial.active:
                 pieces |= (found := spatial.push(segment, last))
-                final = list(found.values())[-1]
+                final, noise = list(found.values())[-1], spatial.noise
             if postfilter:
-                pieces[config.postfilter] = final = postfilter.push(final, last, heard)
+                pieces[config.postfilter] = final = postfilter.push(final, last, heard, noise)
             yield blended(aligned.push(pieces), config.strength)
         self.log[self._n_noted :] = spatial.summary()
 

@@ -92,6 +92,8 @@ def check_fit(network: Network, config: EnhanceConfig, sample_rate: int) -> None
         )
     if config.online:
         network.check_streaming()
+        if network.needs("noise"):
+            raise ConfigError(f"{where} hears the noise left over, which is not told online")
     sizes = signature.n_fft, signature.hop
     if signature.task == "mask" and sizes != (config.n_fft, config.hop):
         raise ConfigError(

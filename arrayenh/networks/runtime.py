@@ -73,28 +73,37 @@ class Network:
         signature = self.signature
         return signature.n_fft / signature.sample_rate if self.streaming else None
 
-    def signals(self, beamformed: np.ndarray, reference: np.ndarray | None = None) -> np.ndarray:
+    def signals(
+        self,
+        beamformed: np.ndarray,
+        reference: np.ndarray | None = None,
+        noise: np.ndarray | None = None,
+    ) -> np.ndarray:
         """What the network hears of a beamformer, in its order, (F, T) each -> (C, F, T).
 
         Raises
         ------
         ShapeError
-            If it needs the reference microphone, and that is not there or of another shape.
+            If it needs the reference microphone or the noise, and that is not there or of
+            another shape.
         """
-        roles = {"beamformed": beamformed}
-        if self.needs_reference:
-            if reference is None or reference.shape != beamformed.shape:
+        roles = {"beamformed": beamformed, "reference": reference, "noise": noise}
+        for role, signal in roles.items():
+            if self.needs(role) and (signal is None or signal.shape != beamformed.shape):
                 raise ShapeError(
-                    f"model {self.source} needs a reference of shape {beamformed.shape}; "
-                    f"got {None if reference is None else reference.shape}"
+                    f"model {self.source} needs the {role} of shape {beamformed.shape}; "
+                    f"got {None if signal is None else signal.shape}"
                 )
-            roles |= {"reference": reference, "rest": reference - beamformed}
-        return np.stack([roles[role] for role in self.signature.inputs])
+        if reference is not None:
+            roles["rest"] = reference - beamformed
+        return np.stack([roles[role] for role in self.signature.inputs]).astype(  # type: ignore
+            np.complex64, copy=False
+        )
 
-    @property
-    def needs_reference(self) -> bool:
-        """Whether it hears the reference microphone, or what the beamformer took away."""
-        return bool({"reference", "rest"} & set(self.signature.inputs))
+    def needs(self, role: str) -> bool:
+        """Whether it hears a signal of that role, or one made of it."""
+        inputs = self.signature.inputs
+        return role in inputs or (role == "reference" and "rest" in inputs)
 
     def run(self, spec: np.ndarray) -> np.ndarray:
         """Mask or spectrum of a whole signal.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from arrayenh.errors import ConfigError
 
 TASKS = ("mask", "postfilter")
-ROLES = ("microphone", "beamformed", "reference", "rest")
+ROLES = ("microphone", "beamformed", "reference", "rest", "noise")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +25,9 @@ class Signature:
     task : {"mask", "postfilter"}
     inputs : tuple of str
         What the C signals are: "microphone" (any one, in turn: masks are averaged), or
-        "beamformed" (what the beamformer gave), "reference" (its reference microphone) and
-        "rest" (reference less beamformed).
+        "beamformed" (what the beamformer gave), "reference" (its reference microphone), "rest"
+        (reference less beamformed) and "noise" (what of the noise the beamformer leaves, as
+        the other directions tell; of its phase nothing is known).
     n_fft, hop : int
         STFT, with a Hann window, samples.
     sample_rate : int

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from arrayenh.errors import NumericalError, ShapeError
 from arrayenh.networks.signature import Signature
+from arrayenh.neural.beam import beamform
 from arrayenh.neural.checkpoint import (
     EMA,
     NETWORK,
@@ -26,7 +27,7 @@ from arrayenh.neural.recipe import TrainRecipe
 from arrayenh.neural.schedule import Course, rate
 
 OPTIMISER, RECENT = "optimiser.", "recent"
-WEIGHTS, DROPOUT = 0, 1  # streams of random numbers
+WEIGHTS, DROPOUT, ROUNDS = 0, 1, 2  # streams of random numbers
 PRECISION = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
@@ -94,8 +95,9 @@ class Learner:
         seeded(self.recipe.run.seed, DROPOUT, self.step, self.team.rank)
         for group in self._optimiser.param_groups:
             group["lr"] = self.learning_rate
+        given = self._placed(batch, self.network, self._rounds_before())
         self.network.train()
-        total, terms, _ = self._heard(self._wrapped, *self._placed(batch))
+        total, terms, _ = self._heard(self._wrapped, *given)
         self._optimiser.zero_grad(set_to_none=True)
         self._scaler.scale(total).backward()
         self._scaler.unscale_(self._optimiser)
@@ -135,10 +137,10 @@ class Learner:
     @torch.inference_mode()
     def measure(self, batches: Iterable[Batch]) -> dict[str, float]:
         """Mean loss over batches that are not trained on, and its terms, of `judged`."""
-        network = self.judged.eval()
+        network, before = self.judged.eval(), self.recipe.run.rounds - 1
         sums = torch.zeros(len(self.columns), dtype=torch.float64, device=self.team.device)
         for batch in batches:
-            total, terms, _ = self._heard(network, *self._placed(batch))
+            total, terms, _ = self._heard(network, *self._placed(batch, network, before))
             one = torch.ones_like(total)
             sums += torch.stack([total, *terms.values(), one]).double()
         *sums_of, count = self.team.total(sums).tolist()
@@ -150,8 +152,10 @@ class Learner:
     @torch.inference_mode()
     def heard(self, batch: Batch) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Spectra of the first example, in, out and target: complex (T, F) each."""
-        spec, target = self._placed({key: value[:1] for key, value in batch.items()})
-        _, _, estimate = self._heard(self.judged.eval(), spec, target)
+        one = {key: value[:1] for key, value in batch.items()}
+        network = self.judged.eval()
+        spec, target, mics = self._placed(one, network, self.recipe.run.rounds - 1)
+        _, _, estimate = self._heard(network, spec, target, mics)
         clean = self.loss.stft.analyse(target)
         shown = (spec[0, 0], estimate[0], clean[0])
         first, out, wanted = (torch.view_as_complex(x.contiguous()).cpu().numpy() for x in shown)
@@ -192,26 +196,50 @@ class Learner:
         recent = checkpoint.tensors.get(RECENT)
         self._recent = [] if recent is None else list(recent.to(self.team.device))
 
-    def _placed(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Spectra (B, C, T, F, 2) and target (B, N) of a batch, where the network is."""
-        inputs, target = (torch.from_numpy(batch[key]) for key in ("inputs", "target"))
-        wanted = (len(target), len(self.signature.inputs), target.shape[-1])
-        if inputs.shape != wanted:
-            raise ShapeError(
-                f"inputs of a batch should be (B, C, N) = {wanted}; got {inputs.shape}"
-            )
-        inputs, target = (x.to(self.team.device, non_blocking=True) for x in (inputs, target))
-        return self.loss.stft.analyse(inputs), target
+    def _rounds_before(self) -> int:
+        """How often the network hears before it learns; one number for all processes."""
+        draw = np.random.default_rng([self.recipe.run.seed, ROUNDS, self.step])
+        return int(draw.integers(self.recipe.run.rounds))
+
+    def _placed(
+        self, batch: Batch, network: Any, rounds: int
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Spectra, target (B, N) and, if there are such, microphones of a batch, on the device.
+
+        The spectra have shapes (B, C, T, F, 2) and (B, M, T, F, 2).
+        """
+        tensors = {key: torch.from_numpy(value) for key, value in batch.items()}
+        target = tensors["target"]
+        if "microphones" not in tensors:
+            wanted = (len(target), len(self.signature.inputs), target.shape[-1])
+            if tensors["inputs"].shape != wanted:
+                raise ShapeError(
+                    f"inputs of a batch should be (B, C, N) = {wanted}; "
+                    f"got {tuple(tensors['inputs'].shape)}"
+                )
+        placed = {k: x.to(self.team.device, non_blocking=True) for k, x in tensors.items()}
+        if "microphones" not in placed:
+            return self.loss.stft.analyse(placed["inputs"]), placed["target"], None
+        mics = self.loss.stft.analyse(placed["microphones"])
+        return self._beamed(mics, placed["mask"], network, rounds), placed["target"], mics
+
+    @torch.no_grad()
+    def _beamed(self, mics: Tensor, mask: Tensor, network: Any, rounds: int) -> Tensor:
+        """What a network hears of a beamformer, after so many rounds of its own masks."""
+        network.eval()
+        for _ in range(rounds):
+            mask, _ = network(beamform(mask, mics).spec(self.signature.inputs))
+        return beamform(mask, mics).spec(self.signature.inputs)
 
     def _heard(
-        self, network: Any, spec: Tensor, target: Tensor
+        self, network: Any, spec: Tensor, target: Tensor, mics: Tensor | None
     ) -> tuple[Tensor, dict[str, Tensor], Tensor]:
         """Loss, terms and estimate; the network in the recipe's precision, all else float32."""
         amp = self.recipe.run.amp
         with torch.autocast(self.team.device.type, PRECISION.get(amp), amp != "none"):
             out, _ = network(spec)
         out = out.float()
-        total, terms = self.loss(out, spec, target)
+        total, terms = self.loss(out, spec, target, mics)
         return total, terms, self.loss.estimate(out, spec)
 
 

@@ -12,12 +12,14 @@ from torch.nn import functional
 
 from arrayenh.errors import ConfigError
 from arrayenh.networks.signature import Signature
+from arrayenh.neural.beam import beamform
 from arrayenh.neural.recipe import LossRecipe
 from arrayenh.neural.stft import TorchStft
 
 BEST_DB = 60.0  # SI-SDR above which nothing is gained
 FAINTEST_DB = -60.0  # of an estimate against its target: fainter ones have no direction
 TINY = float(torch.finfo(torch.float32).tiny)  # what is 0 stays 0 when divided by it
+BEST_BEAM_DB = 30.0  # SI-SDR above which a beamformer gains nothing more
 FLOOR_DB = -80.0  # power of a bin against the mean: fainter ones count as equal
 
 
@@ -225,8 +227,9 @@ class Loss:
     def __init__(
         self, recipe: LossRecipe, signature: Signature, device: torch.device | str = "cpu"
     ) -> None:
-        if recipe.mask and signature.task != "mask":
-            raise ConfigError("loss.mask compares masks; a post-filter gives a spectrum")
+        for term in ("mask", "beam"):
+            if recipe.weights[term] and signature.task != "mask":
+                raise ConfigError(f"loss.{term} is of masks; a post-filter gives a spectrum")
         self.recipe, self.signature = recipe, signature
         self.weights = {term: weight for term, weight in recipe.weights.items() if weight}
         self.stft = TorchStft(signature.n_fft, signature.hop, device)
@@ -238,7 +241,7 @@ class Loss:
         return spec[:, 0] * out[..., None] if self.signature.task == "mask" else out
 
     def __call__(
-        self, out: Tensor, spec: Tensor, target: Tensor
+        self, out: Tensor, spec: Tensor, target: Tensor, mics: Tensor | None = None
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """The sum and its terms, without their weights.
 
@@ -249,6 +252,8 @@ class Loss:
         spec : Tensor, shape (B, C, T, F, 2)
             What it was given.
         target : Tensor, shape (B, N)
+        mics : Tensor, shape (B, M, T, F, 2), optional
+            What all microphones hear, for the term `beam`.
 
         Returns
         -------
@@ -271,6 +276,12 @@ class Loss:
             )
         if self.weights.keys() & {"si_sdr", "stft"}:
             terms |= self._of_waveforms(wanted, target, level)
+        if "beam" in self.weights:
+            if mics is None:
+                raise ConfigError("loss.beam needs several microphones: data of kind 'scenes'")
+            steered = torch.view_as_real(beamform(out, mics).beamformed.contiguous())
+            samples = self.stft.synthesise(steered, target.shape[-1])
+            terms["beam"] = si_sdr_loss(samples, target, BEST_BEAM_DB)
         terms = {term: terms[term] for term in self.weights}
         return sum_of(weight * terms[term] for term, weight in self.weights.items()), terms
 

@@ -15,6 +15,7 @@ from arrayenh.errors import ConfigError
 STRICT = ConfigDict(extra="forbid")
 SCHEDULES = ("plateau", "step", "cosine", "constant")
 PRECISIONS = ("none", "bfloat16", "float16")
+TERMS = ("si_sdr", "spectral", "stft", "mask", "beam")
 MASK_MEASURES = ("mse", "bce")
 MAY_CHANGE = ("steps", "epochs", "patience", "workers", "threads")
 """Of [run], between a training and its resumption."""
@@ -38,9 +39,10 @@ class LossRecipe:
 
     Attributes
     ----------
-    si_sdr, spectral, stft, mask : float
+    si_sdr, spectral, stft, mask, beam : float
         Weights: of the negative SI-SDR in dB, the compressed spectra, the magnitudes in
-        several resolutions, and the distance from the ideal mask.
+        several resolutions, the distance from the ideal mask, and the negative SI-SDR of the
+        beamformer that the mask steers.
     compression : float
         Exponent of the magnitudes of `spectral`.
     complex_part : float
@@ -61,6 +63,7 @@ class LossRecipe:
     spectral: float = 0.0
     stft: float = 0.0
     mask: float = 0.0
+    beam: float = 0.0
     compression: float = 0.3
     complex_part: float = 0.3
     resolutions: tuple[int, ...] = (256, 512, 1024, 2048)
@@ -90,7 +93,7 @@ class LossRecipe:
     @property
     def weights(self) -> dict[str, float]:
         """Of every term."""
-        return {term: getattr(self, term) for term in ("si_sdr", "spectral", "stft", "mask")}
+        return {term: getattr(self, term) for term in TERMS}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,6 +188,10 @@ class RunRecipe:
         Precision of the network, for a GPU; losses and weights stay float32.
     workers : int
         Processes that prepare batches; 0: a thread.
+    rounds : int
+        How often a network of masks that hears a beamformer hears a recording, as in the chain:
+        from the second time on the beamformer that its own mask steered. In training the
+        number is drawn, in measurements it is this.
     """
 
     steps: int | None = None
@@ -199,6 +206,7 @@ class RunRecipe:
     threads: int | None = None
     amp: str = "none"
     workers: int = 0
+    rounds: int = 2
 
     __pydantic_config__ = STRICT
 
@@ -213,6 +221,7 @@ class RunRecipe:
         within("run.ema", self.ema, 0, 0.999999)
         within("run.threads", self.threads or 1, 1, 1024)
         within("run.workers", self.workers, 0, 1024)
+        within("run.rounds", self.rounds, 1, 16)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

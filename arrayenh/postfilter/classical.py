@@ -53,7 +53,11 @@ class ClassicalPostFilter:
         self._tracker = noise_tracker(name, stft.n_freqs, HOP / sample_rate)
 
     def push(
-        self, samples: np.ndarray, last: bool = False, reference: np.ndarray | None = None
+        self,
+        samples: np.ndarray,
+        last: bool = False,
+        reference: np.ndarray | None = None,
+        noise: np.ndarray | None = None,
     ) -> np.ndarray:
         """Filter the next samples.
 
@@ -62,7 +66,7 @@ class ClassicalPostFilter:
         samples : float32 ndarray, shape (n,) or (C, n)
         last : bool
             The signal ends here.
-        reference : ndarray, optional
+        reference, noise : ndarray, optional
             Not heard; as of `NeuralPostFilter`.
 
         Returns

@@ -7,6 +7,7 @@ from arrayenh.networks.runtime import Network
 from arrayenh.stft import Analysis, Stft, Synthesis
 
 PIECE_SECONDS = 30.0  # that a network which looks ahead hears at once, or up to twice as much
+OTHERS = ("reference", "noise")  # signals beside the beamformed one
 OVERLAP_SECONDS = 1.0  # over which one piece fades into the next
 
 
@@ -39,15 +40,18 @@ class NeuralPostFilter:
         stft = Stft(signature.n_fft, signature.hop, "hann")
         self._network = network
         self._analysis = Analysis(stft, n_channels)
-        self._reference = Analysis(stft, 1)
+        self._others = {role: Ahead(stft) for role in OTHERS if network.needs(role)}
         self._synthesis = [Synthesis(stft) for _ in range(n_channels)]
-        self._ahead = np.zeros(0, np.float32)
         self._frames = network.stream() if network.streaming else None
         self._pieces = None if network.streaming else Pieces(network)
         self._waiting = np.zeros((stft.n_freqs, n_channels, 0), np.complex64)
 
     def push(
-        self, samples: np.ndarray, last: bool = False, reference: np.ndarray | None = None
+        self,
+        samples: np.ndarray,
+        last: bool = False,
+        reference: np.ndarray | None = None,
+        noise: np.ndarray | None = None,
     ) -> np.ndarray:
         """Filter the next samples.
 
@@ -60,6 +64,8 @@ class NeuralPostFilter:
         reference : float32 ndarray, shape (m,) or (C, m), optional
             The next samples of the microphone that was kept, where the network hears it; they
             may run ahead of the beamformed ones, as a beamformer is behind, and are held back.
+        noise : float32 ndarray, shape (n,), optional
+            The noise in the beamformed samples, where the network hears it.
 
         Returns
         -------
@@ -70,15 +76,19 @@ class NeuralPostFilter:
         Raises
         ------
         ShapeError
-            If the network hears a reference, and that is behind the beamformed samples.
+            If the network hears a reference or noise, and that is behind the beamformed samples.
         """
         spec = self._analysis.push(np.atleast_2d(samples), last)  # (F, C, t)
-        beamformed = spec.mean(axis=1)
-        microphone = None
-        if self._network.needs_reference:
-            heard = self._in_time(reference, samples.shape[-1], last)
-            microphone = self._reference.push(heard[None], last)[:, 0]
-        out = self._run(self._network.signals(beamformed, microphone), last)
+        given, heard = {"reference": reference, "noise": noise}, {}
+        for role, signal in self._others.items():
+            missing = signal.push(given[role], samples.shape[-1])
+            if missing and not last:
+                raise ShapeError(
+                    f"the {role} is {missing} samples behind the beamformed ones; "
+                    f"model {self._network.source} hears both"
+                )
+            heard[role] = signal.spectrum(samples.shape[-1], last)
+        out = self._run(self._network.signals(spec.mean(axis=1), **heard), last)
         if samples.ndim == 1:
             return self._synthesis[0].push(out)
         ears = self._in_step(spec, out.shape[1])
@@ -94,25 +104,31 @@ class NeuralPostFilter:
         assert self._frames is not None
         return self._frames.push(signals)
 
-    def _in_time(self, reference: np.ndarray | None, n_samples: int, last: bool) -> np.ndarray:
-        """The reference microphone's next samples, the mean of two; zeros behind its end."""
-        if reference is not None:
-            mean = np.atleast_2d(reference).mean(axis=0, dtype=np.float32)
-            self._ahead = np.concatenate([self._ahead, mean])
-        missing = max(n_samples - len(self._ahead), 0)
-        if missing and not last:
-            raise ShapeError(
-                f"the reference is {missing} samples behind the beamformed ones; "
-                f"model {self._network.source} hears both"
-            )
-        now, self._ahead = np.split(self._ahead, [n_samples])
-        return np.pad(now, (0, missing))
-
     def _in_step(self, spec: np.ndarray, n_frames: int) -> np.ndarray:
         """The beamformed frames that the network has answered, (F, C, n_frames)."""
         held = np.concatenate([self._waiting, spec], axis=2)
         self._waiting = held[:, :, n_frames:]
         return held[:, :, :n_frames]
+
+
+class Ahead:
+    """A signal beside the beamformed one, which may run ahead of it and is held back."""
+
+    def __init__(self, stft: Stft) -> None:
+        self._analysis = Analysis(stft, 1)
+        self._held = np.zeros(0, np.float32)
+
+    def push(self, samples: np.ndarray | None, n_samples: int) -> int:
+        """Take the next samples, of two ears their mean; how many of `n_samples` are missing."""
+        if samples is not None:
+            mean = np.atleast_2d(samples).mean(axis=0, dtype=np.float32)
+            self._held = np.concatenate([self._held, mean])
+        return max(n_samples - len(self._held), 0)
+
+    def spectrum(self, n_samples: int, last: bool) -> np.ndarray:
+        """Frames of the next samples, zeros behind the end of what came; (F, t)."""
+        now, self._held = np.split(self._held, [n_samples])
+        return self._analysis.push(np.pad(now, (0, n_samples - len(now)))[None], last)[:, 0]
 
 
 class Pieces:

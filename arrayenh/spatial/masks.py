@@ -1,7 +1,7 @@
 """Speech masks: in which time-frequency bins the talker is heard."""
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, cast
 
 import numpy as np
 
@@ -14,6 +14,13 @@ NOISE_DECAY = 0.7  # of the tracked noise in 16 ms
 EM_ITERATIONS = 5  # of the mixture; more fit it better and separate no better
 NETWORK_ROUNDS = 2  # of a network that hears what the beamformer gives
 Beamform = Callable[[np.ndarray], np.ndarray]
+
+
+class NoisyBeamform(Protocol):
+    """A beamformer that tells of the noise it leaves."""
+
+    def with_noise(self, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The beamformed spectrum, and the magnitude of the noise in it; (F, T) each."""
 
 
 class MaskSource(Protocol):
@@ -40,7 +47,8 @@ def mask_source(
     if name == "neural":
         if network is None:
             raise ConfigError("masks neural needs a network")
-        return NeuralMasks(network, reference)
+        first = CacgmmMasks(n_freqs, hop_seconds) if network.needs("noise") else None
+        return NeuralMasks(network, reference, first=first)
     source = CacgmmMasks if name == "cacgmm" else SppMasks
     return source(n_freqs, hop_seconds)
 
@@ -127,9 +135,9 @@ class NeuralMasks:
     """Masks by a network, of any microphones.
 
     A network of the input "microphone" hears each microphone by itself; the masks are averaged.
-    One of "reference", "beamformed" and "rest" hears the reference microphone r first, with
-    y = r and r - y = 0; its mask steers a beamformer, and it hears again, with what that gave
-    and what that took away.
+    Others hear what a beamformer makes of the microphones: first of one that other masks
+    steer, or, without such, as long as there is none, the reference microphone r as y = r and
+    r - y = 0. Its own mask steers a beamformer, and it hears again.
 
     A streaming network goes on from segment to segment; another hears each as a whole.
 
@@ -140,11 +148,19 @@ class NeuralMasks:
         Microphone.
     rounds : int
         How often a network hears a segment that knows of a beamformer.
+    first : MaskSource, optional
+        Steers the beamformer that the network hears first.
     """
 
-    def __init__(self, network: Network, reference: int = 0, rounds: int = NETWORK_ROUNDS) -> None:
-        self._network, self._reference = network, reference
-        if not {"beamformed", "rest"} & set(network.signature.inputs):
+    def __init__(
+        self,
+        network: Network,
+        reference: int = 0,
+        rounds: int = NETWORK_ROUNDS,
+        first: MaskSource | None = None,
+    ) -> None:
+        self._network, self._reference, self._first = network, reference, first
+        if not any(map(network.needs, ("beamformed", "rest", "noise"))):
             rounds = 1
         self._streams = [Stream(network) for _ in range(rounds)]
 
@@ -152,11 +168,22 @@ class NeuralMasks:
         """As of `SppMasks`: what the network gives, in [0, 1]."""
         if self._network.signature.inputs == ("microphone",):
             return self._streams[0].masks(spec)
-        reference = beamformed = spec[:, self._reference]
-        signals = self._network.signals
-        for stream in self._streams[:-1]:
-            beamformed = beamform(stream.push(signals(beamformed, reference)))
-        return self._streams[-1].push(signals(beamformed, reference))
+        reference = spec[:, self._reference]
+        beamformed, noise = reference, np.zeros_like(reference)
+        if self._first is not None:
+            beamformed, noise = self._steered(self._first.estimate(spec, beamform), beamform)
+        *others, last = self._streams
+        for stream in others:
+            mask = stream.push(self._network.signals(beamformed, reference, noise))
+            beamformed, noise = self._steered(mask, beamform)
+        return last.push(self._network.signals(beamformed, reference, noise))
+
+    def _steered(self, mask: np.ndarray, beamform: Beamform) -> tuple[np.ndarray, np.ndarray]:
+        """What a beamformer gives, and the noise in it, if the network hears that."""
+        if self._network.needs("noise"):
+            return cast(NoisyBeamform, beamform).with_noise(mask)
+        beamformed = beamform(mask)
+        return beamformed, np.zeros_like(beamformed)
 
 
 def presence(tracker: SppTracker, power: np.ndarray) -> np.ndarray:

@@ -172,9 +172,14 @@ class SpatialStage:
         Whether `filters` are kept, for shadow filtering.
     network : Network, optional
         Of masks that are neural.
+    tell_noise : bool
+        Whether `noise` is to be told.
 
     Attributes
     ----------
+    noise : float32 ndarray, shape (n',)
+        Of the latest segment, in time with its output: the noise in it as `residual_noise`
+        tells its magnitude, with the phase of what was taken away.
     active : bool
         Whether there is anything to do: not with one microphone, nor where there is neither
         beamformer nor dereverberation, nor where the recording is too short.
@@ -193,8 +198,10 @@ class SpatialStage:
         postfilter: MultichannelGain | None = None,
         keep: bool = True,
         network: Network | None = None,
+        tell_noise: bool = False,
     ) -> None:
         self.config, self.place, self._keep = config, place, keep
+        self._tell_noise, self.noise = tell_noise, np.zeros(0, np.float32)
         self._aside = why_aside(config, place.n_mics, n_samples, stft.n_fft)
         self._beamformer = "none" if self._aside else config.beamformer
         self._dereverb = config.dereverb if n_samples >= stft.n_fft else "none"
@@ -278,14 +285,18 @@ class SpatialStage:
                 config.beamformer, self._online.update(spec)[:, None]
             )
         elif self._beamformer != "none":
-            found, towards = self._estimate(spec)
+            found, towards, noise_cov = self._estimate(spec)
             out = self._filter.beamform(found, spec)
             stages[config.beamformer] = self._filter.samples(config.beamformer, out)
+            if self._tell_noise:
+                self.noise = self._noise_samples(spec, found, noise_cov, out[:, 0])
             if self._postfilter is not None:
                 gain = self._postfilter.update(spec, towards, out[:, 0])
                 name = config.postfilter
                 stages[name] = self._filter.samples(name, (out[:, 0] * gain)[:, None])
         filters = SegmentFilters(dereverb, found)
+        if self._tell_noise and found is None:
+            self.noise = np.zeros_like(list(stages.values())[-1])
         self._filter.passed(filters)
         if self._keep:
             self.filters.append(filters)
@@ -323,8 +334,11 @@ class SpatialStage:
             )
         return lines
 
-    def _estimate(self, spec: np.ndarray) -> tuple[Filters, np.ndarray]:
-        """Filters of a segment, and the steering or transfer function of its talker, (F, M)."""
+    def _estimate(self, spec: np.ndarray) -> tuple[Filters, np.ndarray, np.ndarray]:
+        """Filters of a segment, its talker's steering or transfer function, its noise covariance.
+
+        The latter have shapes (F, M) and (F, M, M).
+        """
         config, reference, n_mics = self.config, self.place.reference, self.place.n_mics
         there = statistics.sounding(spec)
         self._n_passed += int(np.sum(~there))
@@ -332,9 +346,10 @@ class SpatialStage:
         ear_pair = self.ears
         outputs = (reference,) if ear_pair is None else ear_pair
         towards = np.ones((len(spec), n_mics), np.complex128)
+        noise_cov = np.zeros((len(spec), n_mics, n_mics), np.complex128)
         if not there.any():
             nothing = Filters(np.zeros((0, 1, n_mics, len(outputs)), np.complex128))
-            return scattered(nothing, there, outputs), towards
+            return scattered(nothing, there, outputs), towards, noise_cov
         needs_mask = config.beamformer not in FIXED or self._look.auto
         mask = self._mask(spec, there) if needs_mask else None
         self._look.turn(spec, mask)
@@ -347,7 +362,17 @@ class SpatialStage:
         filters = scattered(found, there, outputs)
         if self._postfilter is not None:
             towards[there] = heard.towards
-        return filters, towards
+        noise_cov[there] = statistics.solvable(heard.noise_cov, heard.loading)
+        return filters, towards, noise_cov
+
+    def _noise_samples(
+        self, spec: np.ndarray, found: Filters, noise_cov: np.ndarray, out: np.ndarray
+    ) -> np.ndarray:
+        """Samples of `noise` that are ready; of filters over several frames those of the first."""
+        noise = statistics.residual_noise(spec, found.weights[:, 0, :, 0], noise_cov, out)
+        return self._filter.samples(
+            "noise", statistics.with_phase(noise, spec[:, self.place.reference] - out)[:, None]
+        )
 
     def _heard(
         self,
@@ -383,12 +408,7 @@ class SpatialStage:
         loading, reference = beamformers.LOADING, self.place.reference
         if self.config.doa is None and self.config.loading is not None:
             loading = self.config.loading
-        return self._masks.estimate(
-            spec,
-            lambda mask: beamformers.apply(
-                statistics.blind_mvdr(spec, mask, reference, loading, there)[0], spec
-            ),
-        )
+        return self._masks.estimate(spec, statistics.BlindBeam(spec, reference, loading, there))
 
 
 def scattered(found: Filters, there: np.ndarray, outputs: tuple[int, ...]) -> Filters:

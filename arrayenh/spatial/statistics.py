@@ -5,11 +5,13 @@ a band that the recording never had. Here such a bin passes the reference microp
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
 from arrayenh.spatial import beamformers
 from arrayenh.spatial.covariance import speech_noise_covariances
+from arrayenh.spatial.wiener import loaded
 
 EMPTY = 1e-14  # of the loudest bin's power: what float32 spectra leave of a missing band
 LEAST_MASK = 1e-6  # keeps a mask of exact zeros from being no statistics at all
@@ -47,19 +49,99 @@ def blind_mvdr(
     n_passed : int
         Bins without statistics, which pass the reference microphone.
     """
-    weights = passing(spec.shape[0], spec.shape[1], reference)
     there = sounding(spec) if there is None else there
-    if there.any():
-        speech_cov, noise_cov = covariances(spec, mask, there)
-        loadings = adaptive_loading(speech_cov, noise_cov, loading)
-        found, _ = limited(
-            lambda bins, loading: beamformers.souden_mvdr(
-                speech_cov[bins], noise_cov[bins], reference, loading
-            ),
-            loadings,
-        )
-        weights[there] = found * level_gain(found, speech_cov, reference)
-    return weights, int(np.sum(~there))
+    return BlindBeam(spec, reference, loading, there).weights(mask)[0], int(np.sum(~there))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BlindBeam:
+    """`blind_mvdr` of one spectrum, for one mask after the other.
+
+    Attributes
+    ----------
+    spec : complex64 ndarray, shape (F, M, T)
+    reference : int
+    loading : float
+    there : bool ndarray, shape (F,)
+        `sounding(spec)`.
+    """
+
+    spec: np.ndarray
+    reference: int
+    loading: float
+    there: np.ndarray
+
+    def __call__(self, mask: np.ndarray) -> np.ndarray:
+        """The beamformed spectrum, complex64, (F, T) -> (F, T)."""
+        return beamformers.apply(self.weights(mask)[0], self.spec)
+
+    def with_noise(self, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The same, and the magnitude of the noise in it: see `residual_noise`."""
+        weights, noise_cov = self.weights(mask)
+        beamformed = beamformers.apply(weights, self.spec)
+        return beamformed, residual_noise(self.spec, weights, noise_cov, beamformed)
+
+    def weights(self, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Weights (F, M), and the noise covariances (F, M, M) with the loading they needed."""
+        n_freqs, n_mics = self.spec.shape[:2]
+        weights = passing(n_freqs, n_mics, self.reference)
+        noise_covs = np.zeros((n_freqs, n_mics, n_mics), np.complex128)
+        there = self.there
+        if there.any():
+            speech_cov, noise_cov = covariances(self.spec, mask, there)
+            found, loadings = limited(
+                lambda bins, loading: beamformers.souden_mvdr(
+                    speech_cov[bins], noise_cov[bins], self.reference, loading
+                ),
+                adaptive_loading(speech_cov, noise_cov, self.loading),
+            )
+            weights[there] = found * level_gain(found, speech_cov, self.reference)
+            noise_covs[there] = solvable(noise_cov, loadings)
+        return weights, noise_covs
+
+
+def residual_noise(
+    spec: np.ndarray, weights: np.ndarray, noise_cov: np.ndarray, beamformed: np.ndarray
+) -> np.ndarray:
+    """How loud the noise in a beamformer's output is, told by all that comes from elsewhere.
+
+        n² = ( (wᴴ Φₙ w) (xᴴ Φₙ⁻¹ x) - |wᴴ x|² ) / (M - 1)
+
+    In whitened space the output is one component of x and n² the mean power of the M - 1
+    others, on the output's scale: that of the noise, bin by bin, if Φₙ is its covariance. A
+    talker at whom w looks does not raise it. |y|²/n² is then the statistic by which adaptive
+    coherence estimators detect (Kraut, Scharf & McWhorter, "Adaptive subspace detectors", IEEE
+    TSP 49, 2001), and is never below 0, whatever the weights (Cauchy and Schwarz).
+
+    Parameters
+    ----------
+    spec : complex64 ndarray, shape (F, M, T)
+    weights : complex ndarray, shape (F, M)
+    noise_cov : complex128 ndarray, shape (F, M, M)
+        Loaded as the weights needed it. Bins where it is zero tell nothing.
+    beamformed : complex64 ndarray, shape (F, T)
+
+    Returns
+    -------
+    noise : float32 ndarray, shape (F, T)
+        n; 0 of one microphone.
+    """
+    n_mics = spec.shape[1]
+    noise = np.zeros(beamformed.shape, np.float32)
+    there = np.trace(noise_cov, axis1=-2, axis2=-1).real > 0
+    if n_mics == 1 or not there.any():
+        return noise
+    w, cov = weights[there], noise_cov[there]
+    output = np.einsum("fm,fmn,fn->f", w.conj(), cov, w).real
+    # whitened once more by the output's power, so that float32 holds faint bins as well
+    factor = np.linalg.inv(np.linalg.cholesky(cov)) * np.sqrt(output)[:, None, None]
+    whitened = factor.astype(np.complex64) @ spec[there]
+    total = np.einsum("fmt,fmt->ft", whitened.real, whitened.real)
+    total += np.einsum("fmt,fmt->ft", whitened.imag, whitened.imag)
+    passed = beamformed[there]
+    total -= passed.real**2 + passed.imag**2
+    noise[there] = np.sqrt(np.maximum(total, 0) / np.float32(n_mics - 1))
+    return noise
 
 
 def steered_mvdr(
@@ -132,6 +214,17 @@ def limited(
         loading[loud] = np.maximum(LOADING_STEP * loading[loud], LEAST_LOADING)
         weights[loud] = estimate(loud, loading[loud])
     return weights, loading
+
+
+def with_phase(magnitude: np.ndarray, of: np.ndarray) -> np.ndarray:
+    """The magnitudes with the phases of a spectrum, 0 where that is 0; complex64."""
+    size = np.abs(of)
+    return np.divide(magnitude * of, size, out=np.zeros_like(of), where=size > 0)
+
+
+def solvable(cov: np.ndarray, loading: np.ndarray) -> np.ndarray:
+    """A covariance with its loading, and what float64 needs of it to invert it; (F, M, M)."""
+    return loaded(cov, np.maximum(loading, LEAST_LOADING))
 
 
 def ill_conditioned(cov: np.ndarray) -> np.ndarray:

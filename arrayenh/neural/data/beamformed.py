@@ -29,6 +29,12 @@ class Roles:
 
     reference: np.ndarray
     beamformed: np.ndarray
+    noise: np.ndarray
+
+    @classmethod
+    def of_one(cls, microphone: np.ndarray) -> "Roles":
+        """Of a microphone alone, which passes."""
+        return cls(microphone, microphone, np.zeros_like(microphone))
 
     @property
     def rest(self) -> np.ndarray:
@@ -95,20 +101,56 @@ def beamform(
     rng : Generator
         Spoils the oracle.
     """
-    stft = stft_of(masks)
+    stft, n_samples = stft_of(masks), mixture.shape[1]
     spec = stft.analyse(mixture)
-    there = statistics.sounding(spec)
-
-    def beam(mask: np.ndarray) -> np.ndarray:
-        weights, _ = statistics.blind_mvdr(spec, mask, 0, beamformers.LOADING, there)
-        return beamformers.apply(weights, spec)
-
+    beam = statistics.BlindBeam(spec, 0, beamformers.LOADING, statistics.sounding(spec))
     if masks == "oracle":
         ideal = ideal_mask(spec[:, :SEEN], stft.analyse(early[:SEEN]))
         mask = damaged(ideal, loudness(spec[:, 0]), rng)
     else:
         mask = source_of(masks, stft, sample_rate).estimate(spec, beam)
-    return Roles(mixture[0], stft.synthesise(beam(mask), mixture.shape[1]))
+    beamformed, noise = beam.with_noise(mask)
+    noise = statistics.with_phase(noise, spec[:, 0] - beamformed)
+    return Roles(
+        mixture[0], stft.synthesise(beamformed, n_samples), stft.synthesise(noise, n_samples)
+    )
+
+
+def first_mask(
+    mixture: np.ndarray,
+    early: np.ndarray,
+    masks: str,
+    stft: Stft,
+    sample_rate: int,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """What steers the beamformer that a network of masks first hears.
+
+    Parameters
+    ----------
+    mixture : float32 ndarray, shape (M, N)
+    early : float32 ndarray, shape (N,)
+        What of it microphone 0 should keep.
+    masks : str
+        "oracle", "spp" or "cacgmm".
+    stft : Stft
+        Of the network.
+    sample_rate : int
+        Hz.
+    rng : Generator
+        Spoils the oracle.
+
+    Returns
+    -------
+    mask : float32 ndarray, shape (F, T)
+    """
+    spec = stft.analyse(mixture)
+    if masks == "oracle":
+        ideal = ideal_mask(spec[:, :1], stft.analyse(early[None]))
+        return damaged(ideal, loudness(spec[:, 0]), rng)
+    beam = statistics.BlindBeam(spec, 0, beamformers.LOADING, statistics.sounding(spec))
+    source = mask_source(masks, stft.n_freqs, stft.hop / sample_rate)
+    return source.estimate(spec, beam)
 
 
 def ideal_mask(spec: np.ndarray, early: np.ndarray) -> np.ndarray:

@@ -14,7 +14,7 @@ from arrayenh.networks.signature import Signature
 from arrayenh.neural.data.augmentation import Augmentation
 from arrayenh.neural.data.bank import RECIPE, make_bank
 from arrayenh.neural.data.beamformed import check_masks
-from arrayenh.neural.data.examples import RATE, Beam, Finish, SceneExamples, Source
+from arrayenh.neural.data.examples import RATE, Beam, Example, Finish, SceneExamples, Source
 from arrayenh.neural.data.folders import MixtureExamples, PairExamples, find_pairs
 from arrayenh.neural.data.mixing import Mixing
 from arrayenh.neural.data.splits import PARTS, open_corpus
@@ -27,7 +27,6 @@ Seconds = Annotated[float, Field(ge=0.5, le=60)]
 STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
 SNR_DB = {"uniform": [-8.0, 20.0]}
 MOST_SNR_DB = 60.0
-PASSED = {"mask": 0.4, "postfilter": 0.05}
 ORDER, EXAMPLE = 0, 1  # streams of random numbers
 
 
@@ -52,9 +51,9 @@ class SceneData:
         Seconds that the beamformer hears, of which the example is a part.
     masks : str
         What steers it: "oracle" (spoilt at random), "spp", "cacgmm", or a network's .onnx file.
+        Of a network of masks: what steers before it does, no other network's.
     passed : float, optional
-        How often it passes its reference. Default: 0.4 for masks, whose first round knows of no
-        beamformer, 0.05 for post-filters, which mono recordings come to.
+        How often it passes its reference, as it does of one microphone. Default: 0.05.
     snr_db, remix, clean, silent
         As of `Mixing`.
     augment : Augmentation
@@ -70,7 +69,7 @@ class SceneData:
     seconds: Seconds = 4.0
     context: Seconds = 8.0
     masks: str = "oracle"
-    passed: Share | None = None
+    passed: Share = 0.05
     snr_db: Any = field(default_factory=lambda: dict(SNR_DB))
     remix: Share = 0.5
     clean: Share = 0.05
@@ -137,7 +136,9 @@ class Examples:
         Returns
         -------
         batch : dict
-            "inputs", float32 (B, C, N), the signals of the signature; "target", float32 (B, N).
+            Float32: "inputs" (B, C, N), the signals of the signature, or "microphones"
+            (B, M, N), silent where an example has fewer, with "mask" (B, T, F); and
+            "target" (B, N).
 
         Raises
         ------
@@ -148,18 +149,24 @@ class Examples:
             raise IndexError(f"there is no batch {index}")
         first = index * self.batch_size
         made = [self.example(number) for number in range(first, first + self.batch_size)]
-        return {
-            "inputs": np.stack([inputs for inputs, _ in made]).astype(np.float32, copy=False),
-            "target": np.stack([target for _, target in made]).astype(np.float32, copy=False),
-        }
+        return {key: stacked([example[key] for example in made]) for key in made[0]}
 
-    def example(self, number: int) -> tuple[np.ndarray, np.ndarray]:
-        """Inputs (C, N) and target (N,) of one example, counted from 0 through all batches."""
+    def example(self, number: int) -> Example:
+        """One example, counted from 0 through all batches."""
         turn, place = divmod(number, len(self.source))
         if self.part == "dev":
             return self.source.example(place, np.random.default_rng([number, EXAMPLE]))
         k = int(order(self.seed, turn, len(self.source))[place])
         return self.source.example(k, np.random.default_rng([self.seed, number, EXAMPLE]))
+
+
+def stacked(arrays: list[np.ndarray]) -> np.ndarray:
+    """Arrays as one, float32; those with fewer rows are filled up with zeros."""
+    shape = np.max([array.shape for array in arrays], axis=0)
+    batch = np.zeros((len(arrays), *shape), np.float32)
+    for row, array in zip(batch, arrays, strict=True):
+        row[: len(array)] = array
+    return batch
 
 
 @lru_cache(maxsize=4)
@@ -310,6 +317,7 @@ def source_of(settings: Data, signature: Signature, finish: Finish, part: str) -
     if part == "dev":
         mixing = replace(mixing, remix=0.0, clean=0.0, silent=0.0)
     scenes = open_bank(Path(settings.bank), part, count)
-    passed = PASSED[signature.task] if settings.passed is None else settings.passed
-    beam = Beam(settings.masks, round(settings.context * RATE), passed)
-    return SceneExamples(scenes, signature.inputs, mixing, finish, beam)
+    beam = Beam(settings.masks, round(settings.context * RATE), settings.passed)
+    if signature.task == "mask" and settings.masks.endswith(".onnx"):
+        raise ConfigError("data.masks of a network of masks must be oracle, spp or cacgmm")
+    return SceneExamples(scenes, signature, mixing, finish, beam)

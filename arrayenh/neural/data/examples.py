@@ -6,14 +6,21 @@ from typing import Protocol
 
 import numpy as np
 
+from arrayenh.networks.signature import Signature
 from arrayenh.neural.data import augmentation as channel
 from arrayenh.neural.data.augmentation import NONE, Augmentation
-from arrayenh.neural.data.beamformed import Roles, beamform
+from arrayenh.neural.data.beamformed import Roles, beamform, first_mask
 from arrayenh.neural.data.mixing import Mixing, draw_mixture
 from arrayenh.neural.data.stored import StoredScene
+from arrayenh.stft import Stft
 
 RATE = 16_000  # Hz
 LEAST_MICS = 2  # of a beamformer
+
+
+Example = dict[str, np.ndarray]
+"""Float32: "inputs" (C, N), or "microphones" (M, N) with the "mask" (T, F) that first steers
+their beamformer; and "target" (N,)."""
 
 
 class Source(Protocol):
@@ -22,8 +29,8 @@ class Source(Protocol):
     def __len__(self) -> int:
         """How many things there are to make examples of."""
 
-    def example(self, k: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """Inputs (C, N) and target (N,) made of thing `k`."""
+    def example(self, k: int, rng: np.random.Generator) -> Example:
+        """An example made of thing `k`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +96,9 @@ class SceneExamples:
     Parameters
     ----------
     scenes : sequence of StoredScene
-    roles : tuple of str
-        Of the signature; ("microphone",) is one microphone as it is.
+    signature : Signature
+        Of the network. ("microphone",) is one microphone as it is; to one of masks that hears
+        a beamformer all microphones are given, as it shall steer.
     mixing : Mixing
     finish : Finish
     beam : Beam
@@ -99,12 +107,14 @@ class SceneExamples:
     def __init__(
         self,
         scenes: Sequence[StoredScene],
-        roles: tuple[str, ...],
+        signature: Signature,
         mixing: Mixing,
         finish: Finish,
         beam: Beam,
     ) -> None:
-        self._scenes, self._roles = scenes, roles
+        self._scenes, self._roles = scenes, signature.inputs
+        self._steers = signature.task == "mask" and signature.inputs != ("microphone",)
+        self._stft = Stft(signature.n_fft, signature.hop, "hann")
         self._mixing, self._finish, self._beam = mixing, finish, beam
         self._same: dict[str, list[StoredScene]] = {}
         for scene in scenes:
@@ -114,24 +124,28 @@ class SceneExamples:
         """How many scenes."""
         return len(self._scenes)
 
-    def example(self, k: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """Inputs (C, N) and target (N,) with the speech of scene `k`."""
+    def example(self, k: int, rng: np.random.Generator) -> Example:
+        """An example with the speech of scene `k`."""
         scene, beam = self._scenes[k], self._beam
         alone = self._roles == ("microphone",) or rng.random() < beam.passed
         mics = chosen_mics(scene.n_mics, alone, rng)
         speed, n = self._finish.speed(rng)
-        heard = n if alone else max(n, min(beam.context, scene.n_samples))
+        heard = n if alone or self._steers else max(n, min(beam.context, scene.n_samples))
         mixture = draw_mixture(scene, self._same[scene.array], mics[0], heard, self._mixing, rng)
         early, rest = mixture.hear(mics, heard)
         inputs = self._finish.faulty(early + rest, rng)
-        if self._roles != ("microphone",):
-            roles = Roles(inputs[0], inputs[0])
+        if self._roles != ("microphone",) and not self._steers:
+            roles = Roles.of_one(inputs[0])
             if not alone:
                 roles = beamform(inputs, early, beam.masks, RATE, rng)
             inputs = roles.signals(self._roles)
         start = int(rng.integers(heard - n + 1))
         part = slice(start, start + n)
-        return self._finish.finished(inputs[:, part], early[0, part], speed, rng)
+        inputs, target = self._finish.finished(inputs[:, part], early[0, part], speed, rng)
+        if not self._steers:
+            return {"inputs": inputs, "target": target}
+        mask = first_mask(inputs, target, beam.masks, self._stft, RATE, rng)
+        return {"microphones": inputs, "mask": mask.T, "target": target}
 
 
 def chosen_mics(n_mics: int, alone: bool, rng: np.random.Generator) -> list[int]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from arrayenh.audio import read, resample
 from arrayenh.errors import AudioError, ConfigError
-from arrayenh.neural.data.examples import RATE, Finish
+from arrayenh.neural.data.examples import RATE, Example, Finish
 from arrayenh.neural.data.splits import Corpus, parted
 from arrayenh.scenes.chance import draw_value
 from arrayenh.scenes.signals import looped, sounding_start
@@ -120,7 +120,7 @@ class PairExamples:
         """How many pairs."""
         return len(self._pairs)
 
-    def example(self, k: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    def example(self, k: int, rng: np.random.Generator) -> Example:
         """Inputs (1, N) and target (N,) of pair `k`."""
         pair = self._pairs[k]
         noisy, clean = self._sounds.samples(pair.noisy), self._sounds.samples(pair.clean)
@@ -129,7 +129,8 @@ class PairExamples:
         speed, n = self._finish.speed(rng)
         place = random_place(len(clean), n, rng)
         inputs = self._finish.faulty(cut(noisy, place, n)[None], rng)
-        return self._finish.finished(inputs, cut(clean, place, n), speed, rng)
+        inputs, target = self._finish.finished(inputs, cut(clean, place, n), speed, rng)
+        return {"inputs": inputs, "target": target}
 
 
 class MixtureExamples:
@@ -153,7 +154,7 @@ class MixtureExamples:
         """How many utterances."""
         return len(self._speech)
 
-    def example(self, k: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    def example(self, k: int, rng: np.random.Generator) -> Example:
         """Inputs (1, N) and target (N,) of utterance `k`."""
         speed, n = self._finish.speed(rng)
         speech = self._sounds.samples(self._speech[k])
@@ -163,7 +164,8 @@ class MixtureExamples:
             noise = looped(noise, sounding_start(rng, noise, n), n)
         gain = noise_gain(speech, noise, draw_value(self._snr_db, rng))
         inputs = self._finish.faulty((speech + gain * noise)[None], rng)
-        return self._finish.finished(inputs, speech, speed, rng)
+        inputs, target = self._finish.finished(inputs, speech, speed, rng)
+        return {"inputs": inputs, "target": target}
 
 
 def noise_gain(speech: np.ndarray, noise: np.ndarray, snr_db: float) -> np.float32:

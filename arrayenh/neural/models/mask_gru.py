@@ -1,14 +1,22 @@
-"""`mask-gru`: compressed magnitudes, recurrent layers, a mask; causal or looking both ways.
+"""`mask-gru`: convolutions over frequency, recurrent layers over time, a mask; causal or not.
 
-One network for any microphones: it sees a signal by itself, or the reference microphone, what
-a beamformer made of it, and what that took away: whose ratio tells, for any array, how much of
-a bin comes from where the beamformer looks.
+One network for any microphones: it hears a signal by itself, or the reference microphone, what
+a beamformer made of it, and what noise that leaves. Their ratios tell, for any array, how much
+of a bin comes from where the beamformer looks: they lie beside the magnitudes at both ends of
+a U of strided convolutions, at whose bottom recurrent layers hear all bands together.
+
+K. Tan, D. Wang, "A convolutional recurrent neural network for real-time speech enhancement",
+Interspeech 2018; S. Braun, I. Tashev, "Data augmentation and loss normalization for deep noise
+suppression", SPECOM 2020.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from arrayenh.networks.signature import Signature
 from arrayenh.neural.models import model
@@ -22,6 +30,11 @@ from arrayenh.neural.models.model import (
 )
 
 MOST_COMPLEX_GAIN = 2.0
+OPEN = 0.7  # gain of a post-filter before it learns
+N_FRAMES = 3  # that the first and the last convolution see
+BINS = 5  # that each convolution sees
+FINEST = 8  # signals of full resolution before the last convolution
+LEAK = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,8 +50,10 @@ class Config:
     n_fft, hop : int
     causal : bool
         Frame by frame; otherwise the recurrent layers run both ways.
+    channels : tuple of int
+        Of each convolution; each halves the bins.
     bands : int
-        What the bins of each input are compressed to.
+        What the recurrent layers hear.
     hidden : int
         Units of each recurrent layer and direction.
     layers : int
@@ -47,11 +62,12 @@ class Config:
     """
 
     task: str = "mask"
-    inputs: tuple[str, ...] = ("reference", "beamformed", "rest")
+    inputs: tuple[str, ...] = ("reference", "beamformed", "noise")
     n_fft: int = 2048
     hop: int = 512
     causal: bool = False
-    bands: int = 128
+    channels: tuple[int, ...] = (16, 16, 24, 24, 32)
+    bands: int = 256
     hidden: int = 160
     layers: int = 2
     dropout: float = 0.0
@@ -68,58 +84,129 @@ class Model(model.Model):
         self.signature = Signature(
             "mask-gru", config.task, config.inputs, config.n_fft, config.hop, causal=config.causal
         )
-        n_freqs, n_inputs = self.signature.n_freqs, len(config.inputs)
-        self.squeeze = nn.ModuleList(nn.Linear(n_freqs, config.bands) for _ in range(n_inputs))
-        self.norm = nn.LayerNorm(n_inputs * config.bands)
+        self.n_features = len(config.inputs) * (len(config.inputs) + 1) // 2
+        widths = (self.n_features, *config.channels)
+        sizes = [self.signature.n_freqs]
+        for _ in config.channels:
+            sizes.append((sizes[-1] + 1) // 2)
+        self.falling = nn.ModuleList(
+            Convolution(widths[k], widths[k + 1], 1 if k else N_FRAMES)
+            for k in range(len(config.channels))
+        )
+        self.bottom = (widths[-1], sizes[-1])
+        self.squeeze = nn.Linear(widths[-1] * sizes[-1], config.bands)
+        self.norm = nn.LayerNorm(config.bands)
         self.recurrent = nn.GRU(
-            n_inputs * config.bands,
+            config.bands,
             config.hidden,
             config.layers,
             batch_first=True,
             dropout=config.dropout,
             bidirectional=not config.causal,
         )
-        self.n_parts = 2 if config.task == "postfilter" else 1
         width = config.hidden * (1 if config.causal else 2)
-        self.expand = nn.Linear(width, n_freqs * self.n_parts)
+        self.expand = nn.Linear(width, widths[-1] * sizes[-1])
+        self.across = nn.ModuleList(nn.Conv2d(n, n, 1) for n in config.channels)
+        upwards = (FINEST, *config.channels)
+        self.rising = nn.ModuleList(
+            Deconvolution(upwards[k + 1], upwards[k], sizes[k]) for k in range(len(config.channels))
+        )
+        self.n_parts = 2 if config.task == "postfilter" else 1
+        self.last = nn.Conv2d(
+            FINEST + self.n_features, self.n_parts, (N_FRAMES, BINS), padding=(0, BINS // 2)
+        )
+        if config.task == "postfilter":
+            with torch.no_grad():
+                self.last.bias[0] = OPEN  # type: ignore[index]
         if config.causal:
-            self.state_names = ("level", "recurrent")
+            self.state_names = ("level", "recurrent", "first", "last")
 
     def initial_state(self, batch: int) -> tuple[Tensor, ...]:
         """State at the start of a recording: zeros."""
         if not self.config.causal:
             return ()
-        like = self.expand.weight
+        zeros, n_freqs = self.expand.weight.new_zeros, self.signature.n_freqs
         return (
-            like.new_zeros(batch, LEVEL_FRAMES, 2),
-            like.new_zeros(self.config.layers, batch, self.config.hidden),
+            zeros(batch, LEVEL_FRAMES, 2),
+            zeros(self.config.layers, batch, self.config.hidden),
+            zeros(batch, self.n_features, N_FRAMES - 1, n_freqs),
+            zeros(batch, FINEST + self.n_features, N_FRAMES - 1, n_freqs),
         )
 
     def forward(
         self, spec: Tensor, state: tuple[Tensor, ...] | None = None
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Mask (B, T, F), or spectrum (B, T, F, 2), and the state after these frames."""
+        before: Sequence[Tensor | None] = (None, None, None)
+        after: tuple[Tensor, ...] = ()
         bin_power = power(spec)  # (B, C, T, F)
         if self.config.causal:
-            level_state, hidden = state if state is not None else self.initial_state(len(spec))
-            level, level_state = recent_level(bin_power, level_state)
+            level, *before = state if state is not None else self.initial_state(len(spec))
+            mean_power, level = recent_level(bin_power, level)
+            after = (level,)
         else:
-            level, hidden = whole_level(bin_power), None
-        features = compressed(bin_power / level)
-        parts = [squeeze(features[:, k]) for k, squeeze in enumerate(self.squeeze)]
-        heard = self.norm(torch.cat(parts, dim=-1))  # (B, T, C * bands)
-        seen, hidden = self.recurrent(heard, hidden)
-        out = self.expand(seen)
-        after = (level_state, hidden) if self.config.causal else ()
+            mean_power = whole_level(bin_power)
+        hidden, first, last = before
+        features = self.features(compressed(bin_power / mean_power))
+        heard, first = surrounded(features, first)
+        kept = []
+        for convolution in self.falling:
+            heard = convolution(heard)
+            kept.append(heard)
+        bands = self.norm(self.squeeze(heard.transpose(1, 2).flatten(2)))  # (B, T, bands)
+        seen, hidden = self.recurrent(bands, hidden)
+        risen = self.expand(seen).unflatten(2, self.bottom).transpose(1, 2)  # (B, c, T, f)
+        for k in reversed(range(len(kept))):
+            risen = self.rising[k](risen + self.across[k](kept[k]))
+        near, last = surrounded(torch.cat([risen, features], dim=1), last)
+        out = self.last(near)  # (B, 1 or 2, T, F)
+        if self.config.causal:
+            after = (*after, hidden, first, last)
         if self.n_parts == 1:
-            return torch.sigmoid(out), after
-        return complex_product(spec[:, 0], bounded(out)), after
+            return torch.sigmoid(out[:, 0]), after
+        gain = MOST_COMPLEX_GAIN * torch.tanh(out / MOST_COMPLEX_GAIN)
+        return complex_product(spec[:, 0], gain.permute(0, 2, 3, 1)), after
+
+    def features(self, magnitudes: Tensor) -> Tensor:
+        """The magnitudes, and of each pair how much of their sum is the first, (B, *, T, F)."""
+        pairs = combinations(range(magnitudes.shape[1]), 2)
+        ratios = [magnitudes[:, i] / (magnitudes[:, i] + magnitudes[:, j]) for i, j in pairs]
+        return torch.cat([magnitudes, *(ratio[:, None] for ratio in ratios)], dim=1)
 
 
-def bounded(out: Tensor) -> Tensor:
-    """A complex gain of magnitude below `MOST_COMPLEX_GAIN`, (B, T, 2F) -> (B, T, F, 2)."""
-    parts = out.unflatten(-1, (2, -1)).transpose(-1, -2)
-    return MOST_COMPLEX_GAIN * torch.tanh(parts / MOST_COMPLEX_GAIN)
+class Convolution(nn.Sequential):
+    """Half as many bins."""
+
+    def __init__(self, n_in: int, n_out: int, n_frames: int) -> None:
+        super().__init__(
+            nn.Conv2d(n_in, n_out, (n_frames, BINS), (1, 2), (0, BINS // 2)),
+            nn.BatchNorm2d(n_out),
+            nn.LeakyReLU(LEAK),
+        )
+
+
+class Deconvolution(nn.Sequential):
+    """Twice as many bins, to `n_bins`."""
+
+    def __init__(self, n_in: int, n_out: int, n_bins: int) -> None:
+        more = (0, 1 - n_bins % 2)
+        super().__init__(
+            nn.ConvTranspose2d(n_in, n_out, (1, BINS), (1, 2), (0, BINS // 2), more),
+            nn.BatchNorm2d(n_out),
+            nn.LeakyReLU(LEAK),
+        )
+
+
+def surrounded(x: Tensor, past: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Frames with those that a convolution sees beside them, (B, c, T, F) -> (B, c, T + 2, F).
+
+    Those before, and `past` for the next time, of a causal network; else one on either side.
+    """
+    if past is None:
+        both = functional.pad(x, (0, 0, N_FRAMES // 2, N_FRAMES // 2))
+    else:
+        both = torch.cat([past, x], dim=2)
+    return both, both[:, :, -(N_FRAMES - 1) :]
 
 
 def complex_product(x: Tensor, y: Tensor) -> Tensor:
