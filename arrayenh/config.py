@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from arrayenh.errors import ConfigError
+from arrayenh.networks import catalogue
 
 BEAMFORMERS = (
     "mvdr",
@@ -24,11 +25,12 @@ FIXED = ("das", "filter-and-sum", "superdirective")  # from geometry alone
 STEERED = (*FIXED, "lcmv")  # not without an array
 MAY_STEER = ("mvdr", "mpdr", "gsc", "wpd")  # where a direction is given
 ONLINE = ("das", "mvdr", "rank1-mwf", "gsc")  # have a form frame by frame
-MASKS = ("spp", "cacgmm", "neural")
+MASKS = ("spp", "cacgmm", "neural", *catalogue.names("mask"))
 DEREVERB = ("none", "wpe")
 SINGLE_POSTFILTERS = ("mmse-lsa", "mmse-stsa", "wiener", "spectral-subtraction", "om-lsa")
 MULTICHANNEL_POSTFILTERS = ("zelinski", "mccowan")
-POSTFILTERS = (*SINGLE_POSTFILTERS, *MULTICHANNEL_POSTFILTERS, "neural", "none")
+NETWORKS = ("neural", *catalogue.names("postfilter"))
+POSTFILTERS = (*SINGLE_POSTFILTERS, *MULTICHANNEL_POSTFILTERS, *NETWORKS, "none")
 NOISE_TRACKERS = ("spp", "minimum-statistics", "imcra")
 LEAST_LOADING = 1e-7  # what the rounding of float32 spectra asks for
 
@@ -43,10 +45,11 @@ class EnhanceConfig:
         One of `BEAMFORMERS`. `das`, `filter-and-sum`, `superdirective` and `lcmv` need an
         array; `mvdr`, `mpdr`, `gsc` and `wpd` are steered where `doa` says so, and otherwise
         blind; the others are blind.
-    masks : {"spp", "cacgmm", "neural"}
-        Where the speech and noise statistics come from: speech presence, or that sharpened by
-        a spatial mixture model, or a network. Online the mixture model gives way to speech
-        presence, which looks at no future, and a network must be causal.
+    masks : str
+        One of `MASKS`, where the speech and noise statistics come from: "spp", speech presence;
+        "cacgmm", that sharpened by a spatial mixture model; "neural", a network; or the name of
+        one that ships. Online the mixture model gives way to speech presence, which looks at no
+        future, and a network must be causal.
     noise : str, optional
         A stretch without speech, such as "0:00-0:02": its covariance is that of the noise.
     doa : None, "auto" or float
@@ -86,8 +89,9 @@ class EnhanceConfig:
         From 0 (the reference microphone) to 1 (all of the enhancement).
     segment_seconds, crossfade_seconds : float
         Length over which statistics are gathered, and over which weights then change.
-    n_fft, hop : int
-        STFT of the beamformer, samples at 16 kHz.
+    n_fft, hop : int, optional
+        STFT of the beamformer, samples at 16 kHz. Default: those of the network of masks, or
+        2048 every 512; of a given `n_fft` a quarter of it.
     loading : float, optional
         Diagonal loading of the noise covariance, relative to its mean diagonal. Default:
         1e-6 for the blind beamformers, whose statistics know the microphones as they are;
@@ -122,10 +126,10 @@ class EnhanceConfig:
     noise_tracker: str | None = None
     model: str | None = None
     strength: float = 1.0
-    segment_seconds: float = 30.0
+    segment_seconds: float = 20.0
     crossfade_seconds: float = 1.0
-    n_fft: int = 2048
-    hop: int = 512
+    n_fft: int | None = None
+    hop: int | None = None
     loading: float | None = None
     position_error_mm: float = 1.0
     least_gain_db: float = -15.0
@@ -160,8 +164,12 @@ class EnhanceConfig:
             within("loading", self.loading, LEAST_LOADING, 1)
         within("position_error_mm", self.position_error_mm, 0, 100)
         within("least_gain_db", self.least_gain_db, -120, 0)
-        within("n_fft", self.n_fft, 64, 16384)
-        within("hop", self.hop, 1, self.n_fft // 2)
+        if self.n_fft is not None:
+            within("n_fft", self.n_fft, 64, 16384)
+        if self.hop is not None:
+            if self.n_fft is None:
+                raise ConfigError("a hop belongs to a frame: give n_fft, too")
+            within("hop", self.hop, 1, self.n_fft // 2)
         self._check_together()
 
     def _check_together(self) -> None:

@@ -1,7 +1,7 @@
 """The chain: channels, beamformer, post-filter, blend; offline, in blocks.
 
 A recording is read twice: once to look at its microphones, once to enhance it. Statistics
-belong to segments of equal length, about 30 s each, and the weights change from one to the
+belong to segments of equal length, about 20 s each, and the weights change from one to the
 next by a crossfade. No more than a segment is ever in memory, and a recording that is
 already there takes the very same way.
 """
@@ -228,7 +228,7 @@ class Session:
         self.microphones, self.log = choose_microphones(self.reports, source.channels, first)
         self.used = tuple(source.channels[m] for m in self.microphones.rows)
         self.array = array and array.select(self.microphones.rows)
-        self.stft = Stft(config.n_fft, config.hop, "hann")
+        self.stft = Stft(*self._networks.frames(config), "hann")
         self.reference = self.microphones.reference
         if config.reference == "auto" and len(self.used) > 1:
             self.reference = best_microphone(self._beginning(), self.stft, RATE)

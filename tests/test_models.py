@@ -9,13 +9,13 @@ from arrayenh.neural.models import FILES, build  # noqa: E402
 
 SMALL = {"n_fft": 64, "hop": 16, "hidden": 12}
 CAUSAL = [
-    ("mask-gru", {**SMALL, "bands": 8, "causal": True, "task": task})
+    ("mask-gru", {**SMALL, "bands": 8, "channels": (4, 6), "causal": True, "task": task})
     for task in ("mask", "postfilter")
 ]
 ALL = [
     *CAUSAL,
-    ("mask-gru", {**SMALL, "bands": 8}),
-    ("mask-gru", {**SMALL, "bands": 8, "inputs": ("microphone",)}),
+    ("mask-gru", {**SMALL, "bands": 8, "channels": (4, 6)}),
+    ("mask-gru", {**SMALL, "bands": 8, "channels": (4, 6), "inputs": ("microphone",)}),
     ("mask-blstm", SMALL),
     ("mask-blstm", {**SMALL, "task": "mask", "inputs": ("microphone",)}),
 ]

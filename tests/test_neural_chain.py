@@ -15,11 +15,11 @@ from arrayenh.evaluation.metrics import shadow_snr
 from arrayenh.evaluation.systems.chain import Chain, waited
 from arrayenh.evaluation.systems.names import known, system
 from arrayenh.geometry import load_array
-from arrayenh.networks import catalogue
+from arrayenh.networks import catalogue, pieces
 from arrayenh.networks.chosen import chosen
+from arrayenh.networks.pieces import Pieces
 from arrayenh.networks.runtime import Network
 from arrayenh.pipeline import Enhancer
-from arrayenh.postfilter import neural
 from arrayenh.postfilter.neural import NeuralPostFilter
 from arrayenh.spatial import beamformers, statistics
 from arrayenh.spatial.look import Look
@@ -292,7 +292,7 @@ def test_a_reference_that_comes_too_late_is_refused(load):
     x = np.zeros(1000, np.float32)
     with pytest.raises(ShapeError, match="the reference is 10 samples behind"):
         postfilter.push(x, False, x[:990])
-    with pytest.raises(ShapeError, match="needs a reference"):
+    with pytest.raises(ShapeError, match="needs the reference"):
         load("reference").signals(np.zeros((257, 3), np.complex64))
 
 
@@ -321,8 +321,8 @@ def test_the_gain_of_two_ears_is_that_of_their_mean(load):
 
 def test_ears_wait_for_a_network_that_looks_ahead(load, monkeypatch):
     """Four pieces; where both ears hear the same, they get what a network of one would give."""
-    monkeypatch.setattr(neural, "PIECE_SECONDS", 0.4)
-    monkeypatch.setattr(neural, "OVERLAP_SECONDS", 0.1)
+    monkeypatch.setattr(pieces, "PIECE_SECONDS", 0.4)
+    monkeypatch.setattr(pieces, "OVERLAP_SECONDS", 0.1)
     half = Network(tiny.weighted_sum([0.5], causal=False), "half")
     x = np.random.default_rng(9).standard_normal((2, 2 * RATE)).astype(np.float32)
     found = filtered(half, x, (3000, 3000, 20_000, 6000))
@@ -335,19 +335,19 @@ def test_ears_wait_for_a_network_that_looks_ahead(load, monkeypatch):
 @pytest.fixture
 def short_pieces(monkeypatch):
     """Pieces of 0.4 s, 50 frames, that overlap by 0.08 s, 10 frames."""
-    monkeypatch.setattr(neural, "PIECE_SECONDS", 0.4)
-    monkeypatch.setattr(neural, "OVERLAP_SECONDS", 0.08)
+    monkeypatch.setattr(pieces, "PIECE_SECONDS", 0.4)
+    monkeypatch.setattr(pieces, "OVERLAP_SECONDS", 0.08)
 
 
 def in_pieces(network, spec, sizes):
-    pieces, out, start = neural.Pieces(network), [], 0
+    stream, out, start = Pieces(network), [], 0
     for k, size in enumerate(sizes):
-        out.append(pieces.push(spec[:, :, start : start + size], k == len(sizes) - 1))
+        out.append(stream.push(spec[:, :, start : start + size], k == len(sizes) - 1))
         start += size
     return np.concatenate(out, axis=1)
 
 
-@pytest.mark.parametrize("n_frames", [1, 99, 100, 101, 140, 141, 1000])
+@pytest.mark.parametrize("n_frames", [1, 74, 75, 76, 115, 116, 1000])
 def test_pieces_are_bounded_and_cover_the_recording(load, short_pieces, monkeypatch, n_frames):
     network, sizes = load("ahead"), []
     monkeypatch.setattr(
@@ -356,15 +356,15 @@ def test_pieces_are_bounded_and_cover_the_recording(load, short_pieces, monkeypa
     spec = complex_normal(np.random.default_rng(10), 1, 257, n_frames, dtype=np.complex64)
     found = in_pieces(network, spec, [n_frames])
     assert_allclose(found, spec[0], atol=4 * EPS * np.abs(spec).max())
-    assert max(sizes) < 100 and (min(sizes) >= 50 or len(sizes) == 1)
+    assert max(sizes) <= 75 and (min(sizes) > 75 - 40 or len(sizes) == 1)
     assert sum(sizes) == n_frames + 10 * (len(sizes) - 1)
 
 
-def test_no_more_than_two_pieces_wait_for_an_answer(load, short_pieces):
-    pieces, answered = neural.Pieces(load("levelled")), 0
+def test_no_more_than_one_piece_and_a_half_waits_for_an_answer(load, short_pieces):
+    stream, answered = Pieces(load("levelled")), 0
     for given in range(1, 400):
-        answered += pieces.push(np.ones((1, 257, 1), np.complex64), False).shape[1]
-        assert given - answered < 100
+        answered += stream.push(np.ones((1, 257, 1), np.complex64), False).shape[1]
+        assert given - answered <= 75
 
 
 @pytest.mark.parametrize("sizes", [[1] * 333, [333], [120, 0, 200, 13]], ids=len)
@@ -532,7 +532,8 @@ def test_what_is_missing_is_said(monkeypatch, settings, says):
         ("half", {}, "is for postfilter neural, and postfilter is mmse-lsa"),
         ("half", {"masks": "neural"}, "is for postfilter neural, and postfilter is mmse-lsa"),
         ("level,pole", BLIND, "model names two networks for masks"),
-        ("level", {"masks": "neural"}, "set n_fft = 512, hop = 128 in a --profile file"),
+        ("level", BLIND | {"n_fft": 2048, "hop": 512}, "every 512: leave n_fft and hop out"),
+        ("level", {"masks": "neural", "n_fft": 1024}, "every 256: leave n_fft and hop out"),
         ("level ahead", BLIND | {"online": True}, "looks ahead: it cannot go frame by frame"),
         ("ahead", {"postfilter": "neural", "online": True}, "looks ahead: it cannot go frame"),
         ("48 kHz", BLIND, "hears 48000 Hz; the chain works at 16000 Hz"),

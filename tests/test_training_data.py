@@ -38,6 +38,8 @@ N = round(SECONDS * FS)
 SCENES, DEV_SCENES = 6, 2
 ONE = Signature("one", "mask", ("microphone",), 512, 256)
 THREE = Signature("three", "postfilter", ("reference", "beamformed", "rest"), 512, 256)
+FOUR = replace(THREE, name="four", inputs=(*THREE.inputs, "noise"))
+STEERS = Signature("steers", "mask", ("reference", "beamformed", "noise"), 256, 64)
 BEAM = Beam("oracle", N, 0.0)
 RECIPE_TEXT = """
 [data]
@@ -379,11 +381,11 @@ def test_clean_speech_and_noise_alone(scenes):
 
 def test_one_microphone_less_the_target_is_late_speech_and_noise(scenes):
     mixing = Mixing(remix=0, clean=0, silent=0, snr_db=3.0)
-    source = SceneExamples(scenes[:1], ("microphone",), mixing, Finish(N, NONE), BEAM)
+    source = SceneExamples(scenes[:1], ONE, mixing, Finish(N, NONE), BEAM)
     whole = scenes[0].read(COMPONENTS, range(4), 0, N)
     heard = set()
     for seed in range(12):
-        inputs, target = source.example(0, rng(seed))
+        inputs, target = source.example(0, rng(seed)).values()
         gains = whole[0] @ target / np.sum(whole[0] ** 2, axis=1)
         errors = [power(target - g * e) for g, e in zip(gains, whole[0], strict=True)]
         mic = int(np.argmin(errors))
@@ -399,9 +401,9 @@ def test_one_microphone_less_the_target_is_late_speech_and_noise(scenes):
 def test_the_roles_of_a_beamformer_belong_together(scenes):
     mixing = Mixing(remix=0, clean=0, silent=0, snr_db=0.0)
     finish = Finish(N, Augmentation(eq=1, band=1, speed=1, clipping=0, codec=0))
-    source = SceneExamples(scenes, THREE.inputs, mixing, finish, BEAM)
+    source = SceneExamples(scenes, THREE, mixing, finish, BEAM)
     for seed in range(4):
-        (reference, found, rest), target = source.example(seed, rng(seed))
+        (reference, found, rest), target = source.example(seed, rng(seed)).values()
         assert_allclose(reference - found, rest, atol=1e-5 * np.abs(reference).max())
         assert lag_of(found, target) == lag_of(reference, target) == 0
 
@@ -454,12 +456,13 @@ def test_a_network_without_masks_is_refused(data, tmp_path):
 
 
 def test_a_beamformer_that_passes_its_reference_takes_nothing_away(data):
-    mask, data = replace(THREE, task="mask"), {**data, "seconds": 0.5, "context": 0.5}
-    for signature, least, most in ((mask, 0.2, 0.6), (THREE, 0.0, 0.2)):
-        batch = build_examples(data, signature, 30, 0, "train").batch(0)["inputs"]
+    data = {**data, "seconds": 0.5, "context": 0.5}
+    for passes, least, most in (({}, 0.0, 0.2), ({"passed": 0.4}, 0.2, 0.6), ({"passed": 1}, 1, 1)):
+        batch = build_examples({**data, **passes}, FOUR, 30, 0, "train").batch(0)["inputs"]
         passed = ~batch[:, 2].any(axis=1)
         assert least <= passed.mean() <= most
         assert_array_equal(batch[passed, 0], batch[passed, 1])
+        assert not batch[passed, 3].any() and batch[~passed, 3].any(axis=1).all()
 
 
 def test_a_damaged_mask_is_a_mask():
@@ -483,13 +486,13 @@ def test_two_microphones_and_more_in_any_order():
 
 def test_silence_and_short_scenes_make_examples(scenes):
     longer = Finish(2 * N, NONE)
-    for inputs in (("microphone",), THREE.inputs):
-        source = SceneExamples(scenes, inputs, Mixing(clean=0, silent=0), longer, BEAM)
-        heard, target = source.example(0, rng())
-        assert heard.shape == (len(inputs), 2 * N) and target.shape == (2 * N,)
+    for signature in (ONE, THREE):
+        source = SceneExamples(scenes, signature, Mixing(clean=0, silent=0), longer, BEAM)
+        heard, target = source.example(0, rng()).values()
+        assert heard.shape == (len(signature.inputs), 2 * N) and target.shape == (2 * N,)
         assert power(target[:N]) > 0 and not target[N:].any()
-        quiet = SceneExamples(scenes, inputs, Mixing(clean=0, silent=1), longer, BEAM)
-        heard, target = quiet.example(0, rng())
+        quiet = SceneExamples(scenes, signature, Mixing(clean=0, silent=1), longer, BEAM)
+        heard, target = quiet.example(0, rng()).values()
         assert not target.any() and power(heard) > 0
     nothing = np.zeros((2, N), np.float32)
     roles = beamform(nothing, nothing, "oracle", FS, rng())
@@ -542,8 +545,8 @@ def test_faults_spoil_the_recording_alone(scenes):
     mixing = Mixing(clean=0, silent=0)
     pair = []
     for finish in (Finish(FS, NONE), Finish(FS, spoilt)):
-        source = SceneExamples(scenes, ("microphone",), mixing, finish, BEAM)
-        pair.append(source.example(0, rng(5)))
+        source = SceneExamples(scenes, ONE, mixing, finish, BEAM)
+        pair.append(source.example(0, rng(5)).values())
     (plain, target), (faulty, same) = pair
     assert_allclose(same / np.abs(same).max(), target / np.abs(target).max(), atol=1e-6)
     assert power(faulty / np.abs(faulty).max() - plain / np.abs(plain).max()) > 1e-6
@@ -694,7 +697,7 @@ def test_everything_comes_once_in_each_turn_and_always_anew(data):
 
     def example(k, rng):
         seen.append(k)
-        return np.zeros((1, 4)), np.zeros(4)
+        return {"inputs": np.zeros((1, 4)), "target": np.zeros(4)}
 
     counting = replace(examples, source=Counting(example))
     for index in range(6):
@@ -759,7 +762,7 @@ def test_what_is_missing_is_made_and_then_nothing(root, recipe, tmp_path):
         ({"augment": {"eq": 1.5}}, "data.augment.eq: input should be less than or equal to 1"),
         ({"scenes": 0}, "data.scenes: input should be greater than or equal to 1; got 0"),
         ({"seconds": "long"}, "data.seconds: input should be a valid number"),
-        ({"masks": "ideal"}, "data.masks must be oracle, spp, cacgmm or a network's .onnx file"),
+        ({"masks": "ideal"}, "data.masks must be oracle, spp, cacgmm or a network; unknown model"),
         ({"snr_db": "low"}, "data.snr_db must be -60 to 60"),
         ({"snr_db": {"uniform": [5, -5]}}, "data.snr_db: uniform needs [low, high]"),
         ({"snr_db": {"choice": [0, 99]}}, "data.snr_db must be -60 to 60"),

@@ -135,7 +135,7 @@ def command(
     ] = None,
     segment: Annotated[
         float | None,
-        typer.Option(metavar="S", help="Seconds that share one beamformer. Default: 30."),
+        typer.Option(metavar="S", help="Seconds that share one beamformer. Default: 20."),
     ] = None,
     normalise: Annotated[
         bool, typer.Option("--normalise", help="Bring the peak of the output to -1 dBFS.")

@@ -17,7 +17,12 @@ if TYPE_CHECKING:
 
 
 def command(
-    config: Annotated[Path, typer.Argument(metavar="CONFIG.toml", help="Recipe of the training.")],
+    config: Annotated[
+        Path,
+        typer.Argument(
+            metavar="CONFIG.toml|NAME", help="Recipe, or one that ships: see 'arrayenh models'."
+        ),
+    ],
     output: Annotated[
         Path, typer.Option("-o", "--output", metavar="DIR", help="Folder of all results.")
     ],
@@ -51,11 +56,12 @@ def command(
 
     need_torch("training")
     from arrayenh.neural.distributed import gathered
-    from arrayenh.neural.recipe import load_recipe, with_run
+    from arrayenh.neural.recipe import find_recipe, load_recipe, with_run
 
     if resume and overwrite:
         raise ConfigError("give --resume or --overwrite, not both")
-    recipe = with_sounds(with_run(load_recipe(config), steps=steps, threads=threads), data)
+    recipe = load_recipe(find_recipe(config))
+    recipe = with_sounds(with_run(recipe, steps=steps, threads=threads), data)
     check_output(output, resume, overwrite)
     with gathered() as team:
         trained = run(recipe, output, team, resume, jobs)

@@ -6,31 +6,39 @@ from pathlib import Path
 from arrayenh.errors import ConfigError
 
 FOLDER = resources.files("arrayenh") / "networks"
-DEFAULTS: dict[tuple[str, bool], str] = {}
+TASKS = {
+    "mask-gru": "mask",
+    "mask-gru-online": "mask",
+    "postfilter-gru": "postfilter",
+    "postfilter-gru-online": "postfilter",
+    "mask-blstm": "postfilter",
+}
+"""What each network that ships is for."""
+
+DEFAULTS = {
+    ("mask", False): "mask-gru",
+    ("mask", True): "mask-gru-online",
+    ("postfilter", False): "postfilter-gru",
+    ("postfilter", True): "postfilter-gru-online",
+}
 """Names by task and whether frames come one by one."""
 
 
-def names() -> list[str]:
-    """Names of the networks that ship."""
-    folder = FOLDER / "weights"
-    if not folder.is_dir():
-        return []
-    return sorted(
-        Path(entry.name).stem for entry in folder.iterdir() if entry.name.endswith(".onnx")
-    )
+def names(task: str | None = None) -> list[str]:
+    """Names of the networks that ship, all or those for a task."""
+    return [name for name, its in TASKS.items() if task in (None, its)]
 
 
-def default(task: str, causal: bool) -> str | None:
-    """Name of the network for a task; None while none ships.
+def default(task: str, causal: bool) -> str:
+    """Name of the network for a task.
 
     Parameters
     ----------
     task : {"mask", "postfilter"}
     causal : bool
-        Frames come one by one: only a network that looks at no future will do. Where it need
-        not be causal, one that is will do too.
+        Frames come one by one: only a network that looks at no future will do.
     """
-    return DEFAULTS.get((task, causal)) or DEFAULTS.get((task, True))
+    return DEFAULTS[task, causal]
 
 
 def read(name_or_path: str) -> bytes:
@@ -47,9 +55,8 @@ def read(name_or_path: str) -> bytes:
             return (FOLDER / "weights" / f"{name_or_path}.onnx").read_bytes()
         return Path(name_or_path).read_bytes()
     except FileNotFoundError as error:
-        known = f"one of {', '.join(shipped)}" if shipped else "one that ships: none does yet"
         raise ConfigError(
-            f"unknown model {name_or_path!r}: neither an ONNX file nor {known}"
+            f"unknown model {name_or_path!r}: neither an ONNX file nor one of {', '.join(shipped)}"
         ) from error
     except (OSError, ValueError) as error:  # a path may hold a zero byte
         why = getattr(error, "strerror", None) or error

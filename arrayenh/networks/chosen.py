@@ -10,6 +10,8 @@ from arrayenh.networks.runtime import Network
 SETTINGS = {"mask": "masks", "postfilter": "postfilter"}
 """The setting that is "neural" where a network does the task."""
 
+FRAMES = 2048, 512  # samples and hop of the beamformer, where no network of masks asks for others
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Networks:
@@ -17,6 +19,14 @@ class Networks:
 
     mask: Network | None = None
     postfilter: Network | None = None
+
+    def frames(self, config: EnhanceConfig) -> tuple[int, int]:
+        """Frame and hop of the beamformer, samples."""
+        if config.n_fft is not None:
+            return config.n_fft, config.hop or config.n_fft // 4
+        if self.mask is not None:
+            return self.mask.signature.n_fft, self.mask.signature.hop
+        return FRAMES
 
     @property
     def digests(self) -> dict[str, str]:
@@ -40,10 +50,13 @@ def chosen(config: EnhanceConfig, sample_rate: int) -> Networks:
             raise ConfigError(
                 f"model {found[task].source} is for {setting} neural, and {setting} is {value}"
             )
-    for task, setting in SETTINGS.items():
-        if getattr(config, setting) == "neural":
-            if task not in found:
-                found[task] = shipped(task, config.online)
+        if task == "mask" and config.beamformer == "none":
+            continue
+        if value in catalogue.names(task):
+            found[task] = Network.load(value)
+        elif value == "neural" and task not in found:
+            found[task] = Network.load(catalogue.default(task, config.online))
+        if task in found:
             check_fit(found[task], config, sample_rate)
     return Networks(**found)
 
@@ -66,23 +79,6 @@ def by_task(model: str | None) -> dict[str, Network]:
     return found
 
 
-def shipped(task: str, causal: bool) -> Network:
-    """The network that ships for a task.
-
-    Raises
-    ------
-    ConfigError
-        If none does.
-    """
-    name = catalogue.default(task, causal)
-    if name is None:
-        kind = "causal network" if causal else "network"
-        raise ConfigError(
-            f"{SETTINGS[task]} neural: no {kind} for it ships; give one, --model FILE.onnx"
-        )
-    return Network.load(name)
-
-
 def check_fit(network: Network, config: EnhanceConfig, sample_rate: int) -> None:
     """Refuse a network that hears something else than the chain has."""
     signature, where = network.signature, f"model {network.source}"
@@ -94,10 +90,9 @@ def check_fit(network: Network, config: EnhanceConfig, sample_rate: int) -> None
         network.check_streaming()
         if network.needs("noise"):
             raise ConfigError(f"{where} hears the noise left over, which is not told online")
-    sizes = signature.n_fft, signature.hop
-    if signature.task == "mask" and sizes != (config.n_fft, config.hop):
+    wanted, sizes = Networks().frames(config), (signature.n_fft, signature.hop)
+    if signature.task == "mask" and config.n_fft is not None and sizes != wanted:
         raise ConfigError(
             f"{where} hears frames of {sizes[0]} samples every {sizes[1]}, the beamformer "
-            f"{config.n_fft} every {config.hop}: set n_fft = {sizes[0]}, hop = {sizes[1]} in a "
-            f"--profile file"
+            f"{wanted[0]} every {wanted[1]}: leave n_fft and hop out"
         )

@@ -182,6 +182,13 @@ class Learner:
         facts = {"step": self.step, "dev_loss": self.course.best}
         return Checkpoint(self.recipe, named(NETWORK, self.judged.state_dict()), facts)
 
+    def begin(self, checkpoint: Checkpoint) -> None:
+        """Begin with the weights of another training's end."""
+        weights = checkpoint.part(EMA) or checkpoint.part(NETWORK)
+        load_weights(self.network, weights)
+        if self.ema:
+            load_weights(self.ema.network, weights)
+
     def restore(self, checkpoint: Checkpoint) -> None:
         """Be as when the checkpoint was made."""
         facts = checkpoint.facts

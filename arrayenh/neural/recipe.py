@@ -4,6 +4,7 @@ import json
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +26,20 @@ MOST = 1e12
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelRecipe:
-    """The network: its name, and the settings of its `Config`."""
+    """The network.
+
+    Attributes
+    ----------
+    name : str
+    settings : dict
+        Of its `Config`.
+    init : str, optional
+        A checkpoint, or the folder of a training, with whose weights it begins.
+    """
 
     name: str
     settings: dict[str, Any] = field(default_factory=dict)
+    init: str | None = None
 
     __pydantic_config__ = STRICT
 
@@ -239,6 +250,28 @@ class TrainRecipe:
 
 
 ADAPTER: TypeAdapter[TrainRecipe] = TypeAdapter(TrainRecipe)
+
+
+def names() -> list[str]:
+    """Names of the recipes that ship: those of the networks that ship, and steps towards them."""
+    entries = (resources.files("arrayenh") / "neural" / "recipes").iterdir()
+    return sorted(Path(entry.name).stem for entry in entries if entry.name.endswith(".toml"))
+
+
+def find_recipe(name_or_path: Path) -> Path:
+    """The file of a recipe: the one at that path, or one that ships, by its name.
+
+    Raises
+    ------
+    ConfigError
+        If there is neither.
+    """
+    if name_or_path.exists():
+        return name_or_path
+    if str(name_or_path) in names():
+        folder = resources.files("arrayenh") / "neural" / "recipes"
+        return Path(str(folder / f"{name_or_path}.toml"))
+    raise ConfigError(f"{name_or_path} does not exist, nor ships with {', '.join(names())}")
 
 
 def load_recipe(path: Path) -> TrainRecipe:

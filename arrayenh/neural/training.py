@@ -24,7 +24,7 @@ import torch
 from arrayenh.array_files import write_whole
 from arrayenh.errors import ConfigError
 from arrayenh.neural import models, pictures
-from arrayenh.neural.checkpoint import BEST, LAST, Build, Checkpoint, decode
+from arrayenh.neural.checkpoint import BEST, LAST, Build, Checkpoint, decode, read
 from arrayenh.neural.distributed import Team
 from arrayenh.neural.learner import Learner
 from arrayenh.neural.logbook import LogBook
@@ -117,8 +117,11 @@ def train(
         if before:
             check_same(recipe, before.recipe, str(folder))
             learner.restore(before)
-        elif team.leads:
-            clear(folder)
+        else:
+            if recipe.model.init:
+                learner.begin(read(Path(recipe.model.init)))
+            if team.leads:
+                clear(folder)
         run = Run(learner, folder, reporter or Reporter(), before)
         with Prefetch({"train": examples, "dev": dev}, recipe.run.workers) as batches:
             run.through(batches, n_dev(recipe, dev))

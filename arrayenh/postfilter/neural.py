@@ -3,20 +3,18 @@
 import numpy as np
 
 from arrayenh.errors import ConfigError, ShapeError
+from arrayenh.networks.pieces import Pieces
 from arrayenh.networks.runtime import Network
 from arrayenh.stft import Analysis, Stft, Synthesis
 
-PIECE_SECONDS = 30.0  # that a network which looks ahead hears at once, or up to twice as much
 OTHERS = ("reference", "noise")  # signals beside the beamformed one
-OVERLAP_SECONDS = 1.0  # over which one piece fades into the next
 
 
 class NeuralPostFilter:
     """A network behind the beamformer, in its own STFT.
 
-    A streaming network goes frame by frame. One that looks ahead hears a recording of up to a
-    minute whole, and a longer one in pieces of 30 s that overlap by 1 s, in which one fades
-    into the other: no more than a minute is ever in memory.
+    A streaming network goes frame by frame; one that looks ahead hears `Pieces`, of which no
+    more than one and a half is ever in memory.
 
     Two ears are given one gain in common, real, so that it moves nothing: |out|/|in|, at most
     1, of the network's answer to the mean of both.
@@ -129,46 +127,6 @@ class Ahead:
         """Frames of the next samples, zeros behind the end of what came; (F, t)."""
         now, self._held = np.split(self._held, [n_samples])
         return self._analysis.push(np.pad(now, (0, n_samples - len(now)))[None], last)[:, 0]
-
-
-class Pieces:
-    """A network that looks ahead, on a stream of frames of any length."""
-
-    def __init__(self, network: Network) -> None:
-        self._network = network
-        per_second = network.signature.sample_rate / network.signature.hop
-        self._length = round(PIECE_SECONDS * per_second)
-        self._overlap = round(OVERLAP_SECONDS * per_second)
-        self._held: list[np.ndarray] = []
-        self._n_held = 0
-        self._before: np.ndarray | None = None
-
-    def push(self, spec: np.ndarray, last: bool) -> np.ndarray:
-        """Answer the next frames as far as can be, (C, F, t) -> (F, t')."""
-        self._held.append(spec)
-        self._n_held += spec.shape[2]
-        if self._n_held < 2 * self._length and not last:
-            return np.zeros((spec.shape[1], 0), np.complex64)
-        held, ready = np.concatenate(self._held, axis=2), []
-        while held.shape[2] >= 2 * self._length:
-            out = self._faded(self._network.run(held[:, :, : self._length]))
-            step = self._length - self._overlap
-            ready.append(out[:, :step])
-            self._before, held = out[:, step:], held[:, :, step:]
-        if last:
-            ready.append(self._faded(self._network.run(held)))
-            held = held[:, :, held.shape[2] :]
-        self._held, self._n_held = [held.copy()], held.shape[2]
-        return np.concatenate(ready, axis=1)
-
-    def _faded(self, out: np.ndarray) -> np.ndarray:
-        """A piece whose beginning fades over from the end of the one before."""
-        if self._before is None:
-            return out
-        n = self._before.shape[1]
-        rise = ((np.arange(n) + 0.5) / n).astype(np.float32)
-        start = (1 - rise) * self._before + rise * out[:, :n]
-        return np.concatenate([start, out[:, n:]], axis=1)
 
 
 def real_gain(out: np.ndarray, spec: np.ndarray) -> np.ndarray:

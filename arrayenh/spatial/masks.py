@@ -6,6 +6,7 @@ from typing import Protocol, cast
 import numpy as np
 
 from arrayenh.errors import ConfigError, ShapeError
+from arrayenh.networks.pieces import Pieces
 from arrayenh.networks.runtime import Network, Stream
 from arrayenh.noise import SppTracker
 from arrayenh.spatial.mixture import cacgmm
@@ -37,18 +38,18 @@ def mask_source(
     network: Network | None = None,
     reference: int = 0,
 ) -> MaskSource:
-    """The source of that name: "spp", "cacgmm" or "neural".
+    """The source of that name: "spp" or "cacgmm"; or a network.
 
     Raises
     ------
     ConfigError
         If it is "neural" and there is no network.
     """
-    if name == "neural":
-        if network is None:
-            raise ConfigError("masks neural needs a network")
+    if network is not None:
         first = CacgmmMasks(n_freqs, hop_seconds) if network.needs("noise") else None
         return NeuralMasks(network, reference, first=first)
+    if name == "neural":
+        raise ConfigError("masks neural needs a network")
     source = CacgmmMasks if name == "cacgmm" else SppMasks
     return source(n_freqs, hop_seconds)
 
@@ -162,21 +163,21 @@ class NeuralMasks:
         self._network, self._reference, self._first = network, reference, first
         if not any(map(network.needs, ("beamformed", "rest", "noise"))):
             rounds = 1
-        self._streams = [Stream(network) for _ in range(rounds)]
+        self._rounds = [Hearing(network) for _ in range(rounds)]
 
     def estimate(self, spec: np.ndarray, beamform: Beamform) -> np.ndarray:
         """As of `SppMasks`: what the network gives, in [0, 1]."""
         if self._network.signature.inputs == ("microphone",):
-            return self._streams[0].masks(spec)
+            return self._rounds[0].masks(spec)
         reference = spec[:, self._reference]
         beamformed, noise = reference, np.zeros_like(reference)
         if self._first is not None:
             beamformed, noise = self._steered(self._first.estimate(spec, beamform), beamform)
-        *others, last = self._streams
-        for stream in others:
-            mask = stream.push(self._network.signals(beamformed, reference, noise))
+        *others, last = self._rounds
+        for hearing in others:
+            mask = hearing.mask(self._network.signals(beamformed, reference, noise))
             beamformed, noise = self._steered(mask, beamform)
-        return last.push(self._network.signals(beamformed, reference, noise))
+        return last.mask(self._network.signals(beamformed, reference, noise))
 
     def _steered(self, mask: np.ndarray, beamform: Beamform) -> tuple[np.ndarray, np.ndarray]:
         """What a beamformer gives, and the noise in it, if the network hears that."""
@@ -184,6 +185,30 @@ class NeuralMasks:
             return cast(NoisyBeamform, beamform).with_noise(mask)
         beamformed = beamform(mask)
         return beamformed, np.zeros_like(beamformed)
+
+
+class Hearing:
+    """A network of masks, segment by segment."""
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+        self._stream = Stream(network) if network.streaming else None
+
+    def mask(self, signals: np.ndarray) -> np.ndarray:
+        """Mask of the next segment, (C, F, T) -> (F, T)."""
+        if self._stream is not None:
+            return self._stream.push(signals)
+        return Pieces(self._network).push(signals, last=True)
+
+    def masks(self, spec: np.ndarray) -> np.ndarray:
+        """Mean mask of all microphones, (F, M, T) -> (F, T); of those that are not silent."""
+        if self._stream is not None:
+            return self._stream.masks(spec)
+        total = np.zeros((spec.shape[0], spec.shape[2]), np.float32)
+        for m in range(spec.shape[1]):
+            total += self.mask(spec[None, :, m])
+        n_heard = np.count_nonzero(spec.any(axis=0), axis=0)
+        return total / np.maximum(n_heard, 1).astype(np.float32)
 
 
 def presence(tracker: SppTracker, power: np.ndarray) -> np.ndarray:

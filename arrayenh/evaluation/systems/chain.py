@@ -118,12 +118,12 @@ class Chain:
         config = self.config
         if not causal(config, self.true_direction):
             return None
-        stages = []
+        stages, networks = [], chosen(config, RATE)
         if config.beamformer != "none" or config.dereverb != "none":
-            stages.append((config.n_fft, config.hop))
+            stages.append(networks.frames(config))
         if config.postfilter in SINGLE_POSTFILTERS:
             stages.append((N_FFT, HOP))
-        if (network := chosen(config, RATE).postfilter) is not None:
+        if (network := networks.postfilter) is not None:
             if not network.streaming:
                 return None
             stages.append((network.signature.n_fft, network.signature.hop))

@@ -28,7 +28,6 @@ from arrayenh.evaluation.systems.chain import Chain, Noisy
 from arrayenh.evaluation.systems.peers import PEERS
 from arrayenh.evaluation.systems.settings import value_of
 from arrayenh.evaluation.systems.system import System
-from arrayenh.networks.catalogue import default
 from arrayenh.settings import resolve
 
 ALIASES = {"spectral-gating": "noisereduce"}  # which is what it is
@@ -83,10 +82,7 @@ def system(name: str) -> System:
 def known() -> dict[str, str]:
     """Names that stand for a system by themselves, and what they are."""
     steered = [name + DIRECTION for name in STAGES if name in STEERABLE]
-    hidden = list(MULTICHANNEL_POSTFILTERS)
-    if default("postfilter", causal=False) is None:
-        hidden.append("neural")
-    alone = [name for name in STAGES if name not in hidden]
+    alone = [name for name in STAGES if name not in MULTICHANNEL_POSTFILTERS]
     parts = [system(name) for name in (*alone, *steered)]
     found = [*list(ready().values())[:2], *parts, *list(ready().values())[2:]]
     return {one.name: one.describe for one in found}

@@ -54,24 +54,31 @@ def check_masks(masks: str) -> None:
     ConfigError
         The message names what may stand there.
     """
-    if masks in ("oracle", *STATISTICAL):
+    if not by_network(masks):
         return
-    if not masks.endswith(".onnx"):
+    try:
+        task = network(masks).signature.task
+    except ConfigError as error:
         known = ", ".join(("oracle", *STATISTICAL))
-        raise ConfigError(f"data.masks must be {known} or a network's .onnx file; got {masks!r}")
-    if network(masks).signature.task != "mask":
+        raise ConfigError(f"data.masks must be {known} or a network; {error}") from error
+    if task != "mask":
         raise ConfigError(f"data.masks: {masks} gives no masks")
 
 
+def by_network(masks: str) -> bool:
+    """Whether a network gives them."""
+    return masks not in ("oracle", *STATISTICAL)
+
+
 @lru_cache(maxsize=2)
-def network(file: str) -> Network:
-    """A network, loaded once in each process."""
-    return Network.load(file)
+def network(name_or_path: str) -> Network:
+    """A network that ships, or one of a file, loaded once in each process."""
+    return Network.load(name_or_path)
 
 
 def stft_of(masks: str) -> Stft:
     """The beamformer's, for those masks."""
-    if not masks.endswith(".onnx"):
+    if not by_network(masks):
         return CHAIN
     signature = network(masks).signature
     return Stft(signature.n_fft, signature.hop, "hann")
@@ -95,7 +102,7 @@ def beamform(
     mixture, early : float32 ndarray, shape (K, N)
         What the microphones hear, and what of it is wanted.
     masks : str
-        "oracle", "spp", "cacgmm" or a network's file.
+        "oracle", "spp", "cacgmm" or a network.
     sample_rate : int
         Hz.
     rng : Generator

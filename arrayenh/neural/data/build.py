@@ -13,7 +13,7 @@ from arrayenh.errors import ConfigError, SceneError
 from arrayenh.networks.signature import Signature
 from arrayenh.neural.data.augmentation import Augmentation
 from arrayenh.neural.data.bank import RECIPE, make_bank
-from arrayenh.neural.data.beamformed import check_masks
+from arrayenh.neural.data.beamformed import by_network, check_masks
 from arrayenh.neural.data.examples import RATE, Beam, Example, Finish, SceneExamples, Source
 from arrayenh.neural.data.folders import MixtureExamples, PairExamples, find_pairs
 from arrayenh.neural.data.mixing import Mixing
@@ -50,7 +50,8 @@ class SceneData:
     context : float
         Seconds that the beamformer hears, of which the example is a part.
     masks : str
-        What steers it: "oracle" (spoilt at random), "spp", "cacgmm", or a network's .onnx file.
+        What steers it: "oracle" (spoilt at random), "spp", "cacgmm", or a network by its name or
+        its .onnx file.
         Of a network of masks: what steers before it does, no other network's.
     passed : float, optional
         How often it passes its reference, as it does of one microphone. Default: 0.05.
@@ -318,6 +319,6 @@ def source_of(settings: Data, signature: Signature, finish: Finish, part: str) -
         mixing = replace(mixing, remix=0.0, clean=0.0, silent=0.0)
     scenes = open_bank(Path(settings.bank), part, count)
     beam = Beam(settings.masks, round(settings.context * RATE), settings.passed)
-    if signature.task == "mask" and settings.masks.endswith(".onnx"):
+    if signature.task == "mask" and by_network(settings.masks):
         raise ConfigError("data.masks of a network of masks must be oracle, spp or cacgmm")
     return SceneExamples(scenes, signature, mixing, finish, beam)

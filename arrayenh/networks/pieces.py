@@ -1,0 +1,59 @@
+"""Networks that look ahead, on recordings of any length."""
+
+import numpy as np
+
+from arrayenh.networks.runtime import Network
+
+PIECE_SECONDS = 6.0  # that a network hears at once, or up to half as much again
+OVERLAP_SECONDS = 1.0  # over which one piece fades into the next
+
+
+class Pieces:
+    """A network that looks ahead, on a stream of frames of any length.
+
+    A recording of up to 9 s is heard whole, a longer one in pieces of 6 s that overlap by
+    1 s, in which one fades into the other: networks are trained on such, and need memory for
+    no more.
+
+    Parameters
+    ----------
+    network : Network
+    """
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+        per_second = network.signature.sample_rate / network.signature.hop
+        self._length = round(PIECE_SECONDS * per_second)
+        self._most = round(1.5 * PIECE_SECONDS * per_second)
+        self._overlap = round(OVERLAP_SECONDS * per_second)
+        self._held: list[np.ndarray] = []
+        self._n_held = 0
+        self._before: np.ndarray | None = None
+
+    def push(self, spec: np.ndarray, last: bool) -> np.ndarray:
+        """Answer the next frames as far as can be, (C, F, t) -> (F, t'); see `Network.run`."""
+        self._held.append(spec)
+        self._n_held += spec.shape[2]
+        if self._n_held <= self._most and not last:
+            return self._network.run(spec[:, :, :0])
+        ready = []
+        held = self._held[0] if len(self._held) == 1 else np.concatenate(self._held, axis=2)
+        while held.shape[2] > self._most:
+            out = self._faded(self._network.run(held[:, :, : self._length]))
+            step = self._length - self._overlap
+            ready.append(out[:, :step])
+            self._before, held = out[:, step:], held[:, :, step:]
+        if last:
+            ready.append(self._faded(self._network.run(held)))
+            held, self._before = held[:, :, held.shape[2] :], None
+        self._held, self._n_held = [held.copy()], held.shape[2]
+        return np.concatenate(ready, axis=1)
+
+    def _faded(self, out: np.ndarray) -> np.ndarray:
+        """A piece whose beginning fades over from the end of the one before."""
+        if self._before is None:
+            return out
+        n = self._before.shape[1]
+        rise = ((np.arange(n) + 0.5) / n).astype(np.float32)
+        start = (1 - rise) * self._before + rise * out[:, :n]
+        return np.concatenate([start, out[:, n:]], axis=1)

@@ -1,0 +1,117 @@
+"""Write the model card of a network that ships, from the folder of its training.
+
+    python -m benchmarks.cards DIR NAME [--scores RESULTS.csv] [--limits TEXT]
+
+The numbers are those of the training's log; scores those of `arrayenh benchmark networks`.
+"""
+
+import argparse
+import csv
+from pathlib import Path
+from shutil import copyfile
+
+from arrayenh.networks.catalogue import FOLDER
+from arrayenh.networks.runtime import Network
+from arrayenh.neural.recipe import TrainRecipe, load_recipe
+
+HERE = Path(__file__).parent
+CURVES = HERE.parent / "docs" / "learning-curves"
+ROWS = 12  # of the learning curve at most
+ROLES = {
+    "microphone": "any microphone",
+    "reference": "the reference microphone",
+    "beamformed": "the beamformer's output",
+    "rest": "what the beamformer took away",
+    "noise": "the noise the beamformer leaves, as the other directions tell",
+}
+DATA = """\
+Rooms: 1500 scenes of 8 s (and 100 by which the best step was chosen), drawn by
+`arrayenh/neural/data/train-scenes.toml` and rendered by `arrayenh`: 2 to 8 microphones, RT60 0.1 to
+1 s, talkers at 0.5 to 4 m, up to three directional noises or talkers, a diffuse field, imperfect
+microphones; mixed anew each time. Speakers and noises of the measured scenes, and those of the
+benchmark, are not among those trained on.
+
+Speech: LibriSpeech (V. Panayotov, CC BY 4.0; excerpts of train-clean-100 and train-clean-5),
+Picovoice speech-to-intent and wake-word benchmarks (Apache-2.0), Mycroft Precise Community Data
+(public domain), Rhasspy kerstin and kathleen (CC0), LJSpeech (public domain).
+
+Noise: OLPC Berklee Sound Library (CC BY 3.0), Speech Commands background noise (CC BY 4.0),
+Blanket, Muges, Ambie, DrunkenToast, AntumMT, Cataclysm-DDA, SS14, OpenSFX, OpenRCT2, MAX audio
+classifier, AmbienZZZzz, Berlin Noise (T. Rosen, CC BY 4.0), ambient-engine, alarm-clock and Kenney
+sounds (per file CC0, CC BY 2.0 to 4.0, CC BY-SA 3.0 or 4.0), kbsim and Mechvibes (MIT), SpeechBrain
+and Picovoice samples (Apache-2.0), librosa examples (Kevin MacLeod, Mihai Sorohan, InspectorJ, CC BY
+3.0), A. N. Rose, Sonic Pi and Mycroft (CC0, public domain); fans, white, pink and brown noise and
+babble are computed.
+"""
+
+
+def main() -> None:
+    """Write the card and copy the learning curve."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path, help="Of the training.")
+    parser.add_argument("name")
+    parser.add_argument("--scores", type=Path, help="results.csv of the suite 'networks'.")
+    parser.add_argument("--limits", default="", help="What it cannot do.")
+    args = parser.parse_args()
+    network = Network.load(args.name)
+    recipe = load_recipe(args.folder / "recipe.toml")
+    log = list(csv.DictReader((args.folder / "log.csv").open(encoding="utf-8")))
+    parts = [
+        f"# {args.name}\n\n{network.words.describe}",
+        facts(args.name, network, recipe, log),
+        f"## Trained on\n\n{DATA.strip()}",
+        f"## Learning curve\n\nLoss on scenes that are not trained on.\n\n{curve(log)}",
+    ]
+    if args.scores:
+        parts.append(f"## Scores\n\n{scores(args.name, args.scores)}")
+    if args.limits:
+        parts.append(f"## Limits\n\n{args.limits}")
+    card = FOLDER / "cards" / f"{args.name}.md"
+    Path(str(card)).write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+    CURVES.mkdir(parents=True, exist_ok=True)
+    copyfile(args.folder / "loss.png", CURVES / f"{args.name}.png")
+
+
+def facts(
+    name: str, network: Network, recipe: TrainRecipe, log: list[dict[str, str]]
+) -> str:
+    """What it is, and how it was trained."""
+    signature, run = network.signature, recipe.run
+    steps = int(log[-1]["step"])
+    hours = steps * run.batch_size * float(recipe.data.get("seconds", 4.0)) / 3600
+    loss = ", ".join(f"{weight:g} {term}" for term, weight in recipe.loss.weights.items() if weight)
+    causal = "frame by frame" if signature.causal else "looks ahead"
+    frame = 1000 * signature.n_fft / signature.sample_rate
+    rows = {
+        "task": signature.task,
+        "hears": "; ".join(ROLES[role] for role in signature.inputs),
+        "frames": f"{signature.n_fft} samples every {signature.hop} ({frame:g} ms), {causal}",
+        "parameters": f"{network.words.parameters:,}",
+        "file": f"{network.n_bytes / 1e6:.2f} MB, ONNX",
+        "licence of the weights": network.words.licence,
+        "recipe": f"`arrayenh train {name} --data ROOT -o DIR` (seed {run.seed})",
+        "loss": loss,
+        "training": f"{steps} steps of {run.batch_size}, {hours:.1f} h of sound, "
+        f"{float(log[-1]['elapsed_s']) / 60:.0f} min on one thread of a CPU",
+    }
+    return "\n".join(["| | |", "|---|---|", *(f"| {key} | {text} |" for key, text in rows.items())])
+
+
+def curve(log: list[dict[str, str]]) -> str:
+    """Measurements of the loss, evenly over the training."""
+    measured = [row for row in log if row.get("dev_loss")]
+    keep = sorted({round(k * (len(measured) - 1) / (ROWS - 1)) for k in range(ROWS)})
+    columns = [key for key in log[0] if key.startswith("dev_")]
+    lines = [f"| step | {' | '.join(columns)} |", "|---:|" + "---:|" * len(columns)]
+    for row in (measured[k] for k in keep):
+        lines.append(f"| {row['step']} | {' | '.join(f'{float(row[c]):.4g}' for c in columns)} |")
+    return "\n".join(lines)
+
+
+def scores(name: str, path: Path) -> str:
+    """Means over the scenes of all systems in which the network has a part."""
+    raise NotImplementedError(f"{name} {path}")
+
+
+if __name__ == "__main__":
+    main()
