@@ -273,8 +273,7 @@ class Session:
             self._noise,
             gain,
             self._shadows,
-            self._networks.mask,
-            self._networks.postfilter is not None and self._networks.postfilter.needs("noise"),
+            self._networks,
         )
 
     def _new_postfilter(self) -> ClassicalPostFilter | NeuralPostFilter | None:
@@ -357,12 +356,13 @@ class Session:
             pieces = {"reference": final + offsets}
             if len(outputs) == 1:
                 final, pieces["reference"] = final[0], pieces["reference"][0]
-            heard, noise = final, np.zeros(final.shape[-1], np.float32)
+            heard = final
+            told = {"noise": np.zeros(final.shape[-1], np.float32), "masked": final}
             if spatial.active:
                 pieces |= (found := spatial.push(segment, last))
-                final, noise = list(found.values())[-1], spatial.noise
+                final, told = list(found.values())[-1], spatial.told
             if postfilter:
-                pieces[config.postfilter] = final = postfilter.push(final, last, heard, noise)
+                pieces[config.postfilter] = final = postfilter.push(final, last, heard, told)
             yield blended(aligned.push(pieces), config.strength)
         self.log[self._n_noted :] = spatial.summary()
 

@@ -2,7 +2,7 @@
 
     python -m benchmarks.cards DIR NAME [--scores RESULTS.csv] [--limits TEXT]
 
-The numbers are those of the training's log; scores those of `arrayenh benchmark networks`.
+The numbers are those of the training's log; scores those of `arrayenh benchmark quality`.
 """
 
 import argparse
@@ -10,12 +10,20 @@ import csv
 from pathlib import Path
 from shutil import copyfile
 
+import numpy as np
+
+from arrayenh.evaluation.systems.chain import Chain
+from arrayenh.evaluation.systems.names import system as parse
 from arrayenh.networks.catalogue import FOLDER
+from arrayenh.networks.chosen import chosen
 from arrayenh.networks.runtime import Network
 from arrayenh.neural.recipe import TrainRecipe, load_recipe
+from arrayenh.pipeline import RATE
 
 HERE = Path(__file__).parent
 CURVES = HERE.parent / "docs" / "learning-curves"
+METRICS = {"si_sdr": "SI-SDR dB", "pesq_wb": "PESQ-wb", "stoi": "STOI"}
+BESIDE = ("noisy", "mvdr[masks=cacgmm]+mmse-lsa", "oracle-mask-mvdr+irm")
 ROWS = 12  # of the learning curve at most
 ROLES = {
     "microphone": "any microphone",
@@ -50,7 +58,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, help="Of the training.")
     parser.add_argument("name")
-    parser.add_argument("--scores", type=Path, help="results.csv of the suite 'networks'.")
+    parser.add_argument("--scores", type=Path, help="results.csv of the suite 'quality'.")
     parser.add_argument("--limits", default="", help="What it cannot do.")
     args = parser.parse_args()
     network = Network.load(args.name)
@@ -72,9 +80,7 @@ def main() -> None:
     copyfile(args.folder / "loss.png", CURVES / f"{args.name}.png")
 
 
-def facts(
-    name: str, network: Network, recipe: TrainRecipe, log: list[dict[str, str]]
-) -> str:
+def facts(name: str, network: Network, recipe: TrainRecipe, log: list[dict[str, str]]) -> str:
     """What it is, and how it was trained."""
     signature, run = network.signature, recipe.run
     steps = int(log[-1]["step"])
@@ -109,8 +115,31 @@ def curve(log: list[dict[str, str]]) -> str:
 
 
 def scores(name: str, path: Path) -> str:
-    """Means over the scenes of all systems in which the network has a part."""
-    raise NotImplementedError(f"{name} {path}")
+    """Means over the scenes, of the systems in which the network has a part and some beside."""
+    sums: dict[str, dict[str, list[float]]] = {}
+    with path.open(encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            if row["metric"] in METRICS and row["value"]:
+                values = sums.setdefault(row["system"], {}).setdefault(row["metric"], [])
+                values.append(float(row["value"]))
+    shown = [system for system in sums if system in BESIDE or takes_part(name, system)]
+    lines = [f"| system | {' | '.join(METRICS.values())} |", "|---|" + "---:|" * len(METRICS)]
+    for system in shown:
+        means = (np.mean(sums[system][metric]) for metric in METRICS)
+        lines.append(f"| {system} | {' | '.join(f'{mean:.3f}' for mean in means)} |")
+    n_cases = max(len(values) for values in sums[shown[0]].values())
+    return f"{n_cases} standard scenes, early target (`arrayenh benchmark quality`).\n\n" + (
+        "\n".join(lines)
+    )
+
+
+def takes_part(name: str, system: str) -> bool:
+    """Whether a system runs the network."""
+    chain = parse(system)
+    return isinstance(chain, Chain) and any(
+        network is not None and network.source == name
+        for network in (chosen(chain.config, RATE).mask, chosen(chain.config, RATE).postfilter)
+    )
 
 
 if __name__ == "__main__":

@@ -17,6 +17,9 @@ from arrayenh.networks.signature import Signature
 from arrayenh.neural.distributed import gathered
 from arrayenh.neural.recipe import as_recipe
 from arrayenh.neural.training import train
+from arrayenh.stft import Stft
+
+STFT = Stft(64, 16, "hann")
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,31 @@ class Sines:
         pitch, phase = rng.uniform(0.05, 0.5), rng.uniform(0, 2 * np.pi)
         target = 0.3 * np.sin(pitch * np.arange(self.n_samples) + phase)
         return target + 0.1 * rng.standard_normal((self.n_inputs, self.n_samples)), target
+
+
+@dataclass(frozen=True)
+class Arrays(Sines):
+    """Those sines at two or three microphones, in noise from elsewhere that is as loud.
+
+    Microphones (B, 3, N), a mask of a half (B, T, 33), target (B, N).
+    """
+
+    def batch(self, index):
+        first = index * self.batch_size
+        made = [self.example(k) for k in range(first, first + self.batch_size)]
+        mics, target = (np.stack(parts).astype(np.float32) for parts in zip(*made, strict=True))
+        mask = np.full((len(mics), STFT.n_frames(self.n_samples), 33), 0.5, np.float32)
+        return {"microphones": mics, "mask": mask, "target": target}
+
+    def example(self, k):
+        rng = np.random.default_rng([self.seed, k])
+        _, target = super().example(k)
+        noise = 0.2 * rng.standard_normal(self.n_samples)
+        lags, others = ((0, *rng.integers(-3, 4, 2)) for _ in range(2))
+        mics = [np.roll(target, a) + np.roll(noise, b) for a, b in zip(lags, others, strict=True)]
+        mics += 0.01 * rng.standard_normal((3, self.n_samples))
+        mics[2 + k % 2 :] = 0
+        return mics, target
 
 
 class TinyMask(nn.Module):

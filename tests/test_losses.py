@@ -206,6 +206,15 @@ def test_level_does_not_matter(terms):
     assert found[0] == pytest.approx(found[1], rel=1e-4)
 
 
-def test_a_mask_loss_is_not_for_post_filters():
-    with pytest.raises(ConfigError, match="a post-filter gives a spectrum"):
-        losses.build_loss(LossRecipe(mask=1.0), POSTFILTER)
+@pytest.mark.parametrize("term", ["mask", "beam"])
+def test_losses_of_masks_are_not_for_post_filters(term):
+    with pytest.raises(ConfigError, match=f"loss.{term} is of masks; a post-filter gives"):
+        losses.build_loss(LossRecipe(**{term: 1.0}), POSTFILTER)
+
+
+def test_a_beamformer_cannot_be_judged_without_microphones():
+    clean, noise = voices()
+    loss = losses.build_loss(LossRecipe(beam=1.0), MASK)
+    spec = loss.stft.analyse(tensor(clean + noise)[:, None])
+    with pytest.raises(ConfigError, match="loss.beam needs several microphones: data of kind"):
+        loss(torch.ones(3, *spec.shape[2:4]), spec, tensor(clean))

@@ -8,14 +8,12 @@ from arrayenh.errors import ConfigError  # noqa: E402
 from arrayenh.neural.models import FILES, build  # noqa: E402
 
 SMALL = {"n_fft": 64, "hop": 16, "hidden": 12}
-CAUSAL = [
-    ("mask-gru", {**SMALL, "bands": 8, "channels": (4, 6), "causal": True, "task": task})
-    for task in ("mask", "postfilter")
-]
+GRU = {**SMALL, "bands": 8, "channels": (4, 6)}
+CAUSAL = [("mask-gru", GRU | {"causal": True, "task": task}) for task in ("mask", "postfilter")]
 ALL = [
     *CAUSAL,
-    ("mask-gru", {**SMALL, "bands": 8, "channels": (4, 6)}),
-    ("mask-gru", {**SMALL, "bands": 8, "channels": (4, 6), "inputs": ("microphone",)}),
+    ("mask-gru", GRU),
+    ("mask-gru", GRU | {"inputs": ("microphone",)}),
     ("mask-blstm", SMALL),
     ("mask-blstm", {**SMALL, "task": "mask", "inputs": ("microphone",)}),
 ]
@@ -117,9 +115,78 @@ def test_gradients_of_silence_are_finite(name, settings):
     assert all(torch.isfinite(weight.grad).all() for weight in model.parameters())
 
 
+@pytest.mark.parametrize("n_inputs, n_features", [(1, 1), (2, 3), (3, 6), (4, 10)])
+def test_features_are_magnitudes_and_what_of_a_pair_is_the_first(n_inputs, n_features):
+    roles = ("reference", "beamformed", "rest", "noise")[:n_inputs]
+    model = made("mask-gru", GRU | {"inputs": roles})
+    x = torch.rand(2, n_inputs, 5, 33, generator=torch.Generator().manual_seed(2)) + 0.1
+    found = model.features(x)
+    assert found.shape == (2, n_features, 5, 33) and model.n_features == n_features
+    pairs = [(i, j) for i in range(n_inputs) for j in range(i + 1, n_inputs)]
+    wanted = [x[:, i] for i in range(n_inputs)]
+    wanted += [x[:, i] / (x[:, i] + x[:, j]) for i, j in pairs]
+    torch.testing.assert_close(found, torch.stack(wanted, 1))
+
+
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("n_fft", [64, 66, 100, 320, 514])
+@pytest.mark.parametrize("channels", [(3,), (3, 5, 4)])
+def test_any_number_of_bins_falls_and_rises_again(n_fft, channels, causal):
+    settings = GRU | {"n_fft": n_fft, "channels": channels, "causal": causal}
+    model = made("mask-gru", settings)
+    x = spectra(model, 4)
+    out, _ = model(x)
+    assert out.shape == (2, 4, n_fft // 2 + 1) and out.std() > 0
+
+
+@pytest.mark.parametrize("inputs", [("beamformed",), ("beamformed", "reference", "noise")])
+def test_a_post_filter_begins_nearly_open(inputs):
+    """A real gain of 0.7 but for small random weights."""
+    model = made("mask-gru", GRU | {"task": "postfilter", "inputs": inputs})
+    x = spectra(model)
+    with torch.no_grad():
+        out = model(x)[0]
+    gain = torch.view_as_complex(out) / torch.view_as_complex(x[:, 0].contiguous())
+    assert gain.real.mean() == pytest.approx(0.7, abs=0.3) and gain.imag.abs().mean() < 0.4
+
+
+def test_a_post_filter_multiplies_its_first_input_by_no_more_than_two():
+    model = made("mask-gru", GRU | {"task": "postfilter", "inputs": ("reference", "beamformed")})
+    with torch.no_grad():
+        model.last.weight.zero_()
+        model.last.bias.copy_(torch.tensor([0.0, 50.0]))  # 2i: turned by a quarter
+    x = spectra(model)
+    wanted = torch.stack([-2 * x[:, 0, ..., 1], 2 * x[:, 0, ..., 0]], dim=-1)
+    torch.testing.assert_close(model(x)[0], wanted)
+
+
+def test_one_that_is_not_causal_hears_the_frames_behind():
+    model = made("mask-gru", GRU)
+    x = spectra(model, 60)
+    changed = x.clone()
+    changed[:, :, 40:] *= 3.0
+    with torch.no_grad():
+        assert (model(changed)[0][:, :40] - model(x)[0][:, :40]).abs().max() > 1e-4
+
+
+def test_statistics_of_batches_are_learnt_and_then_kept():
+    """In use, an example does not depend on those beside it."""
+    model = made("mask-gru", GRU)
+    before = model.falling[0][1].running_mean.clone()
+    model.train()(spectra(model))
+    assert (model.falling[0][1].running_mean - before).abs().max() > 1e-3
+    model.eval()
+    x = spectra(model, 40, batch=3)
+    with torch.no_grad():
+        torch.testing.assert_close(model(x)[0][:1], model(x[:1])[0], atol=1e-5, rtol=0)
+
+
 def test_a_network_has_the_size_that_its_settings_say():
-    flagship = build("mask-gru", {"bands": 96, "hidden": 144})
-    assert sum(weight.numel() for weight in flagship.parameters()) < 1_500_000
+    sizes = [
+        sum(weight.numel() for weight in build("mask-gru", settings).parameters())
+        for settings in ({}, {"hidden": 40}, {"bands": 64}, {"channels": (8, 8, 8)}, {"layers": 1})
+    ]
+    assert max(sizes) < 1_500_000 and len(set(sizes)) == 5
     with pytest.raises(ConfigError, match="hiden: unexpected keyword"):
         build("mask-gru", {"hiden": 3})
     with pytest.raises(ConfigError, match="no network 'mask-grru'"):

@@ -17,13 +17,14 @@ from arrayenh.evaluation.systems.names import known, system
 from arrayenh.geometry import load_array
 from arrayenh.networks import catalogue, pieces
 from arrayenh.networks.chosen import chosen
-from arrayenh.networks.pieces import Pieces
+from arrayenh.networks.pieces import Pieces, answer
 from arrayenh.networks.runtime import Network
+from arrayenh.networks.signature import ROLES
 from arrayenh.pipeline import Enhancer
 from arrayenh.postfilter.neural import NeuralPostFilter
 from arrayenh.spatial import beamformers, statistics
 from arrayenh.spatial.look import Look
-from arrayenh.spatial.masks import NeuralMasks, mask_source
+from arrayenh.spatial.masks import CacgmmMasks, NeuralMasks, Refinement, mask_source
 from arrayenh.spatial.online import OnlineMvdr
 from arrayenh.spatial.online_stage import OnlineBeamformer
 from arrayenh.stft import Stft
@@ -34,6 +35,8 @@ pytest.importorskip("onnx")
 ARRAY = load_array("circular4-35mm")
 EPS = float(np.finfo(np.float32).eps)
 THREE = ("reference", "beamformed", "rest")
+HEARD = ("reference", "beamformed", "noise", "masked")
+AHEAD = ("rest", "noise", "beamformed")
 SMALL = {"n_fft": 512, "hop": 128}
 STFT = Stft(512, 128, "hann")
 BLIND = {**SMALL, "masks": "neural", "postfilter": "none"}
@@ -56,6 +59,7 @@ def mixture(images):
 
 FILES = {
     "ones": lambda: tiny.constant_mask(1.0),
+    "none": lambda: tiny.constant_mask(0.0),
     "level": lambda: tiny.level_mask(),
     "level ahead": lambda: tiny.level_mask(causal=False),
     "level of three": lambda: tiny.level_mask(THREE, 1, causal=False),
@@ -70,6 +74,14 @@ FILES = {
     "reference": lambda: tiny.weighted_sum([0, 1], ("beamformed", "reference")),
     "beamformed and rest": lambda: tiny.weighted_sum([1, 1], ("beamformed", "rest")),
     "half of both": lambda: tiny.weighted_sum([0.5, 0.5], ("rest", "beamformed"), causal=False),
+    "noise": lambda: tiny.weighted_sum([0, 1], ("beamformed", "noise")),
+    "noise ahead": lambda: tiny.weighted_sum([0, 1, 0], AHEAD, causal=False),
+    "beamformed and noise": lambda: tiny.weighted_sum([1, -0.5], ("beamformed", "noise")),
+    "level of noise": lambda: tiny.level_mask(HEARD, 2, causal=False),
+    "pole of noise": lambda: tiny.recursive_mask(HEARD, 2),
+    "masked": lambda: tiny.weighted_sum([0, 1], ("beamformed", "masked"), causal=False),
+    "ahead half": lambda: tiny.weighted_sum([0.5], causal=False),
+    "ahead identity": lambda: tiny.weighted_sum([1], causal=False),
     "ahead": lambda: tiny.looking_ahead(),
     "levelled": lambda: tiny.levelled(),
 }
@@ -189,6 +201,74 @@ def test_the_rest_is_what_the_beamformer_took_away(tmp_path):
     assert_allclose(mask, level / (level + 1), atol=8 * EPS)
 
 
+class Told:
+    """A beamformer that gives one microphone, louder each time, and is heard to leave noise."""
+
+    def __init__(self, spec):
+        self.spec, self.masks = spec, []
+
+    def with_noise(self, mask):
+        self.masks.append(mask)
+        k = np.float32(len(self.masks))
+        return k * self.spec[:, 1], np.full(mask.shape, k / 4, np.float32)
+
+    def __call__(self, mask):
+        return self.with_noise(mask)[0]
+
+
+class Known:
+    """Masks of a quarter."""
+
+    def estimate(self, spec, beamform):
+        return np.full(spec.shape[::2], 0.25, np.float32)
+
+
+@pytest.mark.parametrize("rounds", [1, 2, 3])
+def test_a_network_that_hears_noise_is_told_that_of_the_mask_before(rounds):
+    """First of other masks; then of its own: n = 1/4, 2/4, 3/4 make n / (n + 1)."""
+    spec = complex_normal(np.random.default_rng(20), 257, 3, 8, dtype=np.complex64)
+    beam = Told(spec)
+    net = Network(tiny.level_mask(HEARD, 2, causal=False), "noise")
+    last = NeuralMasks(net, 2, rounds, first=Known()).estimate(spec, beam)
+    levels = np.arange(1, rounds + 1) / 4
+    for mask, level in zip([*beam.masks, last], [1 / 3, *levels], strict=True):
+        assert_allclose(mask, level / (level + 1), atol=8 * EPS)
+
+
+@pytest.mark.parametrize(
+    "index, level",
+    [(0, lambda x: x[:, 2]), (1, lambda x: x[:, 1]), (3, lambda x: 0.25 * x[:, 2])],
+    ids=["reference", "beamformed", "masked"],
+)
+def test_beside_the_noise_it_hears_the_other_signals(index, level):
+    """Of the mask that steered: a quarter everywhere."""
+    spec = complex_normal(np.random.default_rng(21), 257, 3, 8, dtype=np.complex64)
+    net = Network(tiny.level_mask(HEARD, index, causal=False), "noise")
+    mask = NeuralMasks(net, 2, 1, first=Known()).estimate(spec, Told(spec))
+    wanted = np.abs(level(spec))
+    assert_allclose(mask, wanted / (wanted + 1), atol=16 * EPS)
+
+
+def test_what_hears_noise_begins_with_the_masks_of_the_mixture_and_nothing_else_does(images):
+    """Those of `CacgmmMasks` steer the beamformer that it hears first."""
+    spec = STFT.analyse(images[0] + images[1])[:, :, :60]
+    beam = statistics.BlindBeam(spec, 1, 1e-6, statistics.sounding(spec))
+    net = Network(tiny.level_mask(HEARD, 2, causal=False), "noise")
+    found = mask_source("neural", 257, 0.008, net, 1).estimate(spec, beam)
+    wanted = NeuralMasks(net, 1, first=CacgmmMasks(257, 0.008)).estimate(spec, beam)
+    assert_array_equal(found, wanted)
+    mask, rounds = CacgmmMasks(257, 0.008).estimate(spec, beam), []
+    for _ in range(2):
+        beamformed, noise = beam.with_noise(mask)
+        mask = noise / (noise + 1)
+        rounds.append(mask)
+    assert_allclose(found, mask, atol=1e-4)
+    assert np.abs(rounds[0] - mask).max() > 0.1
+    net = Network(tiny.level_mask(THREE, 1, causal=False), "three")
+    found = mask_source("neural", 257, 0.008, net, 1).estimate(spec, beam)
+    assert_array_equal(found, NeuralMasks(net, 1).estimate(spec, beam))
+
+
 @pytest.mark.parametrize("name", ["pole", "pole of three"])
 @pytest.mark.parametrize("cuts", [[30], [0, 1, 2, 59]], ids=str)
 def test_a_causal_network_goes_on_from_segment_to_segment(load, name, cuts):
@@ -251,15 +331,16 @@ def test_online_takes_noise_away(images, model):
 # ---- post-filters ------------------------------------------------------------------------
 
 
-def filtered(network, x, sizes, reference=None, ahead=0):
-    """A post-filter pushed in pieces, the reference so many samples ahead."""
+def filtered(network, x, sizes, reference=None, ahead=0, noise=None):
+    """A post-filter pushed in pieces, the reference, or the noise, so many samples ahead."""
     postfilter, out, start = NeuralPostFilter(network, len(np.atleast_2d(x))), [], 0
     given = 0
     for k, size in enumerate(sizes):
         stop, last = start + size, k == len(sizes) - 1
         until = x.shape[-1] if last else min(stop + ahead, x.shape[-1])
         heard = None if reference is None else reference[..., given:until]
-        out.append(postfilter.push(x[..., start:stop], last, heard))
+        told = None if noise is None else {"noise": noise[..., given:until]}
+        out.append(postfilter.push(x[..., start:stop], last, heard, told))
         start, given = stop, until
     return np.concatenate(out, axis=-1)[..., : x.shape[-1]]
 
@@ -294,6 +375,60 @@ def test_a_reference_that_comes_too_late_is_refused(load):
         postfilter.push(x, False, x[:990])
     with pytest.raises(ShapeError, match="needs the reference"):
         load("reference").signals(np.zeros((257, 3), np.complex64))
+
+
+@pytest.mark.parametrize("ahead", [0, 300, 9000])
+@pytest.mark.parametrize("sizes", SIZES.values(), ids=SIZES)
+@pytest.mark.parametrize("name", ["noise", "noise ahead"])
+def test_the_noise_is_in_time_with_the_beamformed(load, name, sizes, ahead):
+    """What comes out is what was told, not the other two."""
+    x, r, n = np.random.default_rng(22).standard_normal((3, 9000)).astype(np.float32)
+    found = filtered(load(name), x, sizes, r, ahead, n)
+    assert_allclose(found, n, atol=32 * EPS * np.abs(n).max())
+
+
+def test_of_two_ears_and_their_noise_there_is_one_gain(load):
+    """Where the noise is half as loud as both, which are alike, the gain is a half."""
+    x = np.tile(np.random.default_rng(23).standard_normal(9000).astype(np.float32), (2, 1))
+    found = filtered(load("noise"), x, SIZES["odd"], ahead=200, noise=0.5 * x[0])
+    assert_allclose(found, 0.5 * x, atol=32 * EPS * np.abs(x).max())
+
+
+def test_noise_that_comes_too_late_or_not_at_all_is_refused(load):
+    x = np.zeros(1000, np.float32)
+    with pytest.raises(ShapeError, match="the noise is 10 samples behind"):
+        NeuralPostFilter(load("noise")).push(x, False, x, {"noise": x[:990]})
+    with pytest.raises(ShapeError, match="the noise is 1000 samples behind"):
+        NeuralPostFilter(load("noise")).push(x, False, x)
+    spec = np.zeros((257, 3), np.complex64)
+    with pytest.raises(ShapeError, match=r"needs the noise of shape \(257, 3\); got None"):
+        load("noise").signals(spec, spec)
+    with pytest.raises(ShapeError, match=r"needs the noise of shape \(257, 3\); got \(257, 2\)"):
+        load("noise").signals(spec, spec, spec[:, :2])
+
+
+def test_signals_come_in_the_order_of_the_network():
+    y, r, n = complex_normal(np.random.default_rng(24), 3, 257, 4, dtype=np.complex64)
+    net = Network(tiny.level_mask(("noise", "rest", "beamformed", "reference")), "all")
+    assert_array_equal(net.signals(y, r, n), np.stack([n, r - y, y, r]))
+    magnitude = np.abs(n)  # a magnitude will do
+    assert net.signals(y, r, magnitude).dtype == np.complex64
+    assert_array_equal(net.signals(y, r, magnitude)[0], magnitude)
+
+
+@pytest.mark.parametrize(
+    "inputs, roles",
+    [
+        (("noise",), {"noise"}),
+        (("rest",), {"rest", "reference"}),
+        (("beamformed", "noise"), {"beamformed", "noise"}),
+        (("reference",), {"reference"}),
+    ],
+    ids=str,
+)
+def test_what_a_network_needs(inputs, roles):
+    net = Network(tiny.level_mask(inputs), "x")
+    assert {role for role in ROLES if net.needs(role)} == roles
 
 
 def test_a_mask_is_no_post_filter(load):
@@ -420,6 +555,17 @@ CHAINS = {
     "wpe": {**SMALL, "dereverb": "wpe", "postfilter": "neural", "model": "half of both"},
 }
 CHAINS["online"]["model"] += ",reference"
+CHAINS |= {
+    "noise": {**SMALL, "postfilter": "neural", "model": "beamformed and noise"},
+    "noise ahead": {**SMALL, "postfilter": "neural", "model": "noise ahead"},
+    "noise of wpd": {**SMALL, "beamformer": "wpd", "postfilter": "neural", "model": "noise"},
+    "noise behind wpe": {**SMALL, "dereverb": "wpe", "postfilter": "neural", "model": "noise"},
+    "noise of wpe alone": CHAINS["wpe"] | {"beamformer": "none", "model": "noise"},
+    "noise at two ears": CHAINS["binaural"] | {"model": "beamformed and noise"},
+    "masks of noise": BLIND | {"model": "level of noise"},
+    "causal masks of noise": BLIND | {"model": "pole of noise"},
+    "masks and noise": CHAINS["both"] | {"model": "pole of noise,beamformed and noise"},
+}
 
 
 def settings_of(chain, model, **more):
@@ -498,6 +644,161 @@ def test_the_post_filter_stands_behind_the_beamformer(mixture, model):
     assert_allclose(blend.samples, 0.5 * (mixture[0] + out.samples), atol=1e-7)
 
 
+def steps(spec, mask, reference=0):
+    """Noise that the chain's beamformer leaves of a mask, as samples would tell it."""
+    beam = statistics.BlindBeam(spec, reference, beamformers.LOADING, statistics.sounding(spec))
+    beamformed, noise = beam.with_noise(mask)
+    return statistics.with_phase(noise, spec[:, reference] - beamformed)
+
+
+@pytest.mark.parametrize("reference", [0, 2])
+def test_the_chain_tells_the_noise_that_its_steps_tell(images, load, reference):
+    """Behind masks of a level: a post-filter that gives it back."""
+    mixture = images[0] + images[1]
+    spec = STFT.analyse(mixture)
+    wanted = STFT.synthesise(
+        steps(spec, NeuralMasks(load("level")).estimate(spec, None), reference), mixture.shape[1]
+    )
+    paths = ",".join(load(name).source for name in ("level", "noise"))
+    out = enhanced(
+        mixture, **SMALL, masks="neural", postfilter="neural", model=paths, reference=reference
+    )
+    assert_allclose(out.samples, wanted, atol=1e-3 * np.abs(wanted).max())
+    assert level_db(out.samples) < level_db(out.stages["mvdr"]) - 3  # most of that is speech
+
+
+@pytest.mark.parametrize("segment_seconds", [30, 1])
+def test_the_chain_tells_the_reference_through_its_mask(mixture, load, segment_seconds):
+    """A level is a level of each frame, wherever segments begin."""
+    spec = STFT.analyse(mixture)
+    mask = NeuralMasks(load("level")).estimate(spec, None)
+    wanted = STFT.synthesise(mask * spec[:, 2], mixture.shape[1])
+    paths = ",".join(load(name).source for name in ("level", "masked"))
+    settings = {**SMALL, "masks": "neural", "postfilter": "neural", "reference": 2}
+    out = enhanced(mixture, **settings, model=paths, segment_seconds=segment_seconds)
+    assert_allclose(out.samples, wanted, atol=64 * EPS * np.abs(mixture).max())
+
+
+@pytest.mark.parametrize("n_mics, settings", [(1, {}), (4, {"beamformer": "none"})])
+def test_without_a_mask_all_of_the_reference_passes_it(mixture, model, n_mics, settings):
+    config = EnhanceConfig(**settings, postfilter="neural", model=model("masked"))
+    out = Enhancer(config).enhance(Recording(mixture[:n_mics], RATE))
+    assert_allclose(out.samples, mixture[0], atol=32 * EPS * np.abs(mixture).max())
+
+
+def test_a_network_of_another_stft_answers_in_ours(mixture, load):
+    """What is the spectrum of a signal comes back as it is, or half of it."""
+    stft = Stft(2048, 512, "hann")
+    spec = stft.analyse(mixture)
+    spec = spec[:, :, : spec.shape[2] - 4]  # nothing is cut off within a frame
+    whole = stft.analyse(mixture[:, : spec.shape[2] * 512 - stft.lead])
+    for name, gain in (("ahead half", 0.5), ("ahead identity", 1.0)):
+        found = answer(load(name), whole[None, :, 1], stft)
+        assert_allclose(found, gain * whole[:, 1], atol=1e-5 * np.abs(whole).max())
+    short = whole[None, :, 1, :3]
+    assert_array_equal(answer(load("ahead half"), short, stft), short[0])
+
+
+@pytest.mark.parametrize("gain, wanted", [(0.5, 0.5), (1.0, 1.0)])
+def test_masks_are_refined_by_what_the_post_filter_makes_of_the_output(gain, wanted):
+    """Of y = x it makes half, or all: |s| / (|s| + |x - s|)."""
+    net = Network(tiny.weighted_sum([gain], causal=False), "gain")
+    first = Network(tiny.level_mask(), "level")
+    x = np.random.default_rng(25).standard_normal((3, 9000)).astype(np.float32)
+    spec = STFT.analyse(x[:, : 60 * 128])
+
+    class Passing:
+        def __call__(self, mask):
+            return spec[:, 0]
+
+        def with_noise(self, mask):
+            return spec[:, 0], np.zeros(mask.shape, np.float32)
+
+    refined = NeuralMasks(first, refine=Refinement(net, STFT))
+    mask = refined.estimate(spec, Passing())
+    loud = np.abs(spec[:, 0]) > 1e-3
+    assert_allclose(mask[loud], wanted, atol=1e-3)
+
+
+def test_masks_that_hear_noise_are_refined_by_the_chains_own_post_filter(model):
+    paths = ",".join(map(model, ("level of noise", "noise ahead")))
+    settings = {**SMALL, "masks": "neural", "postfilter": "neural"}
+    networks = chosen(EnhanceConfig(**settings, model=paths), RATE)
+    assert networks.refine is networks.postfilter is not None
+    assert networks.digests["refine"] == networks.digests["postfilter"]
+    paths = ",".join(map(model, ("level of noise", "half")))  # it hears nothing else
+    assert chosen(EnhanceConfig(**settings, model=paths), RATE).refine is None
+    alone = EnhanceConfig(**SMALL, masks="neural", model=model("level of noise"))
+    assert chosen(alone, RATE).refine is None  # of a network of one's own, by none that ships
+
+
+@pytest.mark.parametrize("segment_seconds", [30, 1])
+@pytest.mark.parametrize("settings", [{"beamformer": "mvdr"}, {"beamformer": "das", "doa": 60.0}])
+def test_the_noise_is_told_in_time_with_the_output(mixture, model, settings, segment_seconds):
+    """A network is linear: what it makes of both is the sum of what it makes of each."""
+    settings = {**SMALL, **settings, "segment_seconds": segment_seconds, "postfilter": "neural"}
+    both = enhanced(mixture, **settings, model=model("beamformed and noise"))
+    noise = enhanced(mixture, **settings, model=model("noise")).samples
+    name = settings["beamformer"]
+    assert level_db(noise) > level_db(both.stages[name]) - 40
+    wanted = both.stages[name] - 0.5 * noise
+    assert_allclose(both.samples, wanted, atol=64 * EPS * np.abs(mixture).max())
+
+
+STEERED = {"doa": 60.0}
+ALL_NOISE = {
+    "das": STEERED,
+    "superdirective": STEERED,
+    "mvdr": STEERED,
+    "gsc": STEERED,
+    "lcmv": STEERED | {"nulls": "200"},
+    "mwf": {},
+}
+
+
+@pytest.mark.parametrize("segment_seconds", [30, 1])
+@pytest.mark.parametrize("beamformer", ALL_NOISE)
+def test_where_all_is_noise_it_is_told_as_loud_as_it_comes_out(
+    images, model, beamformer, segment_seconds
+):
+    """E n² = wᴴ Φₙ w, the power of the output, whatever the weights; in every second of it.
+
+    But for frames whose phases, those of the rest, do not quite belong to their magnitudes.
+    """
+    paths = ",".join(map(model, ("none", "noise")))
+    settings = SMALL | ALL_NOISE[beamformer] | {"postfilter": "neural", "model": paths}
+    settings |= {"beamformer": beamformer, "masks": "neural", "segment_seconds": segment_seconds}
+    out = enhanced(images[1], **settings)
+    for k in range(2):
+        second = np.s_[k * RATE : (k + 1) * RATE]
+        assert abs(level_db(out.samples[second]) - level_db(out.stages[beamformer][second])) < 1.5
+
+
+NOTHING_TO_TELL = {
+    "one microphone": (1, {}),
+    "no beamformer": (4, {"beamformer": "none"}),
+    "dereverberation alone": (4, {"beamformer": "none", "dereverb": "wpe"}),
+    "dereverberation of one": (1, {"dereverb": "wpe"}),
+}
+
+
+@pytest.mark.parametrize("kind", NOTHING_TO_TELL)
+@pytest.mark.parametrize("name", ["noise", "noise ahead"])
+@pytest.mark.parametrize("segment_seconds", [30, 1])
+def test_without_a_beamformer_there_is_no_noise_to_tell(
+    mixture, model, kind, name, segment_seconds
+):
+    n_mics, settings = NOTHING_TO_TELL[kind]
+    settings = SMALL | settings | {"segment_seconds": segment_seconds, "postfilter": "neural"}
+    config = EnhanceConfig(**settings, model=model(name))
+    out = Enhancer(config).enhance(Recording(mixture[:n_mics], RATE))
+    assert out.samples.shape == mixture.shape[1:] and not out.samples.any()
+    heard = EnhanceConfig(**settings, model=model("beamformed and noise"))
+    out = Enhancer(heard).enhance(Recording(mixture[:n_mics], RATE))
+    before = list(out.stages.values())[-2] if out.stages.keys() - {"neural"} else mixture[0]
+    assert_allclose(out.samples, before, atol=64 * EPS * np.abs(mixture).max())
+
+
 def test_ears_keep_what_is_between_them(mixture, model):
     settings = {**SMALL, "beamformer": "binaural-mwf", "ears": "1,3", "postfilter": "neural"}
     out = enhanced(mixture, **settings, model=model("half"))
@@ -511,16 +812,12 @@ def test_ears_keep_what_is_between_them(mixture, model):
 @pytest.mark.parametrize(
     "settings, says",
     [
-        ({"masks": "neural"}, "masks neural: no network for it ships; give one, --model FILE"),
-        ({"postfilter": "neural"}, "postfilter neural: no network for it ships"),
-        ({"postfilter": "neural", "online": True}, "postfilter neural: no causal network"),
         ({"model": "gone"}, "unknown model 'gone': neither an ONNX file nor"),
         ({"model": ""}, "model wants names or ONNX files joined by commas; got ''"),
         ({"model": "a,"}, "model wants names"),
     ],
 )
-def test_what_is_missing_is_said(monkeypatch, settings, says):
-    monkeypatch.setattr(catalogue, "DEFAULTS", {})
+def test_what_is_missing_is_said(settings, says):
     with pytest.raises(ConfigError, match=says):
         Enhancer(EnhanceConfig(**settings))
 
@@ -536,6 +833,16 @@ def test_what_is_missing_is_said(monkeypatch, settings, says):
         ("level", {"masks": "neural", "n_fft": 1024}, "every 256: leave n_fft and hop out"),
         ("level ahead", BLIND | {"online": True}, "looks ahead: it cannot go frame by frame"),
         ("ahead", {"postfilter": "neural", "online": True}, "looks ahead: it cannot go frame"),
+        (
+            "pole of noise",
+            BLIND | {"online": True},
+            "the noise left over, which is not told online",
+        ),
+        (
+            "noise",
+            {"postfilter": "neural", "online": True},
+            "the noise left over, which is not told",
+        ),
         ("48 kHz", BLIND, "hears 48000 Hz; the chain works at 16000 Hz"),
     ],
 )
@@ -544,6 +851,37 @@ def test_a_network_that_does_not_fit_is_refused(model, names, settings, says):
     with pytest.raises(ConfigError) as caught:
         Enhancer(EnhanceConfig(**settings | {"model": paths}))
     assert says in str(caught.value) and "\n" not in str(caught.value)
+
+
+NO_MASKS = {"masks": "spp", "postfilter": "none"}
+
+
+@pytest.mark.parametrize(
+    "name, settings, frames",
+    [
+        (None, {}, (2048, 512)),
+        (None, {"n_fft": 512}, (512, 128)),
+        (None, {"n_fft": 512, "hop": 64}, (512, 64)),
+        ("level", {}, (512, 128)),
+        ("long", {}, (2048, 512)),
+        ("level", {"n_fft": 512}, (512, 128)),
+        ("level", {"n_fft": 512, "hop": 128}, (512, 128)),
+        ("half", {}, (2048, 512)),
+        ("half", {"n_fft": 1024}, (1024, 256)),
+    ],
+)
+def test_the_beamformers_frames_are_given_or_those_of_its_masks(model, name, settings, frames):
+    stages = {"half": {"postfilter": "neural"}, None: {}}.get(name, {"masks": "neural"})
+    given = NO_MASKS | stages | settings | ({"model": model(name)} if name else {})
+    config = EnhanceConfig(**given)
+    assert chosen(config, RATE).frames(config) == frames
+    session = Enhancer(config).open(Recording(np.ones((2, 100), np.float32), RATE))
+    assert (session.stft.n_fft, session.stft.hop) == frames
+
+
+def test_a_hop_alone_is_refused():
+    with pytest.raises(ConfigError, match="a hop belongs to a frame: give n_fft, too"):
+        EnhanceConfig(hop=128)
 
 
 def test_without_neural_stages_there_are_no_networks():
@@ -556,8 +894,9 @@ def test_what_ships_is_used_by_default(tmp_path, monkeypatch, mixture):
     (tmp_path / "weights/mask.onnx").write_bytes(FILES["long"]())
     (tmp_path / "weights/half.onnx").write_bytes(FILES["half"]())
     monkeypatch.setattr(catalogue, "FOLDER", tmp_path)
+    monkeypatch.setattr(catalogue, "TASKS", {"mask": "mask", "half": "postfilter"})
     monkeypatch.setattr(
-        catalogue, "DEFAULTS", {("mask", False): "mask", ("postfilter", True): "half"}
+        catalogue, "DEFAULTS", {("mask", False): "mask", ("postfilter", False): "half"}
     )
     settings = {"masks": "neural", "postfilter": "neural"}
     by_default = enhanced(mixture, **settings)
@@ -607,16 +946,13 @@ def test_the_report_and_the_summary_name_the_stage(here, model, capsys):
 @pytest.mark.parametrize(
     "line, says",
     [
-        ("--masks neural", "no network for it ships; give one, --model FILE.onnx"),
-        ("--postfilter neural", "no network for it ships; give one, --model FILE.onnx"),
         ("--model rec.wav", "model rec.wav is no ONNX network, or damaged"),
         ("--model gone.onnx", "unknown model 'gone.onnx'"),
         ("--model HALF --postfilter none", "is for postfilter neural, and postfilter is none"),
         ("--model ''", "model wants names or ONNX files"),
     ],
 )
-def test_what_is_wrong_is_one_line(here, model, capsys, monkeypatch, line, says):
-    monkeypatch.setattr(catalogue, "DEFAULTS", {})
+def test_what_is_wrong_is_one_line(here, model, capsys, line, says):
     words = [word.strip("'") for word in line.replace("HALF", model("half")).split(" ")]
     assert run(["enhance", "rec.wav", *words]) == 2
     out, err = capsys.readouterr()
@@ -648,8 +984,7 @@ def test_the_latency_of_a_system_is_that_of_its_network(tmp_path, name, stages):
     assert Chain("x", config).latency() == (stages and waited(stages) / RATE)
 
 
-def test_a_network_that_does_not_ship_is_no_known_system(monkeypatch):
-    monkeypatch.setattr(catalogue, "DEFAULTS", {})
-    assert "neural" not in known()
-    monkeypatch.setattr(catalogue, "DEFAULTS", {("postfilter", True): "x"})
-    assert known()["neural"].startswith("a network")
+def test_every_network_that_ships_is_a_known_system():
+    found = known()
+    assert found["neural"].startswith("a network")
+    assert {*catalogue.names("postfilter")} <= found.keys()

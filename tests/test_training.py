@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 import time
+import tomllib
 from copy import deepcopy
 from pathlib import Path
 
@@ -16,14 +17,23 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("safetensors")
 
 from arrayenh.errors import AudioError, ConfigError, NumericalError  # noqa: E402
-from arrayenh.neural import checkpoint  # noqa: E402
+from arrayenh.neural import checkpoint, models  # noqa: E402
+from arrayenh.neural.beam import beamform  # noqa: E402
 from arrayenh.neural.ema import Ema  # noqa: E402
 from arrayenh.neural.learner import Learner  # noqa: E402
+from arrayenh.neural.losses import Loss  # noqa: E402
 from arrayenh.neural.prefetch import Prefetch  # noqa: E402
-from arrayenh.neural.recipe import ScheduleRecipe, as_toml, load_recipe  # noqa: E402
+from arrayenh.neural.recipe import (  # noqa: E402
+    ScheduleRecipe,
+    as_recipe,
+    as_toml,
+    find_recipe,
+    load_recipe,
+    names,
+)
 from arrayenh.neural.schedule import Course, rate  # noqa: E402
 from arrayenh.neural.training import Reporter, Team, stop_signals, train  # noqa: E402
-from tests.learning import DEV, Sines, build, recipe_of  # noqa: E402
+from tests.learning import DEV, Arrays, Sines, TinyMask, build, recipe_of  # noqa: E402
 
 ROOT = Path(__file__).parents[1]
 EPS = float(np.finfo(np.float32).eps)
@@ -112,7 +122,7 @@ def interrupt_after(monkeypatch, step):
 @pytest.mark.parametrize("amp", ["none", "bfloat16", "float16"])
 def test_a_training_goes_on_as_if_it_had_not_stopped(tmp_path, monkeypatch, schedule, amp):
     tables = {"schedule": {"kind": schedule, "warmup": 3, "patience": 0}}
-    recipe = recipe_of(tables | {"optimiser": {"lr": 0.3}}, amp=amp)
+    recipe = recipe_of(tables | {"optimiser": {"lr": 0.3}}, amp=amp, dev_every=3)
     trained(tmp_path / "whole", recipe)
     assert facts(tmp_path / "whole")["course"]["falls"] > 0  # so fast that it went astray
     interrupt_after(monkeypatch, 13)  # between two rows of the log, and two measurements
@@ -214,15 +224,19 @@ def test_the_average_follows_its_formula():
     torch.manual_seed(0)
     network = build("tiny", {})
     ema, wanted = Ema(network, 0.5), deepcopy(network.expand.weight.detach())
+    mean = deepcopy(network.norm.running_mean)
     for n in range(12):
         with torch.no_grad():
             network.expand.weight += torch.randn_like(network.expand.weight)
             network.norm.running_mean += 1.0
+            network.norm.num_batches_tracked += 1
         ema.update(network)
         decay = min(0.5, (1 + n) / (10 + n))
         wanted = decay * wanted + (1 - decay) * network.expand.weight
+        mean = decay * mean + (1 - decay) * network.norm.running_mean
     assert_allclose(ema.network.expand.weight, wanted.detach(), atol=1e-5)
-    assert_array_equal(ema.network.norm.running_mean, network.norm.running_mean)
+    assert_allclose(ema.network.norm.running_mean, mean, atol=1e-5)
+    assert ema.network.norm.num_batches_tracked == 12
 
 
 LOSSES = [5.0, 4.0, 4.5, 4.0, 4.2, 4.1, 3.0, 3.1, 3.2, 3.3, 3.4, 3.5, 3.6, 3.7, 3.8, 3.9]
@@ -313,6 +327,192 @@ def test_what_cannot_go_on_is_refused(tmp_path):
     (tmp_path / checkpoint.LAST).write_bytes(b"rubbish" * 10)
     with pytest.raises(ConfigError, match=r"last.safetensors is no checkpoint of arrayenh"):
         trained(tmp_path, resume=True)
+
+
+# ---- through the beamformer --------------------------------------------------------------
+
+STEERS = ("reference", "beamformed", "noise")
+MICS, DEV_MICS = Arrays(), Arrays(seed=1)
+
+
+def steering(loss=None, settings=None, **run):
+    """A recipe for a network of masks that hears a beamformer, judged by it."""
+    settings = {"inputs": STEERS, "dropout": 0.2} | (settings or {})
+    tables = {"model": {"name": "tiny", "settings": settings}}
+    return recipe_of(tables | {"loss": loss or {"beam": 0.1, "mask": 1.0}}, **run)
+
+
+def test_one_batch_is_beamformed_better_and_better(tmp_path):
+    """A mask of a half separates nothing; the sines of this batch are soon known by heart."""
+
+    class One(Arrays):
+        def batch(self, index):
+            return super().batch(0)
+
+    recipe = steering({"beam": 1.0}, {"dropout": 0.0}, steps=60, dev_every=60, rounds=1, ema=0.0)
+    trained(tmp_path, recipe, One(), One())
+    losses = [float(row["beam"]) for row in log(tmp_path)]
+    assert losses[-1] < losses[0] - 3  # dB
+    assert float(log(tmp_path)[-1]["dev_beam"]) < losses[0] - 3
+
+
+@pytest.mark.parametrize("rounds", [1, 3])
+def test_such_a_training_goes_on_as_if_it_had_not_stopped(tmp_path, monkeypatch, rounds):
+    recipe = steering(rounds=rounds)
+    trained(tmp_path / "whole", recipe, MICS, DEV_MICS)
+    interrupt_after(monkeypatch, 13)
+    with pytest.raises(KeyboardInterrupt):
+        trained(tmp_path / "parts", recipe, MICS, DEV_MICS)
+    trained(tmp_path / "parts", recipe, MICS, DEV_MICS, resume=True)
+    assert_same(tmp_path / "parts", tmp_path / "whole")
+
+
+class Watched(TinyMask):
+    """Remembers whether it was learning, what it heard and what it said."""
+
+    def __init__(self, name, settings):
+        super().__init__(inputs=STEERS)
+        self.calls = []
+
+    def forward(self, spec, state=None):
+        out, state = super().forward(spec, state)
+        self.calls.append((self.training, spec.detach(), out.detach()))
+        return out, state
+
+
+def watched(step=0, **run):
+    learner = Learner(steering(ema=0.0, **run), 1000, Team(), Watched)
+    learner.step = step
+    return learner
+
+
+def rounds_of(steps, **run):
+    """How often the network hears at each step; it learns the last time only."""
+    learner, found = watched(steps.start, **run), []
+    for _ in steps:
+        learner.network.calls.clear()
+        learner.learn(MICS.batch(0))
+        learning = [learns for learns, _, _ in learner.network.calls]
+        assert learning == [False] * (len(learning) - 1) + [True]
+        found.append(len(learning))
+    return found
+
+
+def test_how_often_it_hears_is_drawn_for_every_step():
+    found = rounds_of(range(24), rounds=3)
+    assert set(found) == {1, 2, 3}
+    assert rounds_of(range(11, 24), rounds=3) == found[11:]
+    assert rounds_of(range(24), rounds=3, seed=1) != found
+    assert set(rounds_of(range(6), rounds=1)) == {1}
+
+
+@pytest.mark.parametrize("rounds", [1, 2, 3])
+def test_it_is_measured_as_the_chain_hears(rounds):
+    """First the beamformer that the given mask steers, then the one of its own mask before."""
+    learner, batch = watched(rounds=rounds), DEV_MICS.batch(0)
+    measured = learner.measure([batch])
+    calls = learner.network.calls
+    assert [learns for learns, _, _ in calls] == [False] * rounds
+    mics = learner.loss.stft.analyse(torch.from_numpy(batch["microphones"]))
+    mask = torch.from_numpy(batch["mask"])
+    for _, heard, out in calls:
+        assert_array_equal(heard, beamform(mask, mics).spec(STEERS))
+        mask = out
+    target = torch.from_numpy(batch["target"])
+    assert measured["loss"] == pytest.approx(float(learner.loss(mask, heard, target, mics)[0]))
+
+
+def test_microphones_are_needed_for_what_is_heard_through_them():
+    with pytest.raises(ConfigError, match=r"loss.beam needs several microphones"):
+        Learner(recipe_of({"loss": {"beam": 1.0}}), 20, Team(), build).learn(Sines().batch(0))
+
+
+# ---- beginning with another training's weights -------------------------------------------
+
+STILL = {"optimiser": {"lr": 1e-9, "weight_decay": 0.0}}
+PLAIN = {"norm": False}
+
+
+def beginning(init, **settings):
+    """A training of a network that begins with weights, and hardly moves."""
+    model = {"name": "tiny", "settings": PLAIN | settings, "init": str(init)}
+    return recipe_of(STILL | {"model": model}, steps=5)
+
+
+@pytest.mark.parametrize(
+    "file, part",
+    [("", checkpoint.NETWORK), (checkpoint.LAST, checkpoint.EMA)],
+    ids=["best", "last"],
+)
+def test_it_begins_with_the_weights_that_another_training_kept(tmp_path, file, part):
+    """Of a folder the best ones, of a checkpoint their average."""
+    before = recipe_of({"model": {"name": "tiny", "settings": PLAIN}})
+    trained(tmp_path / "before", before)
+    trained(tmp_path / "after", beginning(tmp_path / "before" / file))
+    wanted = tensors(tmp_path / "before", file or checkpoint.BEST)
+    found = tensors(tmp_path / "after")
+    for key in build("tiny", PLAIN).state_dict():
+        for its in (checkpoint.NETWORK, checkpoint.EMA):
+            assert_allclose(found[its + key], wanted[part + key], atol=1e-7)
+    assert facts(tmp_path / "after")["step"] == 5  # its own, not those of both
+
+
+def test_going_on_begins_nowhere_else(tmp_path):
+    """What it once began with may be gone."""
+    trained(tmp_path / "before", recipe_of({"model": {"name": "tiny", "settings": PLAIN}}, steps=5))
+    trained(tmp_path / "after", beginning(tmp_path / "before"))
+    wanted = tensors(tmp_path / "after")
+    (tmp_path / "before" / checkpoint.BEST).unlink()
+    trained(tmp_path / "after", beginning(tmp_path / "before"), resume=True)
+    for key, value in tensors(tmp_path / "after").items():
+        assert_array_equal(value, wanted[key])
+
+
+def test_weights_that_are_not_there_or_do_not_fit_are_refused(tmp_path):
+    trained(tmp_path / "before", recipe_of({"model": {"name": "tiny", "settings": PLAIN}}, steps=5))
+    (tmp_path / "rubbish").write_bytes(b"rubbish" * 10)
+    for recipe, words in [
+        (beginning(tmp_path / "gone"), "gone cannot be read: No such file"),
+        (beginning(tmp_path / "rubbish"), "rubbish is no checkpoint of arrayenh, or damaged"),
+        (beginning(tmp_path / "before", width=9), "the checkpoint does not fit the network"),
+    ]:
+        with pytest.raises(ConfigError, match=words) as caught:
+            trained(tmp_path / "after", recipe)
+        assert "\n" not in str(caught.value)
+    assert not (tmp_path / "after").exists()
+
+
+# ---- recipes that ship -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", names())
+def test_a_recipe_that_ships_makes_a_network_that_can_ship(name):
+    from arrayenh.neural.data.build import check_inputs, checked
+
+    path = find_recipe(Path(name))
+    recipe = load_recipe(path)
+    model = models.build(recipe.model.name, recipe.model.settings)
+    most = 1_700_000 if recipe.model.name == "mask-blstm" else 1_500_000  # the textbook's size
+    assert sum(weight.numel() for weight in model.parameters()) <= most
+    Loss(recipe.loss, model.signature)
+    check_inputs(model.signature, checked(recipe.data).kind)
+    assert f"arrayenh train {name} " in path.read_text()
+    again = as_toml(recipe)
+    assert as_toml(as_recipe(tomllib.loads(again), name)) == again
+
+
+def test_a_recipe_is_found_by_its_path_or_else_by_its_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    name = names()[0]
+    shipped = find_recipe(Path(name))
+    assert shipped.name == f"{name}.toml" and shipped.is_file()
+    Path(name).mkdir()  # a training's folder, named after its recipe
+    assert find_recipe(Path(name)) == shipped
+    Path(name).rmdir()
+    Path(name).write_text(RECIPE)
+    assert find_recipe(Path(name)) == Path(name)
+    with pytest.raises(ConfigError, match=f"nosuch does not exist, nor ships with {name}, "):
+        find_recipe(Path("nosuch"))
 
 
 def test_the_log_and_the_pictures(tmp_path):
@@ -442,7 +642,7 @@ def n_dev(pairs):
     [
         (("[loss]", "[rum]\nx = 1\n[loss]"), "rum: unexpected"),
         (("mask = 1.0", "masks = 1.0"), "loss.masks: unexpected"),
-        (("mask = 1.0", ""), "loss needs a weight above 0; set si_sdr, spectral, stft, mask"),
+        (("mask = 1.0", ""), "loss needs a weight above 0; set si_sdr, spectral, stft, mask, beam"),
         (("epochs = 3", "epochs = 3\nsteps = 3"), "run needs either steps or epochs"),
         (("epochs = 3", "epochs = 0"), "run.epochs must be 1 to"),
         (("epochs = 3", 'epochs = "3"'), "run.epochs: input should be a valid integer"),
@@ -453,6 +653,9 @@ def n_dev(pairs):
         (("mask-gru", "mask-gruh"), "no network 'mask-gruh'; there are mask-gru"),
         (("hidden = 8", "hiden = 8"), "network mask-gru: hiden: unexpected"),
         (("[model]", "[model"), "is not TOML"),
+        (("[data]", 'init = "gone"\n[data]'), "the checkpoint gone cannot be read"),
+        (("epochs = 3", "epochs = 3\nrounds = 0"), "run.rounds must be 1 to 16; got 0"),
+        (("mask = 1.0", "beam = -1.0"), "loss.beam must be 0 to 1e+12; got -1"),
     ],
 )
 def test_a_wrong_recipe_is_refused_in_one_line(pairs, capsys, change, message):
@@ -462,6 +665,16 @@ def test_a_wrong_recipe_is_refused_in_one_line(pairs, capsys, change, message):
     said = capsys.readouterr().err
     assert message in said and said.count("\n") == 1
     assert not (pairs / "out").exists()
+
+
+def test_a_recipe_that_ships_is_trained_by_its_name(pairs, capsys, monkeypatch):
+    """As far as it goes without a corpus of several speakers."""
+    monkeypatch.chdir(pairs)
+    assert command("train", names()[0], "-o", "out", "--data", pairs / "sounds") == 2
+    said = capsys.readouterr().err
+    assert "neither a manifest.csv nor a folder speech" in said and said.count("\n") == 1
+    assert command("train", "mask-grew", "-o", "out") == 2
+    assert "mask-grew does not exist, nor ships with" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("line", ["train {0}/recipe.toml -o {0}/out", "export {0} -o {0}/net.onnx"])

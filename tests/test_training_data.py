@@ -18,10 +18,17 @@ from arrayenh.errors import AudioError, ConfigError
 from arrayenh.evaluation.suite import load_suite
 from arrayenh.networks.signature import Signature
 from arrayenh.neural.data import augmentation, splits
+from arrayenh.neural.data import beamformed as beamforming
 from arrayenh.neural.data.augmentation import NONE, Augmentation
 from arrayenh.neural.data.bank import COMPONENTS, RECIPE, begun, make_bank, told
-from arrayenh.neural.data.beamformed import beamform, check_masks, damaged
-from arrayenh.neural.data.build import build_examples, prepare
+from arrayenh.neural.data.beamformed import (
+    Roles,
+    beamform,
+    check_masks,
+    damaged,
+    first_mask,
+)
+from arrayenh.neural.data.build import build_examples, prepare, stacked
 from arrayenh.neural.data.examples import Beam, Finish, SceneExamples, chosen_mics
 from arrayenh.neural.data.folders import Sounds, cut, find_pairs, noise_gain, random_place
 from arrayenh.neural.data.mixing import Mixing, draw_mixture
@@ -29,6 +36,7 @@ from arrayenh.neural.data.splits import open_corpus, parted
 from arrayenh.neural.data.stored import open_bank
 from arrayenh.scenes.draw import draw_scene
 from arrayenh.scenes.render import render
+from arrayenh.stft import Stft
 from tests import networks
 from tests.signals import band_limited, voice
 
@@ -451,7 +459,7 @@ def constant_mask(path, task="mask", inputs=("microphone",)):
 
 def test_a_network_without_masks_is_refused(data, tmp_path):
     constant_mask(tmp_path / "net.onnx", "postfilter", ("beamformed",))
-    with pytest.raises(ConfigError, match="net.onnx gives no masks"):
+    with pytest.raises(ConfigError, match="data.masks.*net.onnx"):
         build_examples({**data, "masks": str(tmp_path / "net.onnx")}, THREE, 1, 0, "train")
 
 
@@ -463,6 +471,140 @@ def test_a_beamformer_that_passes_its_reference_takes_nothing_away(data):
         assert least <= passed.mean() <= most
         assert_array_equal(batch[passed, 0], batch[passed, 1])
         assert not batch[passed, 3].any() and batch[~passed, 3].any(axis=1).all()
+
+
+def test_the_noise_left_over_is_told_as_loud_as_it_is(scenes):
+    """Late speech and noise in the output, less than in the reference."""
+    mixture = draw_mixture(
+        scenes[0], scenes[:1], 0, N, Mixing(snr_db=0.0, clean=0, silent=0), rng()
+    )
+    early, rest = mixture.hear(range(4), N)
+    knows = SimpleNamespace(random=np.ones)  # no damage
+    roles = beamform(early + rest, early, "oracle", FS, knows)
+    assert roles.noise.dtype == np.float32 and roles.noise.shape == (N,)
+    assert abs(ratio_db(roles.noise, roles.beamformed - early[0])) < 6
+    assert ratio_db(rest[0], roles.noise) > 2.5
+    assert abs(lag_of(roles.noise, roles.rest)) == 0  # with its phase
+
+
+def test_a_microphone_alone_leaves_no_noise():
+    x = rng().standard_normal(50).astype(np.float32)
+    reference, found, rest, noise = Roles.of_one(x).signals(FOUR.inputs)
+    assert_array_equal(reference, x)
+    assert_array_equal(found, x)
+    assert not rest.any() and not noise.any()
+
+
+# networks of masks that hear a beamformer
+
+
+def steering(scenes, masks="oracle", passed=0.0, mixing=None, finish=None):
+    mixing = mixing or Mixing(remix=0, clean=0, silent=0, snr_db=3.0)
+    beam = Beam(masks, N, passed)
+    return SceneExamples(scenes, STEERS, mixing, finish or Finish(N, NONE), beam)
+
+
+def test_they_get_all_microphones_and_who_steers_first(scenes):
+    n_mics = set()
+    for seed in range(12):
+        found = steering(scenes).example(0, rng(seed))
+        assert list(found) == ["microphones", "mask", "target"]
+        mics, mask, target = found.values()
+        assert mics.shape[1:] == target.shape == (N,)
+        assert mask.shape == (Stft(256, 64, "hann").n_frames(N), 129)
+        assert 0 <= mask.min() and mask.max() <= 1
+        assert lag_of(mics[0], target) == 0
+        assert ratio_db(target, mics[0] - target) < 3  # at 3 dB, but for late speech
+        n_mics.add(len(mics))
+    assert n_mics == {2, 3, 4}
+
+
+def test_the_reference_is_theirs_and_goes_through_the_channel_of_all(scenes):
+    """Without noise and rooms the first microphone is the target, whatever is done to it."""
+    finish = Finish(FS, Augmentation(eq=1, band=1, speed=1, clipping=0, codec=0))
+    dry = 0
+    for seed in range(8):
+        source = steering(scenes, mixing=Mixing(clean=1, silent=0), finish=finish)
+        mics, _, target = source.example(0, rng(seed)).values()
+        assert power(mics[0]) > 0
+        dry += np.array_equal(mics[0], target)
+    assert 0 < dry < 8
+
+
+@pytest.mark.parametrize("masks", ["spp", "cacgmm"])
+def test_first_they_are_steered_by_what_hears_the_finished_microphones(scenes, masks):
+    finish = Finish(FS, Augmentation(eq=1, band=1, speed=1))
+    mics, mask, target = steering(scenes, masks, finish=finish).example(2, rng(3)).values()
+    again = first_mask(mics, target, masks, Stft(256, 64, "hann"), FS, rng())
+    assert_array_equal(mask, again.T)
+    assert len(np.unique(mask)) > 100
+
+
+def test_the_oracle_knows_the_reference(scenes):
+    """|e| / (|e| + |x - e|) of microphone 0, if nothing damages it."""
+    mics, _, target = steering(scenes).example(0, rng()).values()
+    stft = Stft(256, 64, "hann")
+    mask = first_mask(mics, target, "oracle", stft, FS, SimpleNamespace(random=np.ones))
+    early, whole = (stft.analyse(x[None])[:, 0] for x in (target, mics[0]))
+    total = np.abs(early) + np.abs(whole - early)
+    wanted = np.divide(np.abs(early), total, out=np.zeros_like(total), where=total > 0)
+    assert_allclose(mask, wanted, atol=1e-5)
+    spoilt = first_mask(mics, target, "oracle", stft, FS, rng(1))
+    assert (
+        not np.array_equal(spoilt, mask) and np.corrcoef(spoilt.ravel(), mask.ravel())[0, 1] > 0.3
+    )
+
+
+@pytest.mark.parametrize("masks", ["oracle", "spp", "cacgmm"])
+def test_one_microphone_is_enough_for_them(scenes, masks):
+    mics, mask, target = steering(scenes, masks, passed=1.0).example(0, rng()).values()
+    assert mics.shape == (1, N) and np.isfinite(mask).all()
+    assert lag_of(mics[0], target) == 0
+
+
+def test_a_batch_of_them_is_filled_up_with_silence(data):
+    examples = build_examples({**data, "passed": 0.3}, STEERS, 8, 0, "train")
+    batch = examples.batch(0)
+    n_mics = []
+    for number, (mics, mask, target) in enumerate(zip(*batch.values(), strict=True)):
+        one = examples.example(number)
+        n_mics.append(len(one["microphones"]))
+        assert_array_equal(mics[: n_mics[-1]], one["microphones"])
+        assert not mics[n_mics[-1] :].any()
+        assert_array_equal(mask, one["mask"])
+        assert_array_equal(target, one["target"])
+    assert min(n_mics) == 1 and max(n_mics) == batch["microphones"].shape[1] > 2
+
+
+def test_arrays_of_unequal_rows_are_stacked():
+    found = stacked([np.ones((1, 3)), np.full((3, 3), 2.0), np.full((2, 3), 3.0)])
+    assert found.dtype == np.float32
+    assert found[:, :, 0].tolist() == [[1, 0, 0], [2, 2, 2], [3, 3, 0]]
+    assert_array_equal(found[:, :, 0], found[:, :, 2])
+    assert_array_equal(stacked([np.arange(3.0), np.arange(3.0)]), [[0, 1, 2], [0, 1, 2]])
+
+
+def test_no_other_network_steers_them(data, tmp_path):
+    constant_mask(tmp_path / "net.onnx")
+    for signature in (STEERS, ONE):
+        with pytest.raises(ConfigError, match="of a network of masks must be oracle, spp or"):
+            build_examples({**data, "masks": str(tmp_path / "net.onnx")}, signature, 1, 0, "train")
+
+
+def test_a_network_that_ships_steers_by_its_name(data, tmp_path, monkeypatch):
+    """A mask of a half everywhere: both covariances are the same, and the reference passes."""
+    constant_mask(tmp_path / "net.onnx")
+    content = (tmp_path / "net.onnx").read_bytes()
+    monkeypatch.setattr("arrayenh.networks.catalogue.read", {"ships": content}.__getitem__)
+    beamforming.network.cache_clear()
+    assert beamforming.by_network("ships") and not beamforming.by_network("oracle")
+    assert beamforming.stft_of("ships").n_fft == 1024
+    assert beamforming.stft_of("spp").n_fft == 2048
+    data = {**data, "masks": "ships", "passed": 0.0}
+    batch = build_examples(data, THREE, 2, 0, "train").batch(0)["inputs"]
+    beamforming.network.cache_clear()
+    for reference, found, rest in batch:
+        assert rest.any() and ratio_db(reference, found - reference) > 6
 
 
 def test_a_damaged_mask_is_a_mask():
@@ -673,19 +815,21 @@ def test_sounds_that_are_forgotten_come_back_the_same(root):
 # batches
 
 
-@pytest.mark.parametrize("signature", [ONE, THREE], ids=["one", "three"])
+@pytest.mark.parametrize("signature", [ONE, FOUR, STEERS], ids=["one", "four", "steers"])
 def test_a_batch_is_the_same_in_any_process_and_order(data, signature):
     data = {**data, "augment": {"speed": 0.5, "eq": 0.5, "band": 0.5}}
     train = build_examples(data, signature, 2, 7, "train")
     first, fifth = train.batch(0), train.batch(5)
-    assert first["inputs"].shape == (2, len(signature.inputs), FS)
-    assert first["inputs"].dtype == first["target"].dtype == np.float32
+    if signature is not STEERS:
+        assert first["inputs"].shape == (2, len(signature.inputs), FS)
+    assert all(array.dtype == np.float32 for array in first.values())
     with ProcessPoolExecutor(1, get_context("spawn")) as pool:
         there = pool.submit(train.batch, 5).result()
     again = build_examples(data, signature, 2, 7, "train").batch(5)
     for found in (there, again):
-        for name in ("inputs", "target"):
-            assert_array_equal(found[name], fifth[name])
+        assert found.keys() == fifth.keys()
+        for name, array in fifth.items():
+            assert_array_equal(found[name], array)
     other = build_examples(data, signature, 2, 8, "train").batch(5)
     assert not np.array_equal(other["target"], fifth["target"])
     assert not np.array_equal(first["target"], fifth["target"])

@@ -20,7 +20,8 @@ def command(
     config: Annotated[
         Path,
         typer.Argument(
-            metavar="CONFIG.toml|NAME", help="Recipe, or one that ships: see 'arrayenh models'."
+            metavar="CONFIG.toml|NAME",
+            help="Recipe, or the name of a network that ships: see 'arrayenh models'.",
         ),
     ],
     output: Annotated[

@@ -3,6 +3,7 @@
 import numpy as np
 
 from arrayenh.networks.runtime import Network
+from arrayenh.stft import Stft
 
 PIECE_SECONDS = 6.0  # that a network hears at once, or up to half as much again
 OVERLAP_SECONDS = 1.0  # over which one piece fades into the next
@@ -57,3 +58,29 @@ class Pieces:
         rise = ((np.arange(n) + 0.5) / n).astype(np.float32)
         start = (1 - rise) * self._before + rise * out[:, :n]
         return np.concatenate([start, out[:, n:]], axis=1)
+
+
+def answer(network: Network, signals: np.ndarray, stft: Stft) -> np.ndarray:
+    """What a network that looks ahead makes of spectra that are not of its own STFT.
+
+    Parameters
+    ----------
+    network : Network
+        A post-filter.
+    signals : complex64 ndarray, shape (C, F, T)
+        In the order of its signature.
+    stft : Stft
+        Of the signals.
+
+    Returns
+    -------
+    spec : complex64 ndarray, shape (F, T)
+        Of `stft`, too.
+    """
+    own = Stft(network.signature.n_fft, network.signature.hop, "hann")
+    n_samples = signals.shape[2] * stft.hop - stft.lead
+    if n_samples <= 0:
+        return signals[0]
+    samples = stft.synthesise(signals.swapaxes(0, 1), n_samples)
+    heard = own.analyse(samples).swapaxes(0, 1)
+    return stft.analyse(own.synthesise(Pieces(network).push(heard, last=True), n_samples))

@@ -78,16 +78,19 @@ class Network:
         beamformed: np.ndarray,
         reference: np.ndarray | None = None,
         noise: np.ndarray | None = None,
+        masked: np.ndarray | None = None,
     ) -> np.ndarray:
         """What the network hears of a beamformer, in its order, (F, T) each -> (C, F, T).
 
         Raises
         ------
         ShapeError
-            If it needs the reference microphone or the noise, and that is not there or of
+            If it needs another signal than the beamformed one, and that is not there or of
             another shape.
         """
-        roles = {"beamformed": beamformed, "reference": reference, "noise": noise}
+        roles = {
+            "beamformed": beamformed, "reference": reference, "noise": noise, "masked": masked
+        }  # fmt: skip
         for role, signal in roles.items():
             if self.needs(role) and (signal is None or signal.shape != beamformed.shape):
                 raise ShapeError(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from arrayenh.errors import ConfigError
 
 TASKS = ("mask", "postfilter")
-ROLES = ("microphone", "beamformed", "reference", "rest", "noise")
+ROLES = ("microphone", "beamformed", "reference", "rest", "noise", "masked")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,8 @@ class Signature:
         What the C signals are: "microphone" (any one, in turn: masks are averaged), or
         "beamformed" (what the beamformer gave), "reference" (its reference microphone), "rest"
         (reference less beamformed) and "noise" (what of the noise the beamformer leaves, as
-        the other directions tell; of its phase nothing is known).
+        the other directions tell; of its phase nothing is known) and "masked" (the reference
+        through the mask that steered the beamformer).
     n_fft, hop : int
         STFT, with a Hann window, samples.
     sample_rate : int

@@ -14,7 +14,6 @@ from arrayenh.spatial.beamformers import LOADING
 from arrayenh.spatial.statistics import CLEAN_SNR, LEAST_LOADING, LEAST_MASK
 
 FAINT = 1e-14  # power of a bin against the mean: fainter ones have no statistics
-ROLES = ("reference", "beamformed", "rest", "noise")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +25,8 @@ class Beamed:
     reference : Tensor
         Microphone 0.
     beamformed : Tensor
+    masked : Tensor
+        The reference through the mask.
     noise : Tensor
         Of the beamformer's output, as `arrayenh.spatial.statistics.residual_noise` tells it,
         without phase or gradient.
@@ -33,6 +34,7 @@ class Beamed:
 
     reference: Tensor
     beamformed: Tensor
+    masked: Tensor
     noise: Tensor
 
     @property
@@ -57,8 +59,8 @@ def beamform(mask: Tensor, mics: Tensor) -> Beamed:
     mics : Tensor, shape (B, M, T, F, 2)
         Microphones that are silent throughout do not take part.
     """
-    x = torch.view_as_complex(mics.contiguous()).permute(0, 3, 1, 2)  # (B, F, M, T)
-    heard = (mics != 0).flatten(2).any(dim=2).sum(dim=1)  # (B,)
+    x = torch.view_as_complex(mics.contiguous()).permute(0, 3, 1, 2).contiguous()  # (B, F, M, T)
+    heard = (mics != 0).flatten(2).any(dim=2).sum(dim=1).clamp(min=1)  # (B,)
     speech_weight = mask.clamp(min=LEAST_MASK).square()
     noise_weight = (1 - mask).clamp(min=LEAST_MASK).square()
     speech, noise = (covariance(x, w) for w in (speech_weight, noise_weight))
@@ -76,14 +78,17 @@ def beamform(mask: Tensor, mics: Tensor) -> Beamed:
     weights = weights * level[:, None, None]
     beamformed = (weights.conj().to(x.dtype)[..., None, :] @ x)[:, :, 0]  # (B, F, T)
     with torch.no_grad():
-        total = (x.conj() * (inverse.to(x.dtype) @ x)).sum(dim=2).real
+        solved = torch.view_as_real(inverse.to(x.dtype) @ x)
+        total = (torch.view_as_real(x) * solved).sum(dim=-1).sum(dim=2)
         total *= output_power(weights, noise).to(total.dtype)[..., None]
         left = (total - beamformed.abs().square()).clamp(min=0)
         left = left * (heard > 1)[:, None, None]  # of one microphone it would be rounding
         magnitude = (left / (heard - 1).clamp(min=1)[:, None, None]).sqrt()
+    reference = x[:, :, 0].transpose(1, 2)
     return Beamed(
-        x[:, :, 0].transpose(1, 2),
+        reference,
         beamformed.transpose(1, 2),
+        mask * reference,
         torch.complex(magnitude, torch.zeros_like(magnitude)).transpose(1, 2),
     )
 

@@ -3,7 +3,7 @@
 from copy import deepcopy
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 
@@ -22,7 +22,8 @@ class Ema:
     Attributes
     ----------
     network : nn.Module
-        A copy with the averaged weights; buffers are the last ones.
+        A copy with the averaged weights. Buffers are averaged with them, as the statistics of
+        batch normalisation belong to the weights; those that count are the last ones.
     n_averaged : int
     """
 
@@ -34,8 +35,17 @@ class Ema:
     def update(self, network: nn.Module) -> None:
         """Take in the weights after a step."""
         decay = min(self.decay, (1 + self.n_averaged) / (10 + self.n_averaged))
-        averages, weights = list(self.network.parameters()), list(network.parameters())
-        get_ema_multi_avg_fn(decay)(averages, weights, self.n_averaged)
-        for kept, now in zip(self.network.buffers(), network.buffers(), strict=True):
-            kept.copy_(now)
+        averages, values = [], []
+        for kept, now in zip(tensors(self.network), tensors(network), strict=True):
+            if now.is_floating_point():
+                averages.append(kept)
+                values.append(now)
+            else:
+                kept.copy_(now)
+        get_ema_multi_avg_fn(decay)(averages, values, self.n_averaged)
         self.n_averaged += 1
+
+
+def tensors(network: nn.Module) -> list[Tensor]:
+    """Weights and buffers."""
+    return [*network.parameters(), *network.buffers()]

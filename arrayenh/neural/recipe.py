@@ -266,11 +266,11 @@ def find_recipe(name_or_path: Path) -> Path:
     ConfigError
         If there is neither.
     """
-    if name_or_path.exists():
-        return name_or_path
-    if str(name_or_path) in names():
+    if str(name_or_path) in names() and not name_or_path.is_file():  # a folder of results may be
         folder = resources.files("arrayenh") / "neural" / "recipes"
         return Path(str(folder / f"{name_or_path}.toml"))
+    if name_or_path.exists():
+        return name_or_path
     raise ConfigError(f"{name_or_path} does not exist, nor ships with {', '.join(names())}")
 
 

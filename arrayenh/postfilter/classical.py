@@ -1,5 +1,7 @@
 """Statistical post-filter: noise tracking and a spectral gain, on a stream of samples."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from arrayenh.config import NOISE_TRACKERS, SINGLE_POSTFILTERS
@@ -57,7 +59,7 @@ class ClassicalPostFilter:
         samples: np.ndarray,
         last: bool = False,
         reference: np.ndarray | None = None,
-        noise: np.ndarray | None = None,
+        told: Mapping[str, np.ndarray] | None = None,
     ) -> np.ndarray:
         """Filter the next samples.
 
@@ -66,7 +68,7 @@ class ClassicalPostFilter:
         samples : float32 ndarray, shape (n,) or (C, n)
         last : bool
             The signal ends here.
-        reference, noise : ndarray, optional
+        reference, told : optional
             Not heard; as of `NeuralPostFilter`.
 
         Returns

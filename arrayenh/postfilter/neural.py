@@ -1,5 +1,7 @@
 """Neural post-filter: a network from spectrum to spectrum, on a stream of samples."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from arrayenh.errors import ConfigError, ShapeError
@@ -7,7 +9,7 @@ from arrayenh.networks.pieces import Pieces
 from arrayenh.networks.runtime import Network
 from arrayenh.stft import Analysis, Stft, Synthesis
 
-OTHERS = ("reference", "noise")  # signals beside the beamformed one
+OTHERS = ("reference", "noise", "masked")  # signals beside the beamformed one
 
 
 class NeuralPostFilter:
@@ -49,7 +51,7 @@ class NeuralPostFilter:
         samples: np.ndarray,
         last: bool = False,
         reference: np.ndarray | None = None,
-        noise: np.ndarray | None = None,
+        told: Mapping[str, np.ndarray] | None = None,
     ) -> np.ndarray:
         """Filter the next samples.
 
@@ -62,8 +64,9 @@ class NeuralPostFilter:
         reference : float32 ndarray, shape (m,) or (C, m), optional
             The next samples of the microphone that was kept, where the network hears it; they
             may run ahead of the beamformed ones, as a beamformer is behind, and are held back.
-        noise : float32 ndarray, shape (n,), optional
-            The noise in the beamformed samples, where the network hears it.
+        told : mapping of str to float32 ndarray, shape (m,), optional
+            "noise" in the beamformed samples and the "masked" reference, where the network
+            hears them.
 
         Returns
         -------
@@ -74,12 +77,12 @@ class NeuralPostFilter:
         Raises
         ------
         ShapeError
-            If the network hears a reference or noise, and that is behind the beamformed samples.
+            If the network hears another signal, and that is behind the beamformed samples.
         """
         spec = self._analysis.push(np.atleast_2d(samples), last)  # (F, C, t)
-        given, heard = {"reference": reference, "noise": noise}, {}
+        given, heard = {**(told or {}), "reference": reference}, {}
         for role, signal in self._others.items():
-            missing = signal.push(given[role], samples.shape[-1])
+            missing = signal.push(given.get(role), samples.shape[-1])
             if missing and not last:
                 raise ShapeError(
                     f"the {role} is {missing} samples behind the beamformed ones; "

@@ -1,15 +1,18 @@
 """Speech masks: in which time-frequency bins the talker is heard."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol, cast
 
 import numpy as np
 
 from arrayenh.errors import ConfigError, ShapeError
-from arrayenh.networks.pieces import Pieces
+from arrayenh.networks.pieces import Pieces, answer
 from arrayenh.networks.runtime import Network, Stream
 from arrayenh.noise import SppTracker
 from arrayenh.spatial.mixture import cacgmm
+from arrayenh.spatial.statistics import with_phase
+from arrayenh.stft import Stft
 
 NOISE_DECAY = 0.7  # of the tracked noise in 16 ms
 EM_ITERATIONS = 5  # of the mixture; more fit it better and separate no better
@@ -37,6 +40,7 @@ def mask_source(
     hop_seconds: float,
     network: Network | None = None,
     reference: int = 0,
+    refine: "Refinement | None" = None,
 ) -> MaskSource:
     """The source of that name: "spp" or "cacgmm"; or a network.
 
@@ -47,7 +51,7 @@ def mask_source(
     """
     if network is not None:
         first = CacgmmMasks(n_freqs, hop_seconds) if network.needs("noise") else None
-        return NeuralMasks(network, reference, first=first)
+        return NeuralMasks(network, reference, first=first, refine=refine)
     if name == "neural":
         raise ConfigError("masks neural needs a network")
     source = CacgmmMasks if name == "cacgmm" else SppMasks
@@ -151,6 +155,8 @@ class NeuralMasks:
         How often a network hears a segment that knows of a beamformer.
     first : MaskSource, optional
         Steers the beamformer that the network hears first.
+    refine : Refinement, optional
+        A post-filter that has the last word.
     """
 
     def __init__(
@@ -159,8 +165,10 @@ class NeuralMasks:
         reference: int = 0,
         rounds: int = NETWORK_ROUNDS,
         first: MaskSource | None = None,
+        refine: "Refinement | None" = None,
     ) -> None:
         self._network, self._reference, self._first = network, reference, first
+        self._refine = refine
         if not any(map(network.needs, ("beamformed", "rest", "noise"))):
             rounds = 1
         self._rounds = [Hearing(network) for _ in range(rounds)]
@@ -169,22 +177,73 @@ class NeuralMasks:
         """As of `SppMasks`: what the network gives, in [0, 1]."""
         if self._network.signature.inputs == ("microphone",):
             return self._rounds[0].masks(spec)
-        reference = spec[:, self._reference]
-        beamformed, noise = reference, np.zeros_like(reference)
+        heard = self._unheard(spec[:, self._reference])
         if self._first is not None:
-            beamformed, noise = self._steered(self._first.estimate(spec, beamform), beamform)
+            heard = self._steered(self._first.estimate(spec, beamform), heard, beamform)
         *others, last = self._rounds
         for hearing in others:
-            mask = hearing.mask(self._network.signals(beamformed, reference, noise))
-            beamformed, noise = self._steered(mask, beamform)
-        return last.mask(self._network.signals(beamformed, reference, noise))
+            heard = self._steered(hearing.mask(self._signals(heard)), heard, beamform)
+        mask = last.mask(self._signals(heard))
+        if self._refine is None:
+            return mask
+        return self._refine.mask(self._steered(mask, heard, beamform))
 
-    def _steered(self, mask: np.ndarray, beamform: Beamform) -> tuple[np.ndarray, np.ndarray]:
-        """What a beamformer gives, and the noise in it, if the network hears that."""
+    @staticmethod
+    def _unheard(reference: np.ndarray) -> "Heard":
+        """What there is before there is a beamformer."""
+        return Heard(reference, reference, np.zeros_like(reference), reference)
+
+    def _steered(self, mask: np.ndarray, before: "Heard", beamform: Beamform) -> "Heard":
+        """What a beamformer makes of a mask; of the noise in it, if the network hears that."""
         if self._network.needs("noise"):
-            return cast(NoisyBeamform, beamform).with_noise(mask)
-        beamformed = beamform(mask)
-        return beamformed, np.zeros_like(beamformed)
+            beamformed, noise = cast(NoisyBeamform, beamform).with_noise(mask)
+        else:
+            beamformed, noise = beamform(mask), np.zeros_like(before.noise)
+        return Heard(before.reference, beamformed, noise, mask * before.reference)
+
+    def _signals(self, heard: "Heard") -> np.ndarray:
+        return self._network.signals(heard.beamformed, heard.reference, heard.noise, heard.masked)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Heard:
+    """Signals of a network, (F, T) each."""
+
+    reference: np.ndarray
+    beamformed: np.ndarray
+    noise: np.ndarray
+    masked: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class Refinement:
+    """Masks by a post-filter: of what it makes of a beamformer's output, which part is in x.
+
+        m = |ŝ| / (|ŝ| + |x - ŝ|)
+
+    A network that is trained to give the early speech itself knows best where it is, once there
+    is a beamformer in front of it.
+
+    Attributes
+    ----------
+    network : Network
+        A post-filter.
+    stft : Stft
+        Of the masks.
+    """
+
+    network: Network
+    stft: Stft
+
+    def mask(self, heard: Heard) -> np.ndarray:
+        """Mask (F, T) from what there is of a beamformer."""
+        reference, beamformed = heard.reference, heard.beamformed
+        noise = with_phase(heard.noise, reference - beamformed)
+        signals = self.network.signals(beamformed, reference, noise, heard.masked)
+        speech = answer(self.network, signals, self.stft)
+        wanted, other = np.abs(speech), np.abs(reference - speech)
+        total = wanted + other
+        return np.divide(wanted, total, out=np.zeros_like(total), where=total > 0)
 
 
 class Hearing:

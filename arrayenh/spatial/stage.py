@@ -7,7 +7,7 @@ import numpy as np
 
 from arrayenh.config import FIXED, EnhanceConfig, numbers
 from arrayenh.geometry import MicArray
-from arrayenh.networks.runtime import Network
+from arrayenh.networks.chosen import Networks
 from arrayenh.spatial import beamformers, statistics
 from arrayenh.spatial.binaural import ears
 from arrayenh.spatial.convolutional import lagged_filter
@@ -15,12 +15,13 @@ from arrayenh.spatial.covariance import spatial_covariance
 from arrayenh.spatial.dereverb import DELAY, TAPS, OnlineWpe, apply_wpe, wpe_filters
 from arrayenh.spatial.estimate import ESTIMATORS, Filters, Heard
 from arrayenh.spatial.look import Look
-from arrayenh.spatial.masks import MaskSource, mask_source
+from arrayenh.spatial.masks import MaskSource, Refinement, mask_source
 from arrayenh.spatial.online_stage import OnlineBeamformer
 from arrayenh.stft import Analysis, Stft, Synthesis
 
 STEERED_LOADING = 1e-2  # relative: geometry and direction never are exact
 WPE_MEMORY_SECONDS = 5.0  # of its online form
+TOLD = ("noise", "masked")  # signals that the stage has for a post-filter
 MOST_FRAMES = 16  # that a beamformer sees, of mcwf
 
 
@@ -130,6 +131,24 @@ def joined(past: np.ndarray | None, spec: np.ndarray, n: int) -> np.ndarray:
     return np.concatenate([past, spec], axis=2)[:, :, -n:]
 
 
+@dataclass(slots=True, eq=False)
+class Estimated:
+    """What the filters of a segment were estimated from.
+
+    Attributes
+    ----------
+    towards : complex128 ndarray, shape (F, M)
+        Steering vector or transfer function of the talker, where a post-filter wants it.
+    noise_cov : complex128 ndarray, shape (F, M, M)
+        With the loading that was needed.
+    mask : float32 ndarray, shape (F, T), optional
+    """
+
+    towards: np.ndarray
+    noise_cov: np.ndarray
+    mask: np.ndarray | None = None
+
+
 class MultichannelGain(Protocol):
     """A post-filter that hears all microphones."""
 
@@ -170,16 +189,15 @@ class SpatialStage:
         Applied to the beamformer's output, frame by frame.
     keep : bool
         Whether `filters` are kept, for shadow filtering.
-    network : Network, optional
-        Of masks that are neural.
-    tell_noise : bool
-        Whether `noise` is to be told.
+    networks : Networks, optional
+        Of masks that are neural, and of the post-filter, if it wants to be told of `noise`.
 
     Attributes
     ----------
-    noise : float32 ndarray, shape (n',)
-        Of the latest segment, in time with its output: the noise in it as `residual_noise`
-        tells its magnitude, with the phase of what was taken away.
+    told : dict of str to float32 ndarray, shape (n',)
+        For the post-filter, of the latest segment, in time with its output: "noise", what of it
+        is in the output, as `residual_noise` tells its magnitude, with the phase of what was
+        taken away; "masked", the reference microphone through the mask.
     active : bool
         Whether there is anything to do: not with one microphone, nor where there is neither
         beamformer nor dereverberation, nor where the recording is too short.
@@ -197,11 +215,13 @@ class SpatialStage:
         noise: np.ndarray | None = None,
         postfilter: MultichannelGain | None = None,
         keep: bool = True,
-        network: Network | None = None,
-        tell_noise: bool = False,
+        networks: Networks | None = None,
     ) -> None:
         self.config, self.place, self._keep = config, place, keep
-        self._tell_noise, self.noise = tell_noise, np.zeros(0, np.float32)
+        networks = networks or Networks()
+        listener = networks.postfilter
+        self._tells = listener is not None and any(map(listener.needs, TOLD))
+        self.told: dict[str, np.ndarray] = {}
         self._aside = why_aside(config, place.n_mics, n_samples, stft.n_fft)
         self._beamformer = "none" if self._aside else config.beamformer
         self._dereverb = config.dereverb if n_samples >= stft.n_fft else "none"
@@ -218,7 +238,12 @@ class SpatialStage:
         self._noise_cov = None if noise is None else noise_covariance(stft, noise)
         self._postfilter = postfilter
         self._masks: MaskSource = mask_source(
-            config.masks, stft.n_freqs, self._hop_seconds, network, place.reference
+            config.masks,
+            stft.n_freqs,
+            self._hop_seconds,
+            networks.mask,
+            place.reference,
+            None if networks.refine is None else Refinement(networks.refine, stft),
         )
         self._look = Look(config, place.array, place.reference, self._freqs)
         if config.online and self._dereverb != "none":
@@ -228,7 +253,7 @@ class SpatialStage:
         self._online = None
         if config.online and self._beamformer != "none":
             self._online = OnlineBeamformer(
-                config, self._look, place.n_mics, self._hop_seconds, network
+                config, self._look, place.n_mics, self._hop_seconds, networks.mask
             )
 
     @property
@@ -285,18 +310,19 @@ class SpatialStage:
                 config.beamformer, self._online.update(spec)[:, None]
             )
         elif self._beamformer != "none":
-            found, towards, noise_cov = self._estimate(spec)
+            found, heard = self._estimate(spec)
             out = self._filter.beamform(found, spec)
             stages[config.beamformer] = self._filter.samples(config.beamformer, out)
-            if self._tell_noise:
-                self.noise = self._noise_samples(spec, found, noise_cov, out[:, 0])
+            if self._tells:
+                self.told = self._telling(spec, found, heard, out[:, 0])
             if self._postfilter is not None:
-                gain = self._postfilter.update(spec, towards, out[:, 0])
+                gain = self._postfilter.update(spec, heard.towards, out[:, 0])
                 name = config.postfilter
                 stages[name] = self._filter.samples(name, (out[:, 0] * gain)[:, None])
         filters = SegmentFilters(dereverb, found)
-        if self._tell_noise and found is None:
-            self.noise = np.zeros_like(list(stages.values())[-1])
+        if self._tells and found is None:
+            out_samples = list(stages.values())[-1]
+            self.told = {"noise": np.zeros_like(out_samples), "masked": out_samples}
         self._filter.passed(filters)
         if self._keep:
             self.filters.append(filters)
@@ -334,24 +360,23 @@ class SpatialStage:
             )
         return lines
 
-    def _estimate(self, spec: np.ndarray) -> tuple[Filters, np.ndarray, np.ndarray]:
-        """Filters of a segment, its talker's steering or transfer function, its noise covariance.
-
-        The latter have shapes (F, M) and (F, M, M).
-        """
+    def _estimate(self, spec: np.ndarray) -> tuple[Filters, "Estimated"]:
+        """Filters of a segment, and what they were estimated from."""
         config, reference, n_mics = self.config, self.place.reference, self.place.n_mics
         there = statistics.sounding(spec)
         self._n_passed += int(np.sum(~there))
         self._n_bins += len(there)
         ear_pair = self.ears
         outputs = (reference,) if ear_pair is None else ear_pair
-        towards = np.ones((len(spec), n_mics), np.complex128)
-        noise_cov = np.zeros((len(spec), n_mics, n_mics), np.complex128)
+        estimated = Estimated(
+            np.ones((len(spec), n_mics), np.complex128),
+            np.zeros((len(spec), n_mics, n_mics), np.complex128),
+        )
         if not there.any():
             nothing = Filters(np.zeros((0, 1, n_mics, len(outputs)), np.complex128))
-            return scattered(nothing, there, outputs), towards, noise_cov
+            return scattered(nothing, there, outputs), estimated
         needs_mask = config.beamformer not in FIXED or self._look.auto
-        mask = self._mask(spec, there) if needs_mask else None
+        estimated.mask = mask = self._mask(spec, there) if needs_mask else None
         self._look.turn(spec, mask)
         heard = self._heard(spec, mask, there, ear_pair)
         found = ESTIMATORS[config.beamformer](heard, config)
@@ -359,20 +384,24 @@ class SpatialStage:
             ill = statistics.ill_conditioned(heard.noise_cov)
             self._n_ill += int(np.sum(ill))
             self._most_loading = max(self._most_loading, heard.loading[ill].max(initial=0.0))
-        filters = scattered(found, there, outputs)
         if self._postfilter is not None:
-            towards[there] = heard.towards
-        noise_cov[there] = statistics.solvable(heard.noise_cov, heard.loading)
-        return filters, towards, noise_cov
+            estimated.towards[there] = heard.towards
+        estimated.noise_cov[there] = statistics.solvable(heard.noise_cov, heard.loading)
+        return scattered(found, there, outputs), estimated
 
-    def _noise_samples(
-        self, spec: np.ndarray, found: Filters, noise_cov: np.ndarray, out: np.ndarray
-    ) -> np.ndarray:
-        """Samples of `noise` that are ready; of filters over several frames those of the first."""
-        noise = statistics.residual_noise(spec, found.weights[:, 0, :, 0], noise_cov, out)
-        return self._filter.samples(
-            "noise", statistics.with_phase(noise, spec[:, self.place.reference] - out)[:, None]
-        )
+    def _telling(
+        self, spec: np.ndarray, found: Filters, heard: "Estimated", out: np.ndarray
+    ) -> dict[str, np.ndarray]:
+        """`told`, as far as it is ready; of filters over several frames the noise of the first."""
+        reference = spec[:, self.place.reference]
+        noise = statistics.residual_noise(spec, found.weights[:, 0, :, 0], heard.noise_cov, out)
+        signals = {
+            "noise": statistics.with_phase(noise, reference - out),
+            "masked": reference if heard.mask is None else heard.mask * reference,
+        }
+        return {
+            role: self._filter.samples(role, signal[:, None]) for role, signal in signals.items()
+        }
 
     def _heard(
         self,

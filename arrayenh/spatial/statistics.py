@@ -217,9 +217,10 @@ def limited(
 
 
 def with_phase(magnitude: np.ndarray, of: np.ndarray) -> np.ndarray:
-    """The magnitudes with the phases of a spectrum, 0 where that is 0; complex64."""
+    """The magnitudes with the phases of a spectrum, 0 where that is as good as 0; complex64."""
     size = np.abs(of)
-    return np.divide(magnitude * of, size, out=np.zeros_like(of), where=size > 0)
+    there = size >= np.finfo(np.float32).tiny
+    return np.divide(magnitude * of, size, out=np.zeros_like(of), where=there)
 
 
 def solvable(cov: np.ndarray, loading: np.ndarray) -> np.ndarray:

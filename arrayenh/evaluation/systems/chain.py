@@ -11,6 +11,7 @@ from arrayenh.audio import Recording
 from arrayenh.config import FIXED, SINGLE_POSTFILTERS, EnhanceConfig
 from arrayenh.errors import AudioError, ConfigError, GeometryError, ShapeError, TrialError
 from arrayenh.evaluation.systems.system import OWN, Output, Trial
+from arrayenh.networks import catalogue
 from arrayenh.networks.chosen import chosen
 from arrayenh.pipeline import RATE, Enhanced, Enhancer
 from arrayenh.postfilter.classical import HOP, N_FFT
@@ -39,6 +40,7 @@ WORDS = {
     "zelinski": "Zelinski's post-filter",
     "mccowan": "McCowan's post-filter",
     "neural": "a network",
+    **{name: f"the network {name}" for name in catalogue.names()},
 }
 STAGES = ("dereverb", "beamformer", "postfilter")  # in the order of the flow
 

@@ -9,7 +9,7 @@ from scipy.ndimage import uniform_filter
 from arrayenh.errors import ConfigError
 from arrayenh.networks.runtime import Network
 from arrayenh.spatial import beamformers, statistics
-from arrayenh.spatial.masks import MaskSource, mask_source
+from arrayenh.spatial.masks import MaskSource, Refinement, mask_source
 from arrayenh.stft import Stft
 
 STATISTICAL = ("spp", "cacgmm")
@@ -30,11 +30,12 @@ class Roles:
     reference: np.ndarray
     beamformed: np.ndarray
     noise: np.ndarray
+    masked: np.ndarray
 
     @classmethod
     def of_one(cls, microphone: np.ndarray) -> "Roles":
         """Of a microphone alone, which passes."""
-        return cls(microphone, microphone, np.zeros_like(microphone))
+        return cls(microphone, microphone, np.zeros_like(microphone), microphone)
 
     @property
     def rest(self) -> np.ndarray:
@@ -57,12 +58,15 @@ def check_masks(masks: str) -> None:
     if not by_network(masks):
         return
     try:
-        task = network(masks).signature.task
+        tasks = [network(name).signature.task for name in masks.split(",")]
     except ConfigError as error:
         known = ", ".join(("oracle", *STATISTICAL))
         raise ConfigError(f"data.masks must be {known} or a network; {error}") from error
-    if task != "mask":
-        raise ConfigError(f"data.masks: {masks} gives no masks")
+    if tasks not in (["mask"], ["mask", "postfilter"]):
+        raise ConfigError(
+            f"data.masks must be a network of masks, and a post-filter that refines them, if any; "
+            f"got {masks}"
+        )
 
 
 def by_network(masks: str) -> bool:
@@ -80,7 +84,7 @@ def stft_of(masks: str) -> Stft:
     """The beamformer's, for those masks."""
     if not by_network(masks):
         return CHAIN
-    signature = network(masks).signature
+    signature = network(masks.split(",")[0]).signature
     return Stft(signature.n_fft, signature.hop, "hann")
 
 
@@ -89,7 +93,9 @@ def source_of(masks: str, stft: Stft, sample_rate: int) -> MaskSource:
     hop_seconds = stft.hop / sample_rate
     if masks in STATISTICAL:
         return mask_source(masks, stft.n_freqs, hop_seconds)
-    return mask_source("neural", stft.n_freqs, hop_seconds, network(masks))
+    first, *others = map(network, masks.split(","))
+    refine = Refinement(others[0], stft) if others else None
+    return mask_source("neural", stft.n_freqs, hop_seconds, first, refine=refine)
 
 
 def beamform(
@@ -102,7 +108,7 @@ def beamform(
     mixture, early : float32 ndarray, shape (K, N)
         What the microphones hear, and what of it is wanted.
     masks : str
-        "oracle", "spp", "cacgmm" or a network.
+        "oracle", "spp", "cacgmm", a network, or "MASKS,POSTFILTER", which refines them.
     sample_rate : int
         Hz.
     rng : Generator
@@ -118,9 +124,8 @@ def beamform(
         mask = source_of(masks, stft, sample_rate).estimate(spec, beam)
     beamformed, noise = beam.with_noise(mask)
     noise = statistics.with_phase(noise, spec[:, 0] - beamformed)
-    return Roles(
-        mixture[0], stft.synthesise(beamformed, n_samples), stft.synthesise(noise, n_samples)
-    )
+    made = (beamformed, noise, mask * spec[:, 0])
+    return Roles(mixture[0], *(stft.synthesise(signal, n_samples) for signal in made))
 
 
 def first_mask(

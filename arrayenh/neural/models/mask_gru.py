@@ -62,12 +62,12 @@ class Config:
     """
 
     task: str = "mask"
-    inputs: tuple[str, ...] = ("reference", "beamformed", "noise")
+    inputs: tuple[str, ...] = ("reference", "beamformed", "noise", "masked")
     n_fft: int = 2048
     hop: int = 512
     causal: bool = False
     channels: tuple[int, ...] = (16, 16, 24, 24, 32)
-    bands: int = 256
+    bands: int = 248
     hidden: int = 160
     layers: int = 2
     dropout: float = 0.0
