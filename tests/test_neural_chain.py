@@ -703,7 +703,7 @@ def test_a_network_of_another_stft_answers_in_ours(mixture, load):
 def test_masks_are_refined_by_what_the_post_filter_makes_of_the_output(gain, wanted):
     """Of y = x it makes half, or all: |s| / (|s| + |x - s|)."""
     net = Network(tiny.weighted_sum([gain], causal=False), "gain")
-    first = Network(tiny.level_mask(), "level")
+    first = Network(tiny.level_mask(HEARD, 2, causal=False), "level")
     x = np.random.default_rng(25).standard_normal((3, 9000)).astype(np.float32)
     spec = STFT.analyse(x[:, : 60 * 128])
 
