@@ -108,7 +108,7 @@ class EnhanceConfig:
     """
 
     beamformer: str = "mvdr"
-    masks: str = "cacgmm"
+    masks: str = "neural"
     noise: str | None = None
     doa: float | str | None = None
     distance: float | None = None
@@ -122,7 +122,7 @@ class EnhanceConfig:
     online: bool = False
     memory_seconds: float = 2.0
     dereverb: str = "none"
-    postfilter: str = "mmse-lsa"
+    postfilter: str = "neural"
     noise_tracker: str | None = None
     model: str | None = None
     strength: float = 1.0

@@ -47,9 +47,9 @@ Noise: OLPC Berklee Sound Library (CC BY 3.0), Speech Commands background noise 
 Blanket, Muges, Ambie, DrunkenToast, AntumMT, Cataclysm-DDA, SS14, OpenSFX, OpenRCT2, MAX audio
 classifier, AmbienZZZzz, Berlin Noise (T. Rosen, CC BY 4.0), ambient-engine, alarm-clock and Kenney
 sounds (per file CC0, CC BY 2.0 to 4.0, CC BY-SA 3.0 or 4.0), kbsim and Mechvibes (MIT), SpeechBrain
-and Picovoice samples (Apache-2.0), librosa examples (Kevin MacLeod, Mihai Sorohan, InspectorJ, CC BY
-3.0), A. N. Rose, Sonic Pi and Mycroft (CC0, public domain); fans, white, pink and brown noise and
-babble are computed.
+and Picovoice samples (Apache-2.0), librosa examples (Kevin MacLeod, Mihai Sorohan, InspectorJ,
+CC BY 3.0), A. N. Rose, Sonic Pi and Mycroft (CC0, public domain); fans, white, pink and brown noise
+and babble are computed.
 """
 
 

@@ -17,14 +17,14 @@ from arrayenh.evaluation.systems.names import known, system
 from arrayenh.geometry import load_array
 from arrayenh.networks import catalogue, pieces
 from arrayenh.networks.chosen import chosen
-from arrayenh.networks.pieces import Pieces, answer
+from arrayenh.networks.pieces import Pieces
 from arrayenh.networks.runtime import Network
 from arrayenh.networks.signature import ROLES
 from arrayenh.pipeline import Enhancer
 from arrayenh.postfilter.neural import NeuralPostFilter
 from arrayenh.spatial import beamformers, statistics
 from arrayenh.spatial.look import Look
-from arrayenh.spatial.masks import CacgmmMasks, NeuralMasks, Refinement, mask_source
+from arrayenh.spatial.masks import CacgmmMasks, NeuralMasks, mask_source
 from arrayenh.spatial.online import OnlineMvdr
 from arrayenh.spatial.online_stage import OnlineBeamformer
 from arrayenh.stft import Stft
@@ -80,8 +80,6 @@ FILES = {
     "level of noise": lambda: tiny.level_mask(HEARD, 2, causal=False),
     "pole of noise": lambda: tiny.recursive_mask(HEARD, 2),
     "masked": lambda: tiny.weighted_sum([0, 1], ("beamformed", "masked"), causal=False),
-    "ahead half": lambda: tiny.weighted_sum([0.5], causal=False),
-    "ahead identity": lambda: tiny.weighted_sum([1], causal=False),
     "ahead": lambda: tiny.looking_ahead(),
     "levelled": lambda: tiny.levelled(),
 }
@@ -684,52 +682,6 @@ def test_without_a_mask_all_of_the_reference_passes_it(mixture, model, n_mics, s
     config = EnhanceConfig(**settings, postfilter="neural", model=model("masked"))
     out = Enhancer(config).enhance(Recording(mixture[:n_mics], RATE))
     assert_allclose(out.samples, mixture[0], atol=32 * EPS * np.abs(mixture).max())
-
-
-def test_a_network_of_another_stft_answers_in_ours(mixture, load):
-    """What is the spectrum of a signal comes back as it is, or half of it."""
-    stft = Stft(2048, 512, "hann")
-    spec = stft.analyse(mixture)
-    spec = spec[:, :, : spec.shape[2] - 4]  # nothing is cut off within a frame
-    whole = stft.analyse(mixture[:, : spec.shape[2] * 512 - stft.lead])
-    for name, gain in (("ahead half", 0.5), ("ahead identity", 1.0)):
-        found = answer(load(name), whole[None, :, 1], stft)
-        assert_allclose(found, gain * whole[:, 1], atol=1e-5 * np.abs(whole).max())
-    short = whole[None, :, 1, :3]
-    assert_array_equal(answer(load("ahead half"), short, stft), short[0])
-
-
-@pytest.mark.parametrize("gain, wanted", [(0.5, 0.5), (1.0, 1.0)])
-def test_masks_are_refined_by_what_the_post_filter_makes_of_the_output(gain, wanted):
-    """Of y = x it makes half, or all: |s| / (|s| + |x - s|)."""
-    net = Network(tiny.weighted_sum([gain], causal=False), "gain")
-    first = Network(tiny.level_mask(HEARD, 2, causal=False), "level")
-    x = np.random.default_rng(25).standard_normal((3, 9000)).astype(np.float32)
-    spec = STFT.analyse(x[:, : 60 * 128])
-
-    class Passing:
-        def __call__(self, mask):
-            return spec[:, 0]
-
-        def with_noise(self, mask):
-            return spec[:, 0], np.zeros(mask.shape, np.float32)
-
-    refined = NeuralMasks(first, refine=Refinement(net, STFT))
-    mask = refined.estimate(spec, Passing())
-    loud = np.abs(spec[:, 0]) > 1e-3
-    assert_allclose(mask[loud], wanted, atol=1e-3)
-
-
-def test_masks_that_hear_noise_are_refined_by_the_chains_own_post_filter(model):
-    paths = ",".join(map(model, ("level of noise", "noise ahead")))
-    settings = {**SMALL, "masks": "neural", "postfilter": "neural"}
-    networks = chosen(EnhanceConfig(**settings, model=paths), RATE)
-    assert networks.refine is networks.postfilter is not None
-    assert networks.digests["refine"] == networks.digests["postfilter"]
-    paths = ",".join(map(model, ("level of noise", "half")))  # it hears nothing else
-    assert chosen(EnhanceConfig(**settings, model=paths), RATE).refine is None
-    alone = EnhanceConfig(**SMALL, masks="neural", model=model("level of noise"))
-    assert chosen(alone, RATE).refine is None  # of a network of one's own, by none that ships
 
 
 @pytest.mark.parametrize("segment_seconds", [30, 1])

@@ -15,19 +15,10 @@ FRAMES = 2048, 512  # samples and hop of the beamformer, where no network of mas
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Networks:
-    """The network of each task, or None.
-
-    Attributes
-    ----------
-    mask, postfilter : Network, optional
-    refine : Network, optional
-        A post-filter by which masks are refined: the chain's own, or the one that ships beside
-        the network of masks.
-    """
+    """The network of each task, or None."""
 
     mask: Network | None = None
     postfilter: Network | None = None
-    refine: Network | None = None
 
     def frames(self, config: EnhanceConfig) -> tuple[int, int]:
         """Frame and hop of the beamformer, samples."""
@@ -40,8 +31,8 @@ class Networks:
     @property
     def digests(self) -> dict[str, str]:
         """SHA-256 of the file of each."""
-        all_of_them = {"mask": self.mask, "postfilter": self.postfilter, "refine": self.refine}
-        return {task: one.digest for task, one in all_of_them.items() if one is not None}
+        both = {"mask": self.mask, "postfilter": self.postfilter}
+        return {task: network.digest for task, network in both.items() if network is not None}
 
 
 def chosen(config: EnhanceConfig, sample_rate: int) -> Networks:
@@ -67,17 +58,7 @@ def chosen(config: EnhanceConfig, sample_rate: int) -> Networks:
             found[task] = Network.load(catalogue.default(task, config.online))
         if task in found:
             check_fit(found[task], config, sample_rate)
-    return Networks(**found, refine=refinement(found, config))
-
-
-def refinement(found: dict[str, Network], config: EnhanceConfig) -> Network | None:
-    """The network that refines masks, if they are of one that hears as much."""
-    if "mask" not in found or not found["mask"].needs("noise"):
-        return None
-    postfilter = found.get("postfilter")
-    if postfilter is None and config.model is None:
-        postfilter = Network.load(catalogue.default("postfilter", causal=False))
-    return postfilter if postfilter is not None and postfilter.needs("noise") else None
+    return Networks(**found)
 
 
 def by_task(model: str | None) -> dict[str, Network]:

@@ -1,12 +1,14 @@
 """Networks that look ahead, on recordings of any length."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 from arrayenh.networks.runtime import Network
-from arrayenh.stft import Stft
 
 PIECE_SECONDS = 6.0  # that a network hears at once, or up to half as much again
 OVERLAP_SECONDS = 1.0  # over which one piece fades into the next
+Adjust = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 class Pieces:
@@ -19,10 +21,12 @@ class Pieces:
     Parameters
     ----------
     network : Network
+    adjust : callable, optional
+        Of the signals (C, F, t) of a piece and its answer (F, t): the answer that is given.
     """
 
-    def __init__(self, network: Network) -> None:
-        self._network = network
+    def __init__(self, network: Network, adjust: Adjust | None = None) -> None:
+        self._network, self._adjust = network, adjust
         per_second = network.signature.sample_rate / network.signature.hop
         self._length = round(PIECE_SECONDS * per_second)
         self._most = round(1.5 * PIECE_SECONDS * per_second)
@@ -40,15 +44,19 @@ class Pieces:
         ready = []
         held = self._held[0] if len(self._held) == 1 else np.concatenate(self._held, axis=2)
         while held.shape[2] > self._most:
-            out = self._faded(self._network.run(held[:, :, : self._length]))
+            out = self._faded(self._answer(held[:, :, : self._length]))
             step = self._length - self._overlap
             ready.append(out[:, :step])
             self._before, held = out[:, step:], held[:, :, step:]
         if last:
-            ready.append(self._faded(self._network.run(held)))
+            ready.append(self._faded(self._answer(held)))
             held, self._before = held[:, :, held.shape[2] :], None
         self._held, self._n_held = [held.copy()], held.shape[2]
         return np.concatenate(ready, axis=1)
+
+    def _answer(self, signals: np.ndarray) -> np.ndarray:
+        out = self._network.run(signals)
+        return out if self._adjust is None else self._adjust(signals, out)
 
     def _faded(self, out: np.ndarray) -> np.ndarray:
         """A piece whose beginning fades over from the end of the one before."""
@@ -58,29 +66,3 @@ class Pieces:
         rise = ((np.arange(n) + 0.5) / n).astype(np.float32)
         start = (1 - rise) * self._before + rise * out[:, :n]
         return np.concatenate([start, out[:, n:]], axis=1)
-
-
-def answer(network: Network, signals: np.ndarray, stft: Stft) -> np.ndarray:
-    """What a network that looks ahead makes of spectra that are not of its own STFT.
-
-    Parameters
-    ----------
-    network : Network
-        A post-filter.
-    signals : complex64 ndarray, shape (C, F, T)
-        In the order of its signature.
-    stft : Stft
-        Of the signals.
-
-    Returns
-    -------
-    spec : complex64 ndarray, shape (F, T)
-        Of `stft`, too.
-    """
-    own = Stft(network.signature.n_fft, network.signature.hop, "hann")
-    n_samples = signals.shape[2] * stft.hop - stft.lead
-    if n_samples <= 0:
-        return signals[0]
-    samples = stft.synthesise(signals.swapaxes(0, 1), n_samples)
-    heard = own.analyse(samples).swapaxes(0, 1)
-    return stft.analyse(own.synthesise(Pieces(network).push(heard, last=True), n_samples))

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from arrayenh.errors import ConfigError, ShapeError
+from arrayenh.networks.cleanness import cleanness
 from arrayenh.networks.pieces import Pieces
 from arrayenh.networks.runtime import Network
 from arrayenh.stft import Analysis, Stft, Synthesis
@@ -43,7 +44,7 @@ class NeuralPostFilter:
         self._others = {role: Ahead(stft) for role in OTHERS if network.needs(role)}
         self._synthesis = [Synthesis(stft) for _ in range(n_channels)]
         self._frames = network.stream() if network.streaming else None
-        self._pieces = None if network.streaming else Pieces(network)
+        self._pieces = None if network.streaming else Pieces(network, self._harmless)
         self._waiting = np.zeros((stft.n_freqs, n_channels, 0), np.complex64)
 
     def push(
@@ -105,6 +106,14 @@ class NeuralPostFilter:
         assert self._frames is not None
         return self._frames.push(signals)
 
+    def _harmless(self, signals: np.ndarray, out: np.ndarray) -> np.ndarray:
+        """What the network makes of a piece, or that itself, the surer it is that it is clean."""
+        given = signals[self._network.signature.inputs.index("beamformed")]
+        level = np.vdot(out, given).real / max(float(np.sum(power(out))), 1e-30)
+        same = np.float32(level) * out  # but for its level, which the network may have changed
+        share = np.float32(cleanness(power(same), power(given - same)))
+        return out if share == 0 else out + share * (given - out)
+
     def _in_step(self, spec: np.ndarray, n_frames: int) -> np.ndarray:
         """The beamformed frames that the network has answered, (F, C, n_frames)."""
         held = np.concatenate([self._waiting, spec], axis=2)
@@ -138,3 +147,8 @@ def real_gain(out: np.ndarray, spec: np.ndarray) -> np.ndarray:
     return np.divide(
         np.minimum(np.abs(out), level), level, out=np.zeros_like(level), where=level > 0
     )
+
+
+def power(spec: np.ndarray) -> np.ndarray:
+    """|x|²."""
+    return spec.real**2 + spec.imag**2

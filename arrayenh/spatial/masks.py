@@ -7,16 +7,14 @@ from typing import Protocol, cast
 import numpy as np
 
 from arrayenh.errors import ConfigError, ShapeError
-from arrayenh.networks.pieces import Pieces, answer
+from arrayenh.networks.pieces import Pieces
 from arrayenh.networks.runtime import Network, Stream
 from arrayenh.noise import SppTracker
 from arrayenh.spatial.mixture import cacgmm
-from arrayenh.spatial.statistics import with_phase
-from arrayenh.stft import Stft
 
 NOISE_DECAY = 0.7  # of the tracked noise in 16 ms
 EM_ITERATIONS = 5  # of the mixture; more fit it better and separate no better
-NETWORK_ROUNDS = 2  # of a network that hears what the beamformer gives
+NETWORK_ROUNDS = 3  # of a network that hears what the beamformer gives
 Beamform = Callable[[np.ndarray], np.ndarray]
 
 
@@ -40,7 +38,6 @@ def mask_source(
     hop_seconds: float,
     network: Network | None = None,
     reference: int = 0,
-    refine: "Refinement | None" = None,
 ) -> MaskSource:
     """The source of that name: "spp" or "cacgmm"; or a network.
 
@@ -51,7 +48,7 @@ def mask_source(
     """
     if network is not None:
         first = CacgmmMasks(n_freqs, hop_seconds) if network.needs("noise") else None
-        return NeuralMasks(network, reference, first=first, refine=refine)
+        return NeuralMasks(network, reference, first=first)
     if name == "neural":
         raise ConfigError("masks neural needs a network")
     source = CacgmmMasks if name == "cacgmm" else SppMasks
@@ -155,8 +152,6 @@ class NeuralMasks:
         How often a network hears a segment that knows of a beamformer.
     first : MaskSource, optional
         Steers the beamformer that the network hears first.
-    refine : Refinement, optional
-        A post-filter that has the last word.
     """
 
     def __init__(
@@ -165,10 +160,8 @@ class NeuralMasks:
         reference: int = 0,
         rounds: int = NETWORK_ROUNDS,
         first: MaskSource | None = None,
-        refine: "Refinement | None" = None,
     ) -> None:
         self._network, self._reference, self._first = network, reference, first
-        self._refine = refine
         if not any(map(network.needs, ("beamformed", "rest", "noise"))):
             rounds = 1
         self._rounds = [Hearing(network) for _ in range(rounds)]
@@ -183,10 +176,7 @@ class NeuralMasks:
         *others, last = self._rounds
         for hearing in others:
             heard = self._steered(hearing.mask(self._signals(heard)), heard, beamform)
-        mask = last.mask(self._signals(heard))
-        if self._refine is None:
-            return mask
-        return self._refine.mask(self._steered(mask, heard, beamform))
+        return last.mask(self._signals(heard))
 
     @staticmethod
     def _unheard(reference: np.ndarray) -> "Heard":
@@ -213,37 +203,6 @@ class Heard:
     beamformed: np.ndarray
     noise: np.ndarray
     masked: np.ndarray
-
-
-@dataclass(frozen=True, slots=True)
-class Refinement:
-    """Masks by a post-filter: of what it makes of a beamformer's output, which part is in x.
-
-        m = |ŝ| / (|ŝ| + |x - ŝ|)
-
-    A network that is trained to give the early speech itself knows best where it is, once there
-    is a beamformer in front of it.
-
-    Attributes
-    ----------
-    network : Network
-        A post-filter.
-    stft : Stft
-        Of the masks.
-    """
-
-    network: Network
-    stft: Stft
-
-    def mask(self, heard: Heard) -> np.ndarray:
-        """Mask (F, T) from what there is of a beamformer."""
-        reference, beamformed = heard.reference, heard.beamformed
-        noise = with_phase(heard.noise, reference - beamformed)
-        signals = self.network.signals(beamformed, reference, noise, heard.masked)
-        speech = answer(self.network, signals, self.stft)
-        wanted, other = np.abs(speech), np.abs(reference - speech)
-        total = wanted + other
-        return np.divide(wanted, total, out=np.zeros_like(total), where=total > 0)
 
 
 class Hearing:

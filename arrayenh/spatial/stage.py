@@ -8,6 +8,7 @@ import numpy as np
 from arrayenh.config import FIXED, EnhanceConfig, numbers
 from arrayenh.geometry import MicArray
 from arrayenh.networks.chosen import Networks
+from arrayenh.networks.cleanness import cleanness
 from arrayenh.spatial import beamformers, statistics
 from arrayenh.spatial.binaural import ears
 from arrayenh.spatial.convolutional import lagged_filter
@@ -15,7 +16,7 @@ from arrayenh.spatial.covariance import spatial_covariance
 from arrayenh.spatial.dereverb import DELAY, TAPS, OnlineWpe, apply_wpe, wpe_filters
 from arrayenh.spatial.estimate import ESTIMATORS, Filters, Heard
 from arrayenh.spatial.look import Look
-from arrayenh.spatial.masks import MaskSource, Refinement, mask_source
+from arrayenh.spatial.masks import MaskSource, mask_source, squared
 from arrayenh.spatial.online_stage import OnlineBeamformer
 from arrayenh.stft import Analysis, Stft, Synthesis
 
@@ -220,6 +221,7 @@ class SpatialStage:
         self.config, self.place, self._keep = config, place, keep
         networks = networks or Networks()
         listener = networks.postfilter
+        self._knows_early = networks.mask is not None
         self._tells = listener is not None and any(map(listener.needs, TOLD))
         self.told: dict[str, np.ndarray] = {}
         self._aside = why_aside(config, place.n_mics, n_samples, stft.n_fft)
@@ -237,14 +239,15 @@ class SpatialStage:
         self._most_loading = 0.0
         self._noise_cov = None if noise is None else noise_covariance(stft, noise)
         self._postfilter = postfilter
-        self._masks: MaskSource = mask_source(
-            config.masks,
-            stft.n_freqs,
-            self._hop_seconds,
-            networks.mask,
-            place.reference,
-            None if networks.refine is None else Refinement(networks.refine, stft),
-        )
+        self._masks: MaskSource | None = None
+        if self._beamformer != "none":
+            self._masks = mask_source(
+                config.masks,
+                stft.n_freqs,
+                self._hop_seconds,
+                networks.mask,
+                place.reference,
+            )
         self._look = Look(config, place.array, place.reference, self._freqs)
         if config.online and self._dereverb != "none":
             self._online_wpe = OnlineWpe(
@@ -387,7 +390,12 @@ class SpatialStage:
         if self._postfilter is not None:
             estimated.towards[there] = heard.towards
         estimated.noise_cov[there] = statistics.solvable(heard.noise_cov, heard.loading)
-        return scattered(found, there, outputs), estimated
+        filters = scattered(found, there, outputs)
+        if mask is not None and self._knows_early:
+            power = squared(spec[:, reference])
+            share = cleanness(power * mask**2, power * (1 - mask) ** 2)
+            filters = passing(filters, outputs, share)
+        return filters, estimated
 
     def _telling(
         self, spec: np.ndarray, found: Filters, heard: "Estimated", out: np.ndarray
@@ -437,6 +445,7 @@ class SpatialStage:
         loading, reference = beamformers.LOADING, self.place.reference
         if self.config.doa is None and self.config.loading is not None:
             loading = self.config.loading
+        assert self._masks is not None  # there is a beamformer
         return self._masks.estimate(spec, statistics.BlindBeam(spec, reference, loading, there))
 
 
@@ -448,6 +457,14 @@ def scattered(found: Filters, there: np.ndarray, outputs: tuple[int, ...]) -> Fi
         weights[:, 0, output, k] = 1
     weights[there] = found.weights
     return Filters(weights, found.delays)
+
+
+def passing(filters: Filters, outputs: tuple[int, ...], share: float) -> Filters:
+    """Filters that pass a share of the microphone of each output as it is."""
+    weights = (1 - share) * filters.weights
+    for k, output in enumerate(outputs):
+        weights[:, 0, output, k] += share
+    return Filters(weights, filters.delays)
 
 
 def noise_covariance(stft: Stft, noise: np.ndarray) -> np.ndarray:

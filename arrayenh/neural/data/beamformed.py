@@ -9,7 +9,7 @@ from scipy.ndimage import uniform_filter
 from arrayenh.errors import ConfigError
 from arrayenh.networks.runtime import Network
 from arrayenh.spatial import beamformers, statistics
-from arrayenh.spatial.masks import MaskSource, Refinement, mask_source
+from arrayenh.spatial.masks import MaskSource, mask_source
 from arrayenh.stft import Stft
 
 STATISTICAL = ("spp", "cacgmm")
@@ -58,15 +58,12 @@ def check_masks(masks: str) -> None:
     if not by_network(masks):
         return
     try:
-        tasks = [network(name).signature.task for name in masks.split(",")]
+        task = network(masks).signature.task
     except ConfigError as error:
         known = ", ".join(("oracle", *STATISTICAL))
         raise ConfigError(f"data.masks must be {known} or a network; {error}") from error
-    if tasks not in (["mask"], ["mask", "postfilter"]):
-        raise ConfigError(
-            f"data.masks must be a network of masks, and a post-filter that refines them, if any; "
-            f"got {masks}"
-        )
+    if task != "mask":
+        raise ConfigError(f"data.masks: {masks} gives no masks")
 
 
 def by_network(masks: str) -> bool:
@@ -84,7 +81,7 @@ def stft_of(masks: str) -> Stft:
     """The beamformer's, for those masks."""
     if not by_network(masks):
         return CHAIN
-    signature = network(masks.split(",")[0]).signature
+    signature = network(masks).signature
     return Stft(signature.n_fft, signature.hop, "hann")
 
 
@@ -93,9 +90,7 @@ def source_of(masks: str, stft: Stft, sample_rate: int) -> MaskSource:
     hop_seconds = stft.hop / sample_rate
     if masks in STATISTICAL:
         return mask_source(masks, stft.n_freqs, hop_seconds)
-    first, *others = map(network, masks.split(","))
-    refine = Refinement(others[0], stft) if others else None
-    return mask_source("neural", stft.n_freqs, hop_seconds, first, refine=refine)
+    return mask_source("neural", stft.n_freqs, hop_seconds, network(masks))
 
 
 def beamform(
@@ -108,7 +103,7 @@ def beamform(
     mixture, early : float32 ndarray, shape (K, N)
         What the microphones hear, and what of it is wanted.
     masks : str
-        "oracle", "spp", "cacgmm", a network, or "MASKS,POSTFILTER", which refines them.
+        "oracle", "spp", "cacgmm" or a network.
     sample_rate : int
         Hz.
     rng : Generator

@@ -51,7 +51,7 @@ class SceneData:
         Seconds that the beamformer hears, of which the example is a part.
     masks : str
         What steers it: "oracle" (spoilt at random), "spp", "cacgmm", or a network by its name or
-        its .onnx file, or two, "MASKS,POSTFILTER", of which the second refines.
+        its .onnx file.
         Of a network of masks: what steers before it does, no other network's.
     passed : float, optional
         How often it passes its reference, as it does of one microphone. Default: 0.05.
