@@ -8,9 +8,11 @@ from arrayenh.audio import Recording
 from arrayenh.config import EnhanceConfig
 from arrayenh.evaluation.metrics import scores
 from arrayenh.geometry import load_array
-from arrayenh.networks.cleanness import CLEAN_DB, cleanness
+from arrayenh.networks.cleanness import CLEAN_DB, QUIET_DB, cleanness
 from arrayenh.pipeline import Enhancer
 from tests.signals import RATE, arrivals, band_limited, delayed, level_db, voice
+
+QUIET = np.array([[1.0] * 36 + [1e-6] * 4])  # with a pause
 
 
 @pytest.mark.parametrize("scale", [1e-12, 1.0, 1e9])
@@ -19,13 +21,26 @@ def test_the_share_rises_with_the_ratio(ratio_db, share, scale):
     speech = scale * np.array([[1.0, 3.0], [0.0, 6.0]])
     other = scale * np.array([[10.0, 0.0], [0.0, 0.0]]) * 10 ** (-ratio_db / 10)
     assert CLEAN_DB == (14.0, 18.0)
-    assert_allclose(cleanness(speech, other), share, atol=1e-9)
+    assert_allclose(cleanness(scale * QUIET, speech, other), share, atol=1e-9)
+
+
+@pytest.mark.parametrize("pause_db, share", [(0, 0), (24, 0), (27, 0.5), (30, 1), (90, 1)])
+def test_the_share_rises_with_what_is_not_heard_in_pauses(pause_db, share):
+    frames = np.ones((2, 1000))
+    frames[:, 200:260] = 10 ** (-pause_db / 10)
+    quiet = 10 * np.log10(frames.mean() / frames[0, 200])  # by 0.3 dB less
+    assert QUIET_DB == (24.0, 30.0)
+    wanted = np.clip((quiet - 24) / 6, 0, 1)
+    assert_allclose(wanted, share, atol=0.06)
+    assert_allclose(cleanness(frames, np.ones(3), np.zeros(3)), wanted, atol=1e-6)
 
 
 def test_silence_is_not_clean_and_speech_alone_is():
     nothing, speech = np.zeros((3, 4)), np.ones((3, 4))
-    assert cleanness(nothing, nothing) == cleanness(nothing, speech) == 0
-    assert cleanness(speech, nothing) == 1
+    assert cleanness(nothing, nothing, nothing) == 0
+    assert cleanness(QUIET, nothing, nothing) == cleanness(QUIET, nothing, speech) == 0
+    assert cleanness(speech, speech, nothing) == 0  # without a pause
+    assert cleanness(QUIET, speech, nothing) == 1
 
 
 def clean(n_mics, seconds=4):

@@ -111,7 +111,7 @@ class NeuralPostFilter:
         given = signals[self._network.signature.inputs.index("beamformed")]
         level = np.vdot(out, given).real / max(float(np.sum(power(out))), 1e-30)
         same = np.float32(level) * out  # but for its level, which the network may have changed
-        share = np.float32(cleanness(power(same), power(given - same)))
+        share = np.float32(cleanness(power(given), power(same), power(given - same)))
         return out if share == 0 else out + share * (given - out)
 
     def _in_step(self, spec: np.ndarray, n_frames: int) -> np.ndarray:

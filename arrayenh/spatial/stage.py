@@ -393,7 +393,7 @@ class SpatialStage:
         filters = scattered(found, there, outputs)
         if mask is not None and self._knows_early:
             power = squared(spec[:, reference])
-            share = cleanness(power * mask**2, power * (1 - mask) ** 2)
+            share = cleanness(power, power * mask**2, power * (1 - mask) ** 2)
             filters = passing(filters, outputs, share)
         return filters, estimated
 
