@@ -1,6 +1,7 @@
 """Write RESULTS.md: every measurement, one after the other.
 
     python -m benchmarks.results --data ROOT [-n 40] [--seed 0] [--jobs 2] [--minutes 60]
+                                 [--only Quality Speed ...]
 
 What the suites have found lies in benchmarks/out, from where the same command goes on.
 """
@@ -9,6 +10,7 @@ import argparse
 import platform
 import subprocess
 import sys
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
@@ -45,39 +47,50 @@ def suite(
 
 
 def main() -> None:
-    """Measure everything and write the page."""
+    """Measure everything, or what is asked for, and write the page."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments(parser)
     parser.add_argument("--minutes", type=float, default=60.0)
+    parser.add_argument("--only", nargs="+", metavar="TITLE", help="Sections that are measured.")
     args = parser.parse_args()
     scenes = ["--split", args.split, "-n", str(args.n), "--seed", str(args.seed)]
     jobs, data = ["--jobs", str(args.jobs)], ["--data", str(args.data)]
+    measured: dict[str, Callable[[str], str]] = {
+        "Quality": lambda title: suite(title, "quality", args.data, [*scenes, *jobs]),
+        "Peers": lambda title: suite(title, "peers", args.data, [*scenes, *jobs], conditions=False),
+        "Words": lambda title: suite(title, "recognition", None, jobs),
+        "Hearing aids": lambda title: suite(title, "hearing", None, jobs, conditions=False),
+        "Beamformers": lambda title: section(
+            title, "beamformers", *data, *scenes, *jobs, shown=("--data", "ROOT", *scenes)
+        ),
+        "Speed": lambda title: section(title, "speed", "--seconds", "30"),
+        "Speed, short recordings": lambda title: section(title, "speed", "--seconds", "10"),
+        "Spatial kernels": lambda title: section(title, "spatial"),
+        "Latency": lambda title: section(title, "latency"),
+        "Scenes": lambda title: section(title, "rendering"),
+        "Start-up": lambda title: section(title, "startup"),
+        "Memory": lambda title: section(title, "memory", "--minutes", f"{args.minutes:g}"),
+    }
+    if unknown := set(args.only or ()) - set(measured):
+        parser.error(f"no section {', '.join(unknown)}; there are {', '.join(measured)}")
+    page = HERE / "RESULTS.md"
+    before = sections(page.read_text(encoding="utf-8")) if args.only else {}
     packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
     parts = [
         "# Results",
         "Written by `python -m benchmarks.results --data ROOT`; not by hand.",
         f"{packages}; Python {platform.python_version()}, {platform.machine()}.",
-        suite("Quality", "quality", args.data, [*scenes, *jobs]),
-        suite("Peers", "peers", args.data, [*scenes, *jobs], conditions=False),
-        suite("Words", "recognition", None, jobs),
-        suite("Hearing aids", "hearing", None, jobs, conditions=False),
-        section(
-            "Beamformers",
-            "beamformers",
-            *data,
-            *scenes,
-            *jobs,
-            shown=("--data", "ROOT", *scenes),
-        ),
-        section("Speed", "speed", "--seconds", "30"),
-        section("Speed, short recordings", "speed", "--seconds", "10"),
-        section("Spatial kernels", "spatial"),
-        section("Latency", "latency"),
-        section("Scenes", "rendering"),
-        section("Start-up", "startup"),
-        section("Memory", "memory", "--minutes", f"{args.minutes:g}"),
     ]
-    (HERE / "RESULTS.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+    for title, measure in measured.items():
+        kept = before.get(title) if args.only and title not in args.only else None
+        parts.append(measure(title) if kept is None else kept)
+    page.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+
+
+def sections(page: str) -> dict[str, str]:
+    """Sections of a page by their titles."""
+    found = ("## " + part.strip() for part in page.split("\n## ")[1:])
+    return {part.partition("\n")[0].removeprefix("## "): part for part in found}
 
 
 if __name__ == "__main__":
