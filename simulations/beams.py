@@ -3,6 +3,7 @@
 import numpy as np
 
 from arrayenh.audio import Recording
+from arrayenh.config import EnhanceConfig
 from arrayenh.evaluation.metrics import shadow_snr, si_sdr
 from arrayenh.pipeline import Enhancer
 from arrayenh.scenes.render import Rendered
@@ -14,6 +15,7 @@ from arrayenh.stft import Stft
 
 STFT = Stft(2048, 512, "hann")
 LOADING = 1e-2
+STATISTICAL = EnhanceConfig(masks="cacgmm", postfilter="mmse-lsa")
 
 
 def fixed_weights(rendered: Rendered, loading: float = LOADING) -> dict[str, np.ndarray]:
@@ -60,7 +62,7 @@ def si_sdr_gains(rendered: Rendered) -> dict[str, float]:
         name: filtered(weights, rendered.mixture)
         for name, weights in fixed_weights(rendered).items()
     }
-    stages = Enhancer().enhance(Recording(rendered.mixture, rate)).stages
+    stages = Enhancer(STATISTICAL).enhance(Recording(rendered.mixture, rate)).stages
     outputs["MVDR, blind"] = stages["mvdr"]
     outputs["blind + MMSE-LSA"] = stages["mmse-lsa"]
     return {name: si_sdr(early, samples, rate) - before for name, samples in outputs.items()}

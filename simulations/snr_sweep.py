@@ -5,7 +5,7 @@ from arrayenh.evaluation.metrics import stoi
 from arrayenh.pipeline import Enhancer
 from arrayenh.scenes.levels import SNR_LADDER_DB
 from arrayenh.scenes.render import Rendered
-from simulations.beams import filtered, fixed_weights
+from simulations.beams import STATISTICAL, filtered, fixed_weights
 from simulations.study import Condition, Scores, Study, main, scene_tree
 
 
@@ -14,7 +14,7 @@ def score(rendered: Rendered, label: str) -> Scores:
     rate, early = rendered.sample_rate, rendered.early_image[0]
     outputs = {"microphone 0": rendered.mixture[0]}
     outputs["delay-and-sum"] = filtered(fixed_weights(rendered)["delay-and-sum"], rendered.mixture)
-    stages = Enhancer().enhance(Recording(rendered.mixture, rate)).stages
+    stages = Enhancer(STATISTICAL).enhance(Recording(rendered.mixture, rate)).stages
     outputs["MVDR, blind"] = stages["mvdr"]
     outputs["blind + MMSE-LSA"] = stages["mmse-lsa"]
     return {name: stoi(early, samples, rate) for name, samples in outputs.items()}

@@ -332,13 +332,16 @@ def test_the_result_stands_beside_the_recording_and_is_like_it(here, done):
     result = read("rec_enhanced.wav")
     assert (result.n_mics, result.n_samples) == (1, 2 * RATE)
     assert (result.sample_rate, result.subtype) == (RATE, "PCM_16")
-    assert "stages    reference > mvdr > mmse-lsa" in out and "channels  0, 1, 2, 3" in out
+    assert "stages    reference > mvdr > neural" in out and "channels  0, 1, 2, 3" in out
     assert "written   rec_enhanced.wav (16000 Hz)" in out
 
 
 def test_it_takes_noise_away_and_leaves_the_voice(here, done, speech):
-    """In the first sample of each syllable gap there is noise alone."""
-    done("enhance rec.wav")
+    """In the first sample of each syllable gap there is noise alone.
+
+    By statistics: no network takes vowels of two formants for speech.
+    """
+    done("enhance rec.wav --masks cacgmm --postfilter mmse-lsa")
     out = read("rec_enhanced.wav").samples[0]
     gap = (np.arange(2 * RATE) / RATE) % 0.4 > 0.26
     assert level_db(out[gap]) < level_db(speech[0, gap]) - 10
@@ -414,7 +417,7 @@ def test_each_option_sets_what_it_says(here, call, usual, options):
 
 def test_two_ears_are_a_stereo_file_with_left_first(here, done, speech):
     out = done("enhance rec.wav --beamformer binaural-mwf --ears 1,3 --stages st --json")
-    assert json.loads(out)["stages"] == ["reference", "binaural-mwf", "mmse-lsa"]
+    assert json.loads(out)["stages"] == ["reference", "binaural-mwf", "neural"]
     assert (here / "st/rec_enhanced.binaural-mwf.wav").exists()
     result = read("rec_enhanced.wav")
     assert (result.n_mics, result.n_samples) == (2, 2 * RATE)
@@ -484,7 +487,7 @@ def test_format_and_words_of_the_recording_are_kept(here, done, speech, suffix, 
 @pytest.mark.parametrize("rate", [8000, 11_025, 44_100, 48_000, 192_000])
 def test_rate_and_length_are_the_recordings(here, call, speech, rate):
     save("in.wav", speech, rate)
-    code, _, err = call("enhance in.wav")
+    code, _, err = call("enhance in.wav --masks cacgmm --postfilter none")
     result = read("in_enhanced.wav")
     assert (code, result.sample_rate, result.n_samples) == (0, rate, 2 * RATE)
     assert ("nothing is above 8000 Hz" in err) == (rate > 16_000)
@@ -562,7 +565,7 @@ def test_shorter_mono_files_are_padded_when_asked(here, done, speech):
 
 def test_one_microphone_works_and_it_says_so(here, call):
     code, out, err = call("enhance m0.wav")
-    assert code == 0 and "reference > mmse-lsa" in out
+    assert code == 0 and "reference > neural" in out
     assert err == "note: m0.wav: one microphone: the spatial stages step aside\n"
 
 
@@ -579,10 +582,10 @@ def test_rows_of_the_array_follow_the_channels(here, call):
 
 def test_stages_are_written_with_the_settings_that_made_them(here, done, speech):
     done("enhance rec.wav --stages st --strength 0.5 --segment 1 -o out.wav")
-    names = ["enhance.toml", "out.mmse-lsa.wav", "out.mvdr.wav", "out.reference.wav"]
+    names = ["enhance.toml", "out.mvdr.wav", "out.neural.wav", "out.reference.wav"]
     assert listing("st") == names
     assert resolve("st/enhance.toml", {}) == EnhanceConfig(strength=0.5, segment_seconds=1.0)
-    reference, final = (read(f"st/out.{n}.wav").samples for n in ("reference", "mmse-lsa"))
+    reference, final = (read(f"st/out.{n}.wav").samples for n in ("reference", "neural"))
     assert_allclose(reference, read("rec.wav").samples[:1], atol=1e-7)
     assert_allclose(read("out.wav").samples, (reference + final) / 2, atol=2**-15)
     done("enhance rec.wav --profile st/enhance.toml -o again.wav")
@@ -593,7 +596,7 @@ def test_a_report_is_written_into_a_new_folder_too(here, done):
     done("enhance rec.wav --report pages/rec.html -o out/rec.wav")
     assert listing("pages") == ["rec.html"] and listing("out") == ["rec.wav"]
     page = Path("pages/rec.html").read_text()
-    assert "Enhancement of rec.wav" in page and "MMSE-LSA" in page
+    assert "Enhancement of rec.wav" in page and "neural" in page
 
 
 def test_json_is_all_there_is_on_stdout(here, call, speech):
@@ -605,7 +608,7 @@ def test_json_is_all_there_is_on_stdout(here, call, speech):
     assert code == 0 and err == ""
     assert summary["input"] == "in.wav" and summary["output"] == "in_enhanced.wav"
     assert summary["channels"] == [0, 1, 2]
-    assert summary["stages"] == ["reference", "mvdr", "mmse-lsa"]
+    assert summary["stages"] == ["reference", "mvdr", "neural"]
     assert (summary["sample_rate"], summary["seconds"]) == (RATE, 2.0)
     assert summary["real_time_factor"] == pytest.approx(summary["elapsed_seconds"] / 2)
     assert summary["log"] == ["microphone 3 is dead (-inf dBFS): left out"]
@@ -698,7 +701,7 @@ def test_silence_stays_silence(here, call):
 @pytest.mark.parametrize("profile", ["conference", "gentle", "recogniser"])
 def test_profiles_are_settings(here, done, profile):
     out = done(f"enhance rec.wav --profile {profile}")
-    assert ("mmse-lsa" in out) == (profile != "recogniser")
+    assert ("> neural" in out) == (profile != "recogniser")
 
 
 NAMES = ["with space.wav", "a,b.wav", "ü ✓.wav", "[a].wav", "*.wav", "-dash.wav", "bold[red].wav"]
@@ -1166,7 +1169,7 @@ HEAVY = {"torch", "onnxruntime", "pyroomacoustics", "matplotlib", "pesq", "pysto
         ("--help", {*HEAVY, "numba", "scipy", "pydantic"}),
         ("arrays list", {*HEAVY, "numba"}),
         ("inspect rec.wav", {*HEAVY, "numba"}),
-        ("enhance rec.wav", HEAVY),
+        ("enhance rec.wav", HEAVY - {"onnxruntime"}),
     ],
 )
 def test_a_command_loads_what_it_needs(here, line, absent):

@@ -24,11 +24,12 @@ from arrayenh.pipeline import Enhancer
 from arrayenh.postfilter.neural import NeuralPostFilter
 from arrayenh.spatial import beamformers, statistics
 from arrayenh.spatial.look import Look
-from arrayenh.spatial.masks import CacgmmMasks, NeuralMasks, mask_source
+from arrayenh.spatial.masks import NETWORK_ROUNDS, CacgmmMasks, NeuralMasks, mask_source
 from arrayenh.spatial.online import OnlineMvdr
 from arrayenh.spatial.online_stage import OnlineBeamformer
 from arrayenh.stft import Stft
 from tests import networks as tiny
+from tests.settings import statistical
 from tests.signals import RATE, arrivals, complex_normal, delayed, diffuse_noise, level_db, voice
 
 pytest.importorskip("onnx")
@@ -105,7 +106,7 @@ def load(model):
 
 
 def enhanced(x, images=None, **settings):
-    return Enhancer(EnhanceConfig(**settings), ARRAY).enhance(Recording(x, RATE), images)
+    return Enhancer(statistical(**settings), ARRAY).enhance(Recording(x, RATE), images)
 
 
 # ---- masks -------------------------------------------------------------------------------
@@ -140,7 +141,7 @@ def test_the_chain_does_with_a_networks_mask_what_its_steps_do(images, load):
     mask = NeuralMasks(load("level")).estimate(spec, None)
     weights, _ = statistics.blind_mvdr(spec, mask, 0, beamformers.LOADING)
     out = STFT.synthesise(beamformers.apply(weights, spec), images[0].shape[1])
-    config = EnhanceConfig(**BLIND, model=load("level").source)
+    config = statistical(**BLIND, model=load("level").source)
     found = Enhancer(config).enhance(Recording(images[0] + images[1], RATE)).samples
     assert_allclose(found, out, atol=1e-5)
 
@@ -256,7 +257,7 @@ def test_what_hears_noise_begins_with_the_masks_of_the_mixture_and_nothing_else_
     wanted = NeuralMasks(net, 1, first=CacgmmMasks(257, 0.008)).estimate(spec, beam)
     assert_array_equal(found, wanted)
     mask, rounds = CacgmmMasks(257, 0.008).estimate(spec, beam), []
-    for _ in range(2):
+    for _ in range(NETWORK_ROUNDS):
         beamformed, noise = beam.with_noise(mask)
         mask = noise / (noise + 1)
         rounds.append(mask)
@@ -294,7 +295,7 @@ def test_without_a_network_there_are_no_neural_masks():
 def test_online_masks_are_the_networks(inputs, mixture):
     """The beamformer learns speech from m² and noise from (1 - m)²."""
     spec = STFT.analyse(mixture)[:, :, :200]
-    config, freqs = EnhanceConfig(**BLIND, online=True, reference=1), STFT.freqs(RATE)
+    config, freqs = statistical(**BLIND, online=True, reference=1), STFT.freqs(RATE)
     network = Network(tiny.recursive_mask(inputs), "pole")
     online = OnlineBeamformer(config, Look(config, None, 1, freqs), 4, 128 / RATE, network)
     mask = network.run(spec[None, :, 1]) if "reference" in inputs else network.masks(spec)
@@ -575,7 +576,7 @@ def settings_of(chain, model, **more):
 def test_blocks_are_enhanced_as_the_whole(mixture, model, chain, short_pieces):
     """Three segments and their crossfades, read in pieces: the same bits."""
     more = {"segment_seconds": 1, "crossfade_seconds": 0.3}
-    config = EnhanceConfig(**settings_of(chain, model, **more))
+    config = statistical(**settings_of(chain, model, **more))
     runs = []
     for block in (mixture.shape[1], 160, 5000):
         pieces = list(Enhancer(config, ARRAY).open(Recording(mixture, RATE)).stages(block))
@@ -602,7 +603,7 @@ KINDS = {
 @pytest.mark.parametrize("chain", CHAINS)
 def test_any_recording_comes_out_as_long_and_finite(mixture, model, chain, kind):
     x = KINDS[kind](mixture)
-    config = EnhanceConfig(**settings_of(chain, model))
+    config = statistical(**settings_of(chain, model))
     array = ARRAY.select(range(len(x)))
     out = Enhancer(config, array).enhance(Recording(x, RATE))
     for y in (out.samples, *out.stages.values()):
@@ -679,7 +680,7 @@ def test_the_chain_tells_the_reference_through_its_mask(mixture, load, segment_s
 
 @pytest.mark.parametrize("n_mics, settings", [(1, {}), (4, {"beamformer": "none"})])
 def test_without_a_mask_all_of_the_reference_passes_it(mixture, model, n_mics, settings):
-    config = EnhanceConfig(**settings, postfilter="neural", model=model("masked"))
+    config = statistical(**settings, postfilter="neural", model=model("masked"))
     out = Enhancer(config).enhance(Recording(mixture[:n_mics], RATE))
     assert_allclose(out.samples, mixture[0], atol=32 * EPS * np.abs(mixture).max())
 
@@ -742,10 +743,10 @@ def test_without_a_beamformer_there_is_no_noise_to_tell(
 ):
     n_mics, settings = NOTHING_TO_TELL[kind]
     settings = SMALL | settings | {"segment_seconds": segment_seconds, "postfilter": "neural"}
-    config = EnhanceConfig(**settings, model=model(name))
+    config = statistical(**settings, model=model(name))
     out = Enhancer(config).enhance(Recording(mixture[:n_mics], RATE))
     assert out.samples.shape == mixture.shape[1:] and not out.samples.any()
-    heard = EnhanceConfig(**settings, model=model("beamformed and noise"))
+    heard = statistical(**settings, model=model("beamformed and noise"))
     out = Enhancer(heard).enhance(Recording(mixture[:n_mics], RATE))
     before = list(out.stages.values())[-2] if out.stages.keys() - {"neural"} else mixture[0]
     assert_allclose(out.samples, before, atol=64 * EPS * np.abs(mixture).max())
@@ -771,7 +772,7 @@ def test_ears_keep_what_is_between_them(mixture, model):
 )
 def test_what_is_missing_is_said(settings, says):
     with pytest.raises(ConfigError, match=says):
-        Enhancer(EnhanceConfig(**settings))
+        Enhancer(statistical(**settings))
 
 
 @pytest.mark.parametrize(
@@ -801,7 +802,7 @@ def test_what_is_missing_is_said(settings, says):
 def test_a_network_that_does_not_fit_is_refused(model, names, settings, says):
     paths = ",".join(model(name) for name in names.split(","))
     with pytest.raises(ConfigError) as caught:
-        Enhancer(EnhanceConfig(**settings | {"model": paths}))
+        Enhancer(statistical(**settings | {"model": paths}))
     assert says in str(caught.value) and "\n" not in str(caught.value)
 
 
@@ -825,7 +826,7 @@ NO_MASKS = {"masks": "spp", "postfilter": "none"}
 def test_the_beamformers_frames_are_given_or_those_of_its_masks(model, name, settings, frames):
     stages = {"half": {"postfilter": "neural"}, None: {}}.get(name, {"masks": "neural"})
     given = NO_MASKS | stages | settings | ({"model": model(name)} if name else {})
-    config = EnhanceConfig(**given)
+    config = statistical(**given)
     assert chosen(config, RATE).frames(config) == frames
     session = Enhancer(config).open(Recording(np.ones((2, 100), np.float32), RATE))
     assert (session.stft.n_fft, session.stft.hop) == frames
@@ -833,11 +834,11 @@ def test_the_beamformers_frames_are_given_or_those_of_its_masks(model, name, set
 
 def test_a_hop_alone_is_refused():
     with pytest.raises(ConfigError, match="a hop belongs to a frame: give n_fft, too"):
-        EnhanceConfig(hop=128)
+        statistical(hop=128)
 
 
 def test_without_neural_stages_there_are_no_networks():
-    found = chosen(EnhanceConfig(), RATE)
+    found = chosen(statistical(), RATE)
     assert (found.mask, found.postfilter, found.digests) == (None, None, {})
 
 
@@ -872,14 +873,16 @@ def here(tmp_path, monkeypatch, mixture):
 @pytest.mark.parametrize(
     "names, settings",
     [
-        (["half"], {"postfilter": "neural"}),
-        (["long"], {"masks": "neural"}),
-        (["long", "half"], {"masks": "neural", "postfilter": "neural"}),
+        (["half"], {"masks": "cacgmm"}),
+        (["long"], {"postfilter": "mmse-lsa"}),
+        (["long", "half"], {}),
     ],
 )
 def test_a_model_takes_the_place_that_its_signature_names(here, model, capsys, names, settings):
     paths = ",".join(map(model, names))
-    assert run(["enhance", "rec.wav", "-o", "out.wav", "--model", paths, "--stages", "st"]) == 0
+    options = [word for key, value in settings.items() for word in (f"--{key}", value)]
+    line = ["enhance", "rec.wav", "-o", "out.wav", "--model", paths, "--stages", "st", *options]
+    assert run(line) == 0
     assert capsys.readouterr().err == ""
     wanted = pipeline.enhance(read("rec.wav"), config=EnhanceConfig(model=paths, **settings))
     assert_array_equal(read("out.wav").samples[0], wanted.samples)
@@ -932,7 +935,7 @@ def test_the_latency_of_a_system_is_that_of_its_network(tmp_path, name, stages):
     path = tmp_path / "x.onnx"
     made = {"long half": lambda: tiny.weighted_sum([0.5], n_fft=1024, hop=256)}
     path.write_bytes({**FILES, **made}[name]())
-    config = EnhanceConfig(beamformer="none", postfilter="neural", model=str(path))
+    config = statistical(beamformer="none", postfilter="neural", model=str(path))
     assert Chain("x", config).latency() == (stages and waited(stages) / RATE)
 
 

@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from arrayenh.audio import Recording
-from arrayenh.config import BEAMFORMERS, FIXED, ONLINE, EnhanceConfig
+from arrayenh.config import BEAMFORMERS, FIXED, ONLINE
 from arrayenh.config import SINGLE_POSTFILTERS as SINGLE
 from arrayenh.errors import ConfigError, GeometryError
 from arrayenh.evaluation.metrics import shadow_snr
@@ -19,6 +19,7 @@ from arrayenh.spatial.sphere import sphere_wave
 from arrayenh.spatial.stage import SegmentFilter, SegmentFilters, scattered
 from arrayenh.spatial.steering import direction, plane_wave, spherical_wave
 from arrayenh.stft import Stft
+from tests.settings import statistical
 from tests.signals import (
     RATE,
     arrivals,
@@ -134,7 +135,7 @@ def test_any_recording_comes_out_as_long_and_no_louder(short, chain, kind):
     """Finite; silence stays silence; less than a frame passes; no more than 3 dB are added."""
     array = {"sixteen": RING, "one sample": ARRAY.select([0])}.get(kind, ARRAY)
     x = KINDS[kind](short[16 if kind == "sixteen" else 4])
-    config, recording = EnhanceConfig(**CHAINS[chain]), Recording(x, RATE)
+    config, recording = statistical(**CHAINS[chain]), Recording(x, RATE)
     if refusal := refused(config, x):
         with pytest.raises(ConfigError, match=refusal):
             Enhancer(config, array).enhance(recording)
@@ -177,7 +178,7 @@ LAGGED = {
 @pytest.mark.parametrize("chain", LAGGED)
 def test_blocks_are_enhanced_as_the_whole(mixture, chain):
     """Three segments and their crossfades, read in pieces: the same bits."""
-    config = EnhanceConfig(**LAGGED[chain], segment_seconds=1, crossfade_seconds=0.3)
+    config = statistical(**LAGGED[chain], segment_seconds=1, crossfade_seconds=0.3)
     runs = []
     for block in (mixture.shape[1], 160, 5000):
         pieces = list(Enhancer(config, ARRAY).open(Recording(mixture, RATE)).stages(block))
@@ -241,7 +242,7 @@ def test_a_filter_over_frames_hears_those_of_a_segment_that_had_none():
 )
 def test_shadows_of_the_components_add_up_to_the_stage(mixture, images, chain):
     """Three segments, linear; a sum of up to 84 products of float32, two crossfades."""
-    config = EnhanceConfig(**CHAINS[chain], segment_seconds=1, crossfade_seconds=0.3)
+    config = statistical(**CHAINS[chain], segment_seconds=1, crossfade_seconds=0.3)
     parts = dict(zip("sn", images, strict=True))
     out = Enhancer(config, ARRAY).enhance(Recording(mixture, RATE), parts)
     assert_allclose(
@@ -251,14 +252,14 @@ def test_shadows_of_the_components_add_up_to_the_stage(mixture, images, chain):
 
 def test_shadows_of_what_is_too_short_pass_both_ears(images):
     parts = {name: image[:, :100] for name, image in zip("sn", images, strict=True)}
-    config = EnhanceConfig(**settings("binaural-mwf"))
+    config = statistical(**settings("binaural-mwf"))
     out = Enhancer(config, ARRAY).enhance(Recording(parts["s"] + parts["n"], RATE), parts)
     assert_array_equal(out.shadows["s"], parts["s"][list(EARS)])
     assert_allclose(out.samples, (parts["s"] + parts["n"])[list(EARS)], atol=1e-7)
 
 
 def test_an_online_beamformer_casts_no_shadow(mixture, images):
-    config = EnhanceConfig(**settings("mvdr", online=True))
+    config = statistical(**settings("mvdr", online=True))
     with pytest.raises(ConfigError, match="changes in every frame: it casts no shadow"):
         Enhancer(config, ARRAY).enhance(Recording(mixture, RATE), {"speech": images[0]})
 
@@ -273,7 +274,7 @@ def test_a_steered_beamformer_keeps_its_direction(mixture, beamformer, more):
 
     The beam of filter-and-sum is designed for plane waves alone.
     """
-    config = EnhanceConfig(**settings(beamformer) | {"doa": TALKER, "reference": 2} | more)
+    config = statistical(**settings(beamformer) | {"doa": TALKER, "reference": 2} | more)
     found, freqs = weights_of(config, Recording(mixture, RATE))
     angle = np.deg2rad(TALKER)
     a = plane_wave(ARRAY.positions, angle, freqs, reference=2)
@@ -292,7 +293,7 @@ def test_every_beamformer_takes_noise_away_and_leaves_the_talker_as_loud(images,
     """By shadow filtering: 6 to 9 dB by what geometry alone says, 9 to 17 dB by what adapts."""
     speech, noise = images
     doa = {"doa": TALKER} if beamformer in STEERED else {}
-    config = EnhanceConfig(**settings(beamformer) | doa)
+    config = statistical(**settings(beamformer) | doa)
     parts = {"speech": speech, "noise": noise}
     shadows = Enhancer(config, ARRAY).enhance(Recording(speech + noise, RATE), parts).shadows
     mics = EARS if beamformer == "binaural-mwf" else (0,)
@@ -306,7 +307,7 @@ def test_every_beamformer_takes_noise_away_and_leaves_the_talker_as_loud(images,
 def test_ears_keep_their_sides(images):
     """The speech that comes out left is that of the left ear, not of the right."""
     speech, noise = images
-    out = Enhancer(EnhanceConfig(**settings("binaural-mwf")), ARRAY).enhance(
+    out = Enhancer(statistical(**settings("binaural-mwf")), ARRAY).enhance(
         Recording(speech + noise, RATE), {"speech": speech}
     )
     assert_array_equal(out.stages["reference"], (speech + noise)[list(EARS)])
@@ -318,10 +319,10 @@ def test_ears_keep_their_sides(images):
 def test_ears_are_found_in_the_geometry_and_count_the_channels_of_the_file(images):
     x = (images[0] + images[1])[[2, 3, 0, 1]]
     turned = ARRAY.select([2, 3, 0, 1])
-    config = EnhanceConfig(**SMALL, beamformer="binaural-mwf", reference=4)
+    config = statistical(**SMALL, beamformer="binaural-mwf", reference=4)
     out = Enhancer(config, turned).enhance(Recording(x, RATE, channels=(4, 5, 6, 9)))
     assert_array_equal(out.stages["reference"], x[[3, 1]])
-    named = EnhanceConfig(**SMALL, beamformer="binaural-mwf", reference=4, ears="9,5")
+    named = statistical(**SMALL, beamformer="binaural-mwf", reference=4, ears="9,5")
     again = Enhancer(named).enhance(Recording(x, RATE, channels=(4, 5, 6, 9)))
     assert_array_equal(again.samples, out.samples)
 
@@ -341,7 +342,7 @@ def test_a_bin_without_sound_passes_the_microphone_of_each_ear():
 def test_nulls_are_not_heard_where_the_array_can_tell_them_from_the_talker(mixture):
     """Two nulls; where three steering vectors are nearly two, noise would be all there is,
     and the talker alone is kept."""
-    config = EnhanceConfig(**settings("lcmv", nulls="180,-60"))
+    config = statistical(**settings("lcmv", nulls="180,-60"))
     found, freqs = weights_of(config, Recording(mixture, RATE))
     angles = np.deg2rad([TALKER, 180, -60])
     waves = np.stack([plane_wave(ARRAY.positions, angle, freqs) for angle in angles], axis=2)
@@ -367,7 +368,7 @@ def test_what_sounds_in_the_stretch_of_noise_is_taken_away(images):
     x = silent + hum + 0.01 * noise
     gains = []
     for stretch in ("0:00.5-0:01", "0-0.5"):
-        config = EnhanceConfig(**settings("mvdr", doa=TALKER, noise=stretch))
+        config = statistical(**settings("mvdr", doa=TALKER, noise=stretch))
         out = Enhancer(config, ARRAY).enhance(Recording(x, RATE), {"hum": hum})
         gains.append(level_db(out.shadows["hum"]) - level_db(hum[0]))
     assert gains[0] < -15 and gains[0] < gains[1] - 10
@@ -380,7 +381,7 @@ def test_the_reference_may_be_that_of_the_best_snr(images):
     own = 0.05 * rng.standard_normal(noise.shape).astype(np.float32)
     own[2] = 0
     x = speech + noise + own
-    config = EnhanceConfig(**settings("mvdr", reference="auto", masks="spp"))
+    config = statistical(**settings("mvdr", reference="auto", masks="spp"))
     out = Enhancer(config).enhance(Recording(x, RATE, channels=(1, 3, 5, 7)))
     assert "reference: channel 5" in out.log
     assert_array_equal(out.stages["reference"], x[2])
@@ -391,7 +392,7 @@ def test_the_look_is_that_of_the_settings():
     freqs, positions = np.array([500.0, 3000.0]), ARRAY.positions
 
     def look(**more):
-        return Look(EnhanceConfig(**settings("lcmv", **more)), ARRAY, 1, freqs)
+        return Look(statistical(**settings("lcmv", **more)), ARRAY, 1, freqs)
 
     angle = np.deg2rad(TALKER)
     assert_array_equal(look().steering, plane_wave(positions, angle, freqs, reference=1))
@@ -417,7 +418,7 @@ def test_an_online_beamformer_does_not_know_the_future(images, beamformer, doa):
     other[:, turn:] = 0.5 * x[::-1, turn:]
     if doa is None and beamformer == "das":
         doa = TALKER
-    config = EnhanceConfig(**settings(beamformer, online=True, doa=doa, dereverb="wpe"))
+    config = statistical(**settings(beamformer, online=True, doa=doa, dereverb="wpe"))
     first, second = (
         Enhancer(config, ARRAY).enhance(Recording(y, RATE)).samples for y in (x, other)
     )
@@ -433,7 +434,7 @@ def test_an_online_beamformer_takes_noise_away_once_it_has_learnt(images, beamfo
     """In the pauses of the voice, after 1 s, 12 to 15 dB less noise is left where a direction
     is known, 5 dB where nothing is; the voice in between is as loud."""
     speech, noise = images
-    config = EnhanceConfig(**settings(beamformer, online=True, doa=doa))
+    config = statistical(**settings(beamformer, online=True, doa=doa))
     y = Enhancer(config, ARRAY).enhance(Recording(speech + noise, RATE)).samples
     time = np.arange(len(y)) / RATE
     pause = (time > 1) & (time % 0.4 > 0.29) & (time % 0.4 < 0.37)
@@ -463,7 +464,7 @@ def test_an_online_beamformer_takes_noise_away_once_it_has_learnt(images, beamfo
 )
 def test_settings_that_cannot_be_are_refused(more, error, words):
     with pytest.raises(error, match=words):
-        Enhancer(EnhanceConfig(**settings("lcmv", **more)), ARRAY)
+        Enhancer(statistical(**settings("lcmv", **more)), ARRAY)
 
 
 def test_what_only_the_recording_can_tell_is_refused_with_its_name(mixture):
@@ -477,12 +478,12 @@ def test_what_only_the_recording_can_tell_is_refused_with_its_name(mixture):
     }
     for words, chain in cases.items():
         with pytest.raises(ConfigError, match=words):
-            Enhancer(EnhanceConfig(**chain), ARRAY).enhance(recording)
+            Enhancer(statistical(**chain), ARRAY).enhance(recording)
     line = load_array("linear4-35mm")
     with pytest.raises(ConfigError, match=r"array linear4-35mm\S* has not; name them with --ears"):
-        Enhancer(EnhanceConfig(**SMALL, beamformer="binaural-mwf"), line).enhance(recording)
+        Enhancer(statistical(**SMALL, beamformer="binaural-mwf"), line).enhance(recording)
     with pytest.raises(GeometryError, match="microphone 1 is 18 mm from the centre"):
-        Enhancer(EnhanceConfig(**settings("mvdr", doa=0.0, head=True)), line).enhance(recording)
+        Enhancer(statistical(**settings("mvdr", doa=0.0, head=True)), line).enhance(recording)
 
 
 def test_the_log_says_what_is_loaded_and_how_much():

@@ -180,7 +180,8 @@ def test_outputs_keep_rate_and_length():
         ("superdirective@direction", 2048),
         ("das@direction+zelinski", 2048),  # in the beamformer's own frames
         ("das@direction+mmse-lsa", 2432),
-        ("mvdr[online=true]", 2048),
+        ("mvdr[online=true]", 320),  # of its network of masks
+        ("mvdr[online=true,masks=spp]", 2048),
         ("wpe[online=true]", 2048),
         ("wpe[online=true]+mmse-lsa", 2432),
         ("mvdr", None),
@@ -225,7 +226,7 @@ def test_latency_is_what_the_transforms_need(stages):
     [
         {"masks": "spp"},
         {"mu": 2.0},
-        {"n_fft": 1024},
+        {"n_fft": 2048},
         {"postfilter": "none"},
         {"dereverb": "wpe"},
         {"loading": 1e-3},
@@ -326,7 +327,7 @@ def test_bounds_work_on_anything(name, kind):
 @pytest.mark.parametrize(
     "name, config, told",
     [
-        ("default", {"postfilter": "mmse-lsa"}, False),
+        ("default", {"postfilter": "neural"}, False),
         ("mvdr", {}, False),
         ("mvdr+wiener", {"postfilter": "wiener"}, False),
         ("mmse-lsa", {"beamformer": "none", "postfilter": "mmse-lsa"}, False),

@@ -106,7 +106,7 @@ def run_chain(scene: "DemoScene") -> list[Stage]:
         stage("noisy", "noisy", recording.samples[0], noisy_snr),
         stage("das", "delay-and-sum", das.stages["das"], shadow_snr(**renamed(das.shadows))),
         stage("mvdr", "MVDR", mvdr.stages["mvdr"], shadow_snr(**renamed(mvdr.shadows))),
-        stage("enhanced", "MVDR + MMSE-LSA", mvdr.samples, None),
+        stage("enhanced", "MVDR + network", mvdr.samples, None),
     ]
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from arrayenh.config import EnhanceConfig, model_names
+from arrayenh.config import FIXED, EnhanceConfig, model_names
 from arrayenh.errors import ConfigError
 from arrayenh.networks import catalogue
 from arrayenh.networks.runtime import Network
@@ -50,7 +50,7 @@ def chosen(config: EnhanceConfig, sample_rate: int) -> Networks:
             raise ConfigError(
                 f"model {found[task].source} is for {setting} neural, and {setting} is {value}"
             )
-        if task == "mask" and config.beamformer == "none":
+        if task == "mask" and not needs_mask(config):
             continue
         if value in catalogue.names(task):
             found[task] = Network.load(value)
@@ -59,6 +59,12 @@ def chosen(config: EnhanceConfig, sample_rate: int) -> Networks:
         if task in found:
             check_fit(found[task], config, sample_rate)
     return Networks(**found)
+
+
+def needs_mask(config: EnhanceConfig) -> bool:
+    """Whether the beamformer learns from the recording: what speech is, or where."""
+    told = isinstance(config.doa, int | float)
+    return config.beamformer != "none" and not (config.beamformer in FIXED and told)
 
 
 def by_task(model: str | None) -> dict[str, Network]:
@@ -94,5 +100,5 @@ def check_fit(network: Network, config: EnhanceConfig, sample_rate: int) -> None
     if signature.task == "mask" and config.n_fft is not None and sizes != wanted:
         raise ConfigError(
             f"{where} hears frames of {sizes[0]} samples every {sizes[1]}, the beamformer "
-            f"{wanted[0]} every {wanted[1]}: leave n_fft and hop out"
+            f"{wanted[0]} every {wanted[1]}: leave n_fft and hop out, or choose masks cacgmm"
         )

@@ -7,7 +7,7 @@ import numpy as np
 
 from arrayenh.config import FIXED, EnhanceConfig, numbers
 from arrayenh.geometry import MicArray
-from arrayenh.networks.chosen import Networks
+from arrayenh.networks.chosen import Networks, needs_mask
 from arrayenh.networks.cleanness import cleanness
 from arrayenh.spatial import beamformers, statistics
 from arrayenh.spatial.binaural import ears
@@ -240,7 +240,7 @@ class SpatialStage:
         self._noise_cov = None if noise is None else noise_covariance(stft, noise)
         self._postfilter = postfilter
         self._masks: MaskSource | None = None
-        if self._beamformer != "none":
+        if needs_mask(config):
             self._masks = mask_source(
                 config.masks,
                 stft.n_freqs,

@@ -12,7 +12,7 @@ from arrayenh.config import FIXED, SINGLE_POSTFILTERS, EnhanceConfig
 from arrayenh.errors import AudioError, ConfigError, GeometryError, ShapeError, TrialError
 from arrayenh.evaluation.systems.system import OWN, Output, Trial
 from arrayenh.networks import catalogue
-from arrayenh.networks.chosen import chosen
+from arrayenh.networks.chosen import Networks, chosen
 from arrayenh.pipeline import RATE, Enhanced, Enhancer
 from arrayenh.postfilter.classical import HOP, N_FFT
 from arrayenh.spatial.binaural import ears
@@ -112,7 +112,7 @@ class Chain:
             "system": "chain",
             **asdict(self.config),
             "true_direction": self.true_direction,
-            "networks": chosen(self.config, RATE).digests,
+            "networks": self._networks.digests,
         }
 
     def latency(self) -> float | None:
@@ -120,7 +120,7 @@ class Chain:
         config = self.config
         if not causal(config, self.true_direction):
             return None
-        stages, networks = [], chosen(config, RATE)
+        stages, networks = [], self._networks
         if config.beamformer != "none" or config.dereverb != "none":
             stages.append(networks.frames(config))
         if config.postfilter in SINGLE_POSTFILTERS:
@@ -143,6 +143,11 @@ class Chain:
             return output_of(chain.enhance(recording, images))
         except (AudioError, ConfigError, GeometryError, ShapeError) as error:
             raise TrialError(f"{self.name}: {error}") from error
+
+    @property
+    def _networks(self) -> Networks:
+        """Those that run, once a direction is told."""
+        return chosen(replace(self.config, doa=0.0) if self.true_direction else self.config, RATE)
 
     def _told(self, trial: Trial) -> EnhanceConfig:
         """The settings, with the direction where it is to be given."""
