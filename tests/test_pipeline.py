@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from arrayenh.audio import Recording, open_recording, resample, write
+from arrayenh.config import EnhanceConfig
 from arrayenh.errors import AudioError, ConfigError, GeometryError
 from arrayenh.evaluation.metrics import shadow_snr, si_sdr, stoi
 from arrayenh.geometry import load_array
