@@ -13,7 +13,14 @@ torch = pytest.importorskip("torch")
 from arrayenh.geometry import load_array  # noqa: E402
 from arrayenh.networks.signature import Signature  # noqa: E402
 from arrayenh.neural.beam import Beamed, beamform  # noqa: E402
-from arrayenh.neural.losses import BEST_BEAM_DB, Loss, si_sdr_loss  # noqa: E402
+from arrayenh.neural.losses import (  # noqa: E402
+    BEST_BEAM_DB,
+    N_BANDS,
+    Loss,
+    band_si_sdr_loss,
+    hearing_bands,
+    si_sdr_loss,
+)
 from arrayenh.neural.recipe import LossRecipe  # noqa: E402
 from arrayenh.spatial import beamformers, statistics  # noqa: E402
 from arrayenh.stft import Stft  # noqa: E402
@@ -137,7 +144,8 @@ def beam_loss(logits, mics, target, loss):
 @pytest.fixture(scope="module")
 def short():
     """Microphones (2, 4, T, F, 2) of 4 and of 2, and targets (2, N), in frames of 64 samples."""
-    loss = Loss(LossRecipe(beam=1.0), Signature("m", "mask", ("reference",), 64, 16))
+    terms = LossRecipe(beam=0.5, beam_bands=0.5)
+    loss = Loss(terms, Signature("m", "mask", ("reference",), 64, 16))
     samples, targets = np.zeros((2, 4, 1200), np.float32), np.zeros((2, 1200), np.float32)
     for k, (array, n_mics) in enumerate([("linear4-35mm", 4), ("linear4-35mm", 2)]):
         mixture, speech = heard(array, 10 + k, 1200)
@@ -151,7 +159,10 @@ def test_the_beam_loss_is_that_of_the_beamformed_samples(short):
     total, terms = loss(mask, mics[:, :1], target, mics)
     beamed = torch.view_as_real(beamform(mask, mics).beamformed.contiguous())
     samples = loss.stft.synthesise(beamed, target.shape[-1])
-    assert total == terms["beam"] == si_sdr_loss(samples, target, BEST_BEAM_DB)
+    assert terms["beam"] == si_sdr_loss(samples, target, BEST_BEAM_DB)
+    bands = hearing_bands(33, N_BANDS)
+    assert terms["beam_bands"] == band_si_sdr_loss(beamed, loss.stft.analyse(target), bands)
+    assert total == pytest.approx(float(terms["beam"] + terms["beam_bands"]) / 2)
 
 
 def test_the_gradient_of_the_beam_loss_is_its_slope(short):

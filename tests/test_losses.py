@@ -194,6 +194,40 @@ def test_a_mask_is_heard_on_the_first_input():
     assert loss(ones, spec, tensor(clean))[0] < -50
 
 
+def test_bands_of_hearing_are_equally_wide_in_erb():
+    bands = losses.hearing_bands(1025, 24).numpy()
+    edges = np.flatnonzero(np.diff(bands)) * 8000 / 1024  # the last frequency of each
+    rates = 21.4 * np.log10(1 + 0.00437 * edges)
+    whole = 21.4 * np.log10(1 + 0.00437 * 8000)
+    assert_allclose(rates, whole * np.arange(1, 24) / 24, atol=0.3)  # a bin is so wide
+    assert bands[0] == 0 and bands[-1] == 23 and np.all(np.diff(bands) >= 0)
+
+
+def test_si_sdr_of_bands_is_that_of_each():
+    clean, noise = voices()
+    target, other = spectra(clean), spectra(noise)
+    gains = 10 ** np.linspace(-2, 0.5, 33)  # high bands are noisier
+    estimate = 0.3 * (target + gains[None, None, :] * other)
+    bands = np.repeat([0, 1, 2], 11)
+    target[1, :, :11] = 0  # left out
+    ratios = []
+    for s, y in zip(target, estimate, strict=True):
+        for k in range(3):
+            part, heard = s[:, bands == k].ravel(), y[:, bands == k].ravel()
+            energy = np.sum(abs(part) ** 2)
+            if energy > 0:
+                scale = np.sum((heard * part.conj()).real) / energy
+                kept = np.sum(abs(scale * part) ** 2)
+                ratios.append([kept, np.sum(abs(heard - scale * part) ** 2)])
+    kept, lost = np.transpose(ratios)
+    wanted = np.mean(10 * np.log10((lost + 1e-3 * kept) / (kept + 10**-1.5 * lost)))
+    found = losses.band_si_sdr_loss(parts(estimate), parts(target), tensor(bands))
+    assert float(found) == pytest.approx(wanted, abs=1e-3)
+    faint = losses.band_si_sdr_loss(parts(1e-12 * estimate), parts(1e-12 * target), tensor(bands))
+    assert float(faint) == pytest.approx(wanted, abs=1e-3)
+    assert float(losses.band_si_sdr_loss(parts(estimate), parts(0 * target), tensor(bands))) == 0
+
+
 @pytest.mark.parametrize("terms", [{"spectral": 1.0}, {"stft": 1.0}, {"mask": 1.0}], ids=str)
 def test_level_does_not_matter(terms):
     clean, noise = voices()
@@ -206,15 +240,16 @@ def test_level_does_not_matter(terms):
     assert found[0] == pytest.approx(found[1], rel=1e-4)
 
 
-@pytest.mark.parametrize("term", ["mask", "beam"])
+@pytest.mark.parametrize("term", ["mask", "beam", "beam_bands"])
 def test_losses_of_masks_are_not_for_post_filters(term):
     with pytest.raises(ConfigError, match=f"loss.{term} is of masks; a post-filter gives"):
         losses.build_loss(LossRecipe(**{term: 1.0}), POSTFILTER)
 
 
-def test_a_beamformer_cannot_be_judged_without_microphones():
+@pytest.mark.parametrize("term", ["beam", "beam_bands"])
+def test_a_beamformer_cannot_be_judged_without_microphones(term):
     clean, noise = voices()
-    loss = losses.build_loss(LossRecipe(beam=1.0), MASK)
+    loss = losses.build_loss(LossRecipe(**{term: 1.0}), MASK)
     spec = loss.stft.analyse(tensor(clean + noise)[:, None])
-    with pytest.raises(ConfigError, match="loss.beam needs several microphones: data of kind"):
+    with pytest.raises(ConfigError, match=f"loss.{term} needs several microphones: data of kind"):
         loss(torch.ones(3, *spec.shape[2:4]), spec, tensor(clean))

@@ -9,9 +9,14 @@ from arrayenh.neural.models import FILES, build  # noqa: E402
 
 SMALL = {"n_fft": 64, "hop": 16, "hidden": 12}
 GRU = {**SMALL, "bands": 8, "channels": (4, 6)}
-CAUSAL = [("mask-gru", GRU | {"causal": True, "task": task}) for task in ("mask", "postfilter")]
+CAUSAL = [
+    ("mask-gru", GRU | {"causal": True, "task": task, "narrow": narrow})
+    for task in ("mask", "postfilter")
+    for narrow in (0, 5)
+]
 ALL = [
     *CAUSAL,
+    ("mask-gru", GRU | {"narrow": 5}),
     ("mask-gru", GRU),
     ("mask-gru", GRU | {"inputs": ("microphone",)}),
     ("mask-blstm", SMALL),

@@ -248,11 +248,12 @@ def by_the_formula(spec, weights, noise_cov):
     return np.sqrt(np.maximum(noise, 0))
 
 
-@pytest.mark.parametrize("n_mics", [2, 4, 7])
-def test_the_noise_left_over_follows_its_formula(n_mics):
+@pytest.mark.parametrize("n_freqs, n_mics", [(5, 2), (130, 4), (5, 7)])
+def test_the_noise_left_over_follows_its_formula(n_freqs, n_mics):
     rng = np.random.default_rng(n_mics)
-    spec = complex_normal(rng, 5, n_mics, 9, dtype=np.complex64)
-    noise_cov, weights = random_covariances(rng, 5, n_mics), complex_normal(rng, 5, n_mics)
+    spec = complex_normal(rng, n_freqs, n_mics, 9, dtype=np.complex64)
+    noise_cov = random_covariances(rng, n_freqs, n_mics)
+    weights = complex_normal(rng, n_freqs, n_mics)
     noise = residual(spec, weights, noise_cov)
     assert noise.dtype == np.float32
     wanted = by_the_formula(spec, weights, noise_cov)

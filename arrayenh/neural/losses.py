@@ -18,8 +18,12 @@ from arrayenh.neural.stft import TorchStft
 
 BEST_DB = 60.0  # SI-SDR above which nothing is gained
 FAINTEST_DB = -60.0  # of an estimate against its target: fainter ones have no direction
+NYQUIST = 8000.0  # Hz
 TINY = float(torch.finfo(torch.float32).tiny)  # what is 0 stays 0 when divided by it
 BEST_BEAM_DB = 30.0  # SI-SDR above which a beamformer gains nothing more
+BEAM = ("beam", "beam_bands")
+N_BANDS = 24  # of hearing, each as wide as the others on the ERB-rate scale
+LEAST_BAND_DB = -15.0  # SI-SDR below which a band is lost, and how far does not matter
 FLOOR_DB = -80.0  # power of a bin against the mean: fainter ones count as equal
 
 
@@ -63,6 +67,67 @@ def si_sdr_loss(
     least = 10 ** (faintest_db / 10) * whole
     ratio = (lost + 10 ** (-best_db / 10) * kept + least) / (kept + least)
     return mean_where(heard, 10 * torch.log10(ratio))
+
+
+def hearing_bands(n_freqs: int, n_bands: int) -> Tensor:
+    """Which of `n_bands` equal parts of the ERB-rate scale each frequency belongs to.
+
+    Returns
+    -------
+    bands : Tensor of int64, shape (n_freqs,)
+        Of frequencies from 0 to 8 kHz.
+
+    References
+    ----------
+    B. Glasberg, B. Moore, "Derivation of auditory filter shapes from notched-noise data",
+    Hearing Research 47, 1990, equation (4).
+    """
+    rate = torch.log10(1 + 0.00437 * torch.linspace(0, NYQUIST, n_freqs, dtype=torch.float64))
+    return (rate / rate[-1] * n_bands).long().clamp(max=n_bands - 1)
+
+
+def band_si_sdr_loss(
+    estimate: Tensor,
+    target: Tensor,
+    bands: Tensor,
+    best_db: float = BEST_BEAM_DB,
+    least_db: float = LEAST_BAND_DB,
+) -> Tensor:
+    """Negative scale-invariant signal-to-distortion ratio of bands of spectra, dB; their mean.
+
+        kept = Re<Y, S>² / <S, S>,   lost = <Y, Y> - kept
+        L = 10 log10( (lost + τ kept) / (kept + δ lost) )
+
+    with sums over the bins of a band. All bands count alike, as in measures of
+    intelligibility, where one ratio of all of them is that of the loudest. τ = 10^(-best/10)
+    and δ = 10^(least/10) bound it.
+
+    Parameters
+    ----------
+    estimate, target : Tensor, shape (B, T, F, 2)
+        Y and S.
+    bands : Tensor of int64, shape (F,)
+        Such as `hearing_bands`.
+    best_db, least_db : float
+
+    Returns
+    -------
+    loss : Tensor, shape ()
+        Mean over the bands in which the target is not silent; 0 if there are none.
+    """
+    n_bands = int(bands.max()) + 1
+
+    def banded(values: Tensor) -> Tensor:
+        summed = values.new_zeros(len(values), n_bands)
+        return summed.index_add(1, bands, values.sum(dim=1))
+
+    product = banded((estimate * target).sum(dim=-1))
+    energy, whole = banded(bin_powers(target)), banded(bin_powers(estimate))
+    heard = (energy > 0) & (whole > 0)
+    kept = product / positive(energy) * product
+    lost = (whole - kept).clamp(min=0)
+    ratio = (lost + 10 ** (-best_db / 10) * kept) / (kept + 10 ** (least_db / 10) * lost + TINY)
+    return mean_where(heard, 10 * torch.log10(ratio + TINY))
 
 
 def compressed_spectral_loss(
@@ -227,12 +292,13 @@ class Loss:
     def __init__(
         self, recipe: LossRecipe, signature: Signature, device: torch.device | str = "cpu"
     ) -> None:
-        for term in ("mask", "beam"):
+        for term in ("mask", *BEAM):
             if recipe.weights[term] and signature.task != "mask":
                 raise ConfigError(f"loss.{term} is of masks; a post-filter gives a spectrum")
         self.recipe, self.signature = recipe, signature
         self.weights = {term: weight for term, weight in recipe.weights.items() if weight}
         self.stft = TorchStft(signature.n_fft, signature.hop, device)
+        self._bands = hearing_bands(signature.n_freqs, N_BANDS).to(device)
         sizes = recipe.resolutions if recipe.stft else ()
         self._stfts = [TorchStft(size, size // 4, device) for size in sizes]
 
@@ -276,14 +342,25 @@ class Loss:
             )
         if self.weights.keys() & {"si_sdr", "stft"}:
             terms |= self._of_waveforms(wanted, target, level)
-        if "beam" in self.weights:
-            if mics is None:
-                raise ConfigError("loss.beam needs several microphones: data of kind 'scenes'")
-            steered = torch.view_as_real(beamform(out, mics).beamformed.contiguous())
-            samples = self.stft.synthesise(steered, target.shape[-1])
-            terms["beam"] = si_sdr_loss(samples, target, BEST_BEAM_DB)
+        if self.weights.keys() & set(BEAM):
+            terms |= self._of_the_beam(out, mics, target, clean)
         terms = {term: terms[term] for term in self.weights}
         return sum_of(weight * terms[term] for term, weight in self.weights.items()), terms
+
+    def _of_the_beam(
+        self, mask: Tensor, mics: Tensor | None, target: Tensor, clean: Tensor
+    ) -> dict[str, Tensor]:
+        if mics is None:
+            term = next(term for term in BEAM if term in self.weights)
+            raise ConfigError(f"loss.{term} needs several microphones: data of kind 'scenes'")
+        steered = torch.view_as_real(beamform(mask, mics).beamformed.contiguous())
+        terms = {}
+        if "beam" in self.weights:
+            samples = self.stft.synthesise(steered, target.shape[-1])
+            terms["beam"] = si_sdr_loss(samples, target, BEST_BEAM_DB)
+        if "beam_bands" in self.weights:
+            terms["beam_bands"] = band_si_sdr_loss(steered, clean, self._bands)
+        return terms
 
     def _of_waveforms(self, wanted: Tensor, target: Tensor, level: Tensor) -> dict[str, Tensor]:
         samples = self.stft.synthesise(wanted, target.shape[-1])

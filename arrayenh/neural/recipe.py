@@ -16,7 +16,7 @@ from arrayenh.errors import ConfigError
 STRICT = ConfigDict(extra="forbid")
 SCHEDULES = ("plateau", "step", "cosine", "constant")
 PRECISIONS = ("none", "bfloat16", "float16")
-TERMS = ("si_sdr", "spectral", "stft", "mask", "beam")
+TERMS = ("si_sdr", "spectral", "stft", "mask", "beam", "beam_bands")
 MASK_MEASURES = ("mse", "bce")
 MAY_CHANGE = ("steps", "epochs", "patience", "workers", "threads")
 """Of [run], between a training and its resumption."""
@@ -50,10 +50,10 @@ class LossRecipe:
 
     Attributes
     ----------
-    si_sdr, spectral, stft, mask, beam : float
+    si_sdr, spectral, stft, mask, beam, beam_bands : float
         Weights: of the negative SI-SDR in dB, the compressed spectra, the magnitudes in
         several resolutions, the distance from the ideal mask, and the negative SI-SDR of the
-        beamformer that the mask steers.
+        beamformer that the mask steers, of all frequencies and the mean over bands of hearing.
     compression : float
         Exponent of the magnitudes of `spectral`.
     complex_part : float
@@ -75,6 +75,7 @@ class LossRecipe:
     stft: float = 0.0
     mask: float = 0.0
     beam: float = 0.0
+    beam_bands: float = 0.0
     compression: float = 0.3
     complex_part: float = 0.3
     resolutions: tuple[int, ...] = (256, 512, 1024, 2048)

@@ -3,7 +3,6 @@
 from functools import partial
 
 import numpy as np
-from scipy.signal import oaconvolve
 
 from arrayenh.errors import ConfigError, ShapeError
 from arrayenh.spatial.beamformers import solve
@@ -170,6 +169,8 @@ def filter_and_sum(samples: np.ndarray, filters: np.ndarray) -> np.ndarray:
         raise ShapeError(
             f"samples (M, N) and filters (M, K) must share M; got {samples.shape}, {filters.shape}"
         )
+    from scipy.signal import oaconvolve  # 35 MB that no other beamformer needs
+
     delay = filters.shape[1] // 2
     summed = oaconvolve(samples.astype(np.float64), filters, axes=1).sum(axis=0)
     return summed[delay : delay + samples.shape[1]].astype(np.float32)

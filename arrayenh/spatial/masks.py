@@ -14,6 +14,7 @@ from arrayenh.spatial.mixture import cacgmm
 
 NOISE_DECAY = 0.7  # of the tracked noise in 16 ms
 EM_ITERATIONS = 5  # of the mixture; more fit it better and separate no better
+FRAMES_AT_ONCE = 256  # of whose signals a network is given copies
 NETWORK_ROUNDS = 3  # of a network that hears what the beamformer gives
 Beamform = Callable[[np.ndarray], np.ndarray]
 
@@ -175,8 +176,8 @@ class NeuralMasks:
             heard = self._steered(self._first.estimate(spec, beamform), heard, beamform)
         *others, last = self._rounds
         for hearing in others:
-            heard = self._steered(hearing.mask(self._signals(heard)), heard, beamform)
-        return last.mask(self._signals(heard))
+            heard = self._steered(hearing.mask(heard), heard, beamform)
+        return last.mask(heard)
 
     @staticmethod
     def _unheard(reference: np.ndarray) -> "Heard":
@@ -191,9 +192,6 @@ class NeuralMasks:
             beamformed, noise = beamform(mask), np.zeros_like(before.noise)
         return Heard(before.reference, beamformed, noise, mask * before.reference)
 
-    def _signals(self, heard: "Heard") -> np.ndarray:
-        return self._network.signals(heard.beamformed, heard.reference, heard.noise, heard.masked)
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Heard:
@@ -204,6 +202,11 @@ class Heard:
     noise: np.ndarray
     masked: np.ndarray
 
+    def signals(self, network: Network, frames: slice) -> np.ndarray:
+        """Of some frames, in the order of the network, (C, F, t)."""
+        roles = (self.beamformed, self.reference, self.noise, self.masked)
+        return network.signals(*(role[:, frames] for role in roles))
+
 
 class Hearing:
     """A network of masks, segment by segment."""
@@ -212,11 +215,16 @@ class Hearing:
         self._network = network
         self._stream = Stream(network) if network.streaming else None
 
-    def mask(self, signals: np.ndarray) -> np.ndarray:
-        """Mask of the next segment, (C, F, T) -> (F, T)."""
+    def mask(self, heard: "Heard") -> np.ndarray:
+        """Mask of the next segment, shape (F, T)."""
         if self._stream is not None:
-            return self._stream.push(signals)
-        return Pieces(self._network).push(signals, last=True)
+            return self._stream.push(heard.signals(self._network, slice(None)))
+        n_frames, pieces, found = heard.reference.shape[1], Pieces(self._network), []
+        for start in range(0, max(n_frames, 1), FRAMES_AT_ONCE):
+            stop = start + FRAMES_AT_ONCE
+            signals = heard.signals(self._network, slice(start, stop))
+            found.append(pieces.push(signals, last=stop >= n_frames))
+        return np.concatenate(found, axis=1)
 
     def masks(self, spec: np.ndarray) -> np.ndarray:
         """Mean mask of all microphones, (F, M, T) -> (F, T); of those that are not silent."""
@@ -224,7 +232,7 @@ class Hearing:
             return self._stream.masks(spec)
         total = np.zeros((spec.shape[0], spec.shape[2]), np.float32)
         for m in range(spec.shape[1]):
-            total += self.mask(spec[None, :, m])
+            total += Pieces(self._network).push(spec[None, :, m], last=True)
         n_heard = np.count_nonzero(spec.any(axis=0), axis=0)
         return total / np.maximum(n_heard, 1).astype(np.float32)
 

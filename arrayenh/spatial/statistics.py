@@ -18,6 +18,7 @@ LEAST_MASK = 1e-6  # keeps a mask of exact zeros from being no statistics at all
 MOST_NORM = 1e3  # of ‖w‖²: a white-noise gain of -30 dB at the least
 LEAST_LOADING, LOADING_STEP, MOST_STEPS = 1e-9, 4.0, 24
 MOST_CONDITION = 1e8  # of a covariance that needs no loading to be solved
+BINS_AT_ONCE = 64  # whose whitened spectra are in memory
 CLEAN_SNR = 10.0  # power ratio of a bin above which loading grows
 
 
@@ -128,19 +129,20 @@ def residual_noise(
     """
     n_mics = spec.shape[1]
     noise = np.zeros(beamformed.shape, np.float32)
-    there = np.trace(noise_cov, axis1=-2, axis2=-1).real > 0
-    if n_mics == 1 or not there.any():
+    there = np.flatnonzero(np.trace(noise_cov, axis1=-2, axis2=-1).real > 0)
+    if n_mics == 1:
         return noise
-    w, cov = weights[there], noise_cov[there]
-    output = np.einsum("fm,fmn,fn->f", w.conj(), cov, w).real
-    # whitened once more by the output's power, so that float32 holds faint bins as well
-    factor = np.linalg.inv(np.linalg.cholesky(cov)) * np.sqrt(output)[:, None, None]
-    whitened = factor.astype(np.complex64) @ spec[there]
-    total = np.einsum("fmt,fmt->ft", whitened.real, whitened.real)
-    total += np.einsum("fmt,fmt->ft", whitened.imag, whitened.imag)
-    passed = beamformed[there]
-    total -= passed.real**2 + passed.imag**2
-    noise[there] = np.sqrt(np.maximum(total, 0) / np.float32(n_mics - 1))
+    for bins in np.split(there, range(BINS_AT_ONCE, len(there), BINS_AT_ONCE)):
+        w, cov = weights[bins], noise_cov[bins]
+        output = np.einsum("fm,fmn,fn->f", w.conj(), cov, w).real
+        # whitened once more by the output's power, so that float32 holds faint bins as well
+        factor = np.linalg.inv(np.linalg.cholesky(cov)) * np.sqrt(output)[:, None, None]
+        whitened = factor.astype(np.complex64) @ spec[bins]
+        total = np.einsum("fmt,fmt->ft", whitened.real, whitened.real)
+        total += np.einsum("fmt,fmt->ft", whitened.imag, whitened.imag)
+        passed = beamformed[bins]
+        total -= passed.real**2 + passed.imag**2
+        noise[bins] = np.sqrt(np.maximum(total, 0) / np.float32(n_mics - 1))
     return noise
 
 

@@ -3,11 +3,13 @@
 One network for any microphones: it hears a signal by itself, or the reference microphone, what
 a beamformer made of it, and what noise that leaves. Their ratios tell, for any array, how much
 of a bin comes from where the beamformer looks: they lie beside the magnitudes at both ends of
-a U of strided convolutions, at whose bottom recurrent layers hear all bands together.
+a U of strided convolutions. At its bottom recurrent layers hear all bands together; layers on
+either side of them hear each band alone, the same for every band, as statistics of noise are.
 
 K. Tan, D. Wang, "A convolutional recurrent neural network for real-time speech enhancement",
 Interspeech 2018; S. Braun, I. Tashev, "Data augmentation and loss normalization for deep noise
-suppression", SPECOM 2020.
+suppression", SPECOM 2020; X. Hao, X. Su, R. Horaud, X. Li, "FullSubNet: a full-band and sub-band
+fusion model for real-time single-channel speech enhancement", ICASSP 2021.
 """
 
 from collections.abc import Sequence
@@ -57,6 +59,9 @@ class Config:
     hidden : int
         Units of each recurrent layer and direction.
     layers : int
+    narrow : int
+        Units, for each direction, of the two layers that hear every band alone; 0: no such
+        layers.
     dropout : float
         Between recurrent layers.
     """
@@ -70,6 +75,7 @@ class Config:
     bands: int = 248
     hidden: int = 160
     layers: int = 2
+    narrow: int = 0
     dropout: float = 0.0
 
     __pydantic_config__ = STRICT
@@ -94,6 +100,10 @@ class Model(model.Model):
             for k in range(len(config.channels))
         )
         self.bottom = (widths[-1], sizes[-1])
+        self.alone = nn.ModuleList(
+            Alone(widths[-1], config.narrow, config.causal)
+            for _ in range(2 if config.narrow else 0)
+        )
         self.squeeze = nn.Linear(widths[-1] * sizes[-1], config.bands)
         self.norm = nn.LayerNorm(config.bands)
         self.recurrent = nn.GRU(
@@ -119,25 +129,28 @@ class Model(model.Model):
             with torch.no_grad():
                 self.last.bias[0] = OPEN  # type: ignore[index]
         if config.causal:
-            self.state_names = ("level", "recurrent", "first", "last")
+            alone = ("before", "after") if config.narrow else ()
+            self.state_names = ("level", "recurrent", "first", "last", *alone)
 
     def initial_state(self, batch: int) -> tuple[Tensor, ...]:
         """State at the start of a recording: zeros."""
         if not self.config.causal:
             return ()
         zeros, n_freqs = self.expand.weight.new_zeros, self.signature.n_freqs
+        alone = (zeros(batch, self.bottom[1], self.config.narrow) for _ in self.alone)
         return (
             zeros(batch, LEVEL_FRAMES, 2),
             zeros(self.config.layers, batch, self.config.hidden),
             zeros(batch, self.n_features, N_FRAMES - 1, n_freqs),
             zeros(batch, FINEST + self.n_features, N_FRAMES - 1, n_freqs),
+            *alone,
         )
 
     def forward(
         self, spec: Tensor, state: tuple[Tensor, ...] | None = None
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Mask (B, T, F), or spectrum (B, T, F, 2), and the state after these frames."""
-        before: Sequence[Tensor | None] = (None, None, None)
+        before: Sequence[Tensor | None] = (None,) * 5
         after: tuple[Tensor, ...] = ()
         bin_power = power(spec)  # (B, C, T, F)
         if self.config.causal:
@@ -146,22 +159,27 @@ class Model(model.Model):
             after = (level,)
         else:
             mean_power = whole_level(bin_power)
-        hidden, first, last = before
+        hidden, first, last, *states = before
         features = self.features(compressed(bin_power / mean_power))
         heard, first = surrounded(features, first)
         kept = []
         for convolution in self.falling:
             heard = convolution(heard)
             kept.append(heard)
+        states = list(states)
+        if self.alone:
+            heard, states[0] = self.alone[0](heard, states[0])
         bands = self.norm(self.squeeze(heard.transpose(1, 2).flatten(2)))  # (B, T, bands)
         seen, hidden = self.recurrent(bands, hidden)
         risen = self.expand(seen).unflatten(2, self.bottom).transpose(1, 2)  # (B, c, T, f)
+        if self.alone:
+            risen, states[1] = self.alone[1](heard + risen, states[1])
         for k in reversed(range(len(kept))):
             risen = self.rising[k](risen + self.across[k](kept[k]))
         near, last = surrounded(torch.cat([risen, features], dim=1), last)
         out = self.last(near)  # (B, 1 or 2, T, F)
         if self.config.causal:
-            after = (*after, hidden, first, last)
+            after = (*after, hidden, first, last, *states[: len(self.alone)])
         if self.n_parts == 1:
             return torch.sigmoid(out[:, 0]), after
         gain = MOST_COMPLEX_GAIN * torch.tanh(out / MOST_COMPLEX_GAIN)
@@ -172,6 +190,25 @@ class Model(model.Model):
         pairs = combinations(range(magnitudes.shape[1]), 2)
         ratios = [magnitudes[:, i] / (magnitudes[:, i] + magnitudes[:, j]) for i, j in pairs]
         return torch.cat([magnitudes, *(ratio[:, None] for ratio in ratios)], dim=1)
+
+
+class Alone(nn.Module):
+    """A recurrent layer that hears each band alone, the same for every band, added to its input."""
+
+    def __init__(self, n_channels: int, n_units: int, causal: bool) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(n_channels)
+        self.recurrent = nn.GRU(n_channels, n_units, batch_first=True, bidirectional=not causal)
+        self.out = nn.Linear(n_units * (1 if causal else 2), n_channels)
+
+    def forward(self, x: Tensor, state: Tensor | None) -> tuple[Tensor, Tensor]:
+        """The bands (B, c, T, f) and the state (B, f, units) after them."""
+        n_batch, n_bands = x.shape[0], x.shape[3]
+        each = self.norm(x.permute(0, 3, 2, 1)).flatten(0, 1)  # (B f, T, c)
+        before = None if state is None else state.flatten(0, 1)[None]
+        seen, hidden = self.recurrent(each, before)
+        more = self.out(seen).unflatten(0, (n_batch, n_bands)).permute(0, 3, 2, 1)
+        return x + more, hidden[-1].unflatten(0, (n_batch, n_bands))
 
 
 class Convolution(nn.Sequential):

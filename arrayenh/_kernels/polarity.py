@@ -1,0 +1,24 @@
+"""Loops of arrayenh.polarity.  Called by that module only; nothing is checked."""
+
+import numpy as np
+from numba import njit
+
+
+@njit(cache=True)
+def filtered(sections, samples, state):
+    """Samples (M, n) through second-order sections (S, 6), state (S, M, 2) kept; float64.
+
+    Transposed direct form II.
+    """
+    n_mics, n_samples = samples.shape
+    out = np.empty((n_mics, n_samples))
+    for m in range(n_mics):
+        for n in range(n_samples):
+            x = samples[m, n]
+            for s in range(sections.shape[0]):
+                y = sections[s, 0] * x + state[s, m, 0]
+                state[s, m, 0] = sections[s, 1] * x - sections[s, 4] * y + state[s, m, 1]
+                state[s, m, 1] = sections[s, 2] * x - sections[s, 5] * y
+                x = y
+            out[m, n] = x
+    return out
