@@ -31,6 +31,7 @@ ROLES = {
     "beamformed": "the beamformer's output",
     "rest": "what the beamformer took away",
     "noise": "the noise the beamformer leaves, as the other directions tell",
+    "masked": "the reference microphone through the mask that steers the beamformer",
 }
 DATA = """\
 Rooms: 1500 scenes of 8 s (and 100 by which the best step was chosen), drawn by
