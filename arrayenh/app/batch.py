@@ -38,10 +38,12 @@ class Request:
 def enhance_one(job: Job, request: Request, progress: "Progress | None" = None) -> "Summary":
     """Enhance one recording of the batch."""
     from arrayenh.app.files import enhance_file
+    from arrayenh.app.memory import give_back
     from arrayenh.app.outputs import Outputs
     from arrayenh.audio import open_recording
     from arrayenh.pipeline import Enhancer
 
+    give_back()
     source = open_recording(job.recording, request.mics, request.channels, request.pad)
     outputs = Outputs(
         job.output,

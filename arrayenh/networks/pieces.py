@@ -41,18 +41,28 @@ class Pieces:
         self._n_held += spec.shape[2]
         if self._n_held <= self._most and not last:
             return self._network.run(spec[:, :, :0])
-        ready = []
         held = self._held[0] if len(self._held) == 1 else np.concatenate(self._held, axis=2)
-        while held.shape[2] > self._most:
-            out = self._faded(self._answer(held[:, :, : self._length]))
-            step = self._length - self._overlap
+        ready, n_done = self._through(held.shape[2], lambda frames: held[:, :, frames], last)
+        self._held, self._n_held = [held[:, :, n_done:].copy()], held.shape[2] - n_done
+        return ready
+
+    def whole(self, n_frames: int, signals: Callable[[slice], np.ndarray]) -> np.ndarray:
+        """Answer a signal of which any frames may be asked for; shape (F, n_frames)."""
+        return self._through(n_frames, signals, last=True)[0]
+
+    def _through(
+        self, n_frames: int, signals: Callable[[slice], np.ndarray], last: bool
+    ) -> tuple[np.ndarray, int]:
+        """Answers that are ready, and to how many of these frames."""
+        ready, start, step = [], 0, self._length - self._overlap
+        while n_frames - start > self._most:
+            out = self._faded(self._answer(signals(slice(start, start + self._length))))
             ready.append(out[:, :step])
-            self._before, held = out[:, step:], held[:, :, step:]
+            self._before, start = out[:, step:], start + step
         if last:
-            ready.append(self._faded(self._answer(held)))
-            held, self._before = held[:, :, held.shape[2] :], None
-        self._held, self._n_held = [held.copy()], held.shape[2]
-        return np.concatenate(ready, axis=1)
+            ready.append(self._faded(self._answer(signals(slice(start, n_frames)))))
+            self._before, start = None, n_frames
+        return np.concatenate(ready, axis=1), start
 
     def _answer(self, signals: np.ndarray) -> np.ndarray:
         out = self._network.run(signals)

@@ -107,12 +107,21 @@ class NeuralPostFilter:
         return self._frames.push(signals)
 
     def _harmless(self, signals: np.ndarray, out: np.ndarray) -> np.ndarray:
-        """What the network makes of a piece, or that itself, the surer it is that it is clean."""
-        given = signals[self._network.signature.inputs.index("beamformed")]
+        """What the network makes of a piece, or that itself, the surer one is that it is clean.
+
+        As sure as this network is, or the one of the masks.
+        """
+        heard = dict(zip(self._network.signature.inputs, signals, strict=True))
+        given = heard["beamformed"]
         level = np.vdot(out, given).real / max(float(np.sum(power(out))), 1e-30)
         same = np.float32(level) * out  # but for its level, which the network may have changed
-        share = np.float32(cleanness(power(given), power(same), power(given - same)))
-        return out if share == 0 else out + share * (given - out)
+        share = cleanness(power(given), power(same), power(given - same))
+        if {"reference", "masked"} <= heard.keys():
+            reference, masked = heard["reference"], heard["masked"]
+            rest = power(reference - masked)
+            if rest.any():  # there is a mask
+                share = max(share, cleanness(power(reference), power(masked), rest))
+        return out if share == 0 else out + np.float32(share) * (given - out)
 
     def _in_step(self, spec: np.ndarray, n_frames: int) -> np.ndarray:
         """The beamformed frames that the network has answered, (F, C, n_frames)."""

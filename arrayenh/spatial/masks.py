@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol, cast
 
 import numpy as np
@@ -14,7 +15,6 @@ from arrayenh.spatial.mixture import cacgmm
 
 NOISE_DECAY = 0.7  # of the tracked noise in 16 ms
 EM_ITERATIONS = 5  # of the mixture; more fit it better and separate no better
-FRAMES_AT_ONCE = 256  # of whose signals a network is given copies
 NETWORK_ROUNDS = 3  # of a network that hears what the beamformer gives
 Beamform = Callable[[np.ndarray], np.ndarray]
 
@@ -219,12 +219,9 @@ class Hearing:
         """Mask of the next segment, shape (F, T)."""
         if self._stream is not None:
             return self._stream.push(heard.signals(self._network, slice(None)))
-        n_frames, pieces, found = heard.reference.shape[1], Pieces(self._network), []
-        for start in range(0, max(n_frames, 1), FRAMES_AT_ONCE):
-            stop = start + FRAMES_AT_ONCE
-            signals = heard.signals(self._network, slice(start, stop))
-            found.append(pieces.push(signals, last=stop >= n_frames))
-        return np.concatenate(found, axis=1)
+        return Pieces(self._network).whole(
+            heard.reference.shape[1], partial(heard.signals, self._network)
+        )
 
     def masks(self, spec: np.ndarray) -> np.ndarray:
         """Mean mask of all microphones, (F, M, T) -> (F, T); of those that are not silent."""

@@ -159,27 +159,29 @@ class Model(model.Model):
             after = (level,)
         else:
             mean_power = whole_level(bin_power)
-        hidden, first, last, *states = before
+        hidden, first, last, *alone = before
+        alone_after: list[Tensor] = []
         features = self.features(compressed(bin_power / mean_power))
         heard, first = surrounded(features, first)
         kept = []
         for convolution in self.falling:
             heard = convolution(heard)
             kept.append(heard)
-        states = list(states)
         if self.alone:
-            heard, states[0] = self.alone[0](heard, states[0])
+            heard, end = self.alone[0](heard, alone[0])
+            alone_after.append(end)
         bands = self.norm(self.squeeze(heard.transpose(1, 2).flatten(2)))  # (B, T, bands)
         seen, hidden = self.recurrent(bands, hidden)
         risen = self.expand(seen).unflatten(2, self.bottom).transpose(1, 2)  # (B, c, T, f)
         if self.alone:
-            risen, states[1] = self.alone[1](heard + risen, states[1])
+            risen, end = self.alone[1](heard + risen, alone[1])
+            alone_after.append(end)
         for k in reversed(range(len(kept))):
             risen = self.rising[k](risen + self.across[k](kept[k]))
         near, last = surrounded(torch.cat([risen, features], dim=1), last)
         out = self.last(near)  # (B, 1 or 2, T, F)
         if self.config.causal:
-            after = (*after, hidden, first, last, *states[: len(self.alone)])
+            after = (*after, hidden, first, last, *alone_after)
         if self.n_parts == 1:
             return torch.sigmoid(out[:, 0]), after
         gain = MOST_COMPLEX_GAIN * torch.tanh(out / MOST_COMPLEX_GAIN)
