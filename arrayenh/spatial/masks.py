@@ -15,7 +15,7 @@ from arrayenh.spatial.mixture import cacgmm
 
 NOISE_DECAY = 0.7  # of the tracked noise in 16 ms
 EM_ITERATIONS = 5  # of the mixture; more fit it better and separate no better
-NETWORK_ROUNDS = 3  # of a network that hears what the beamformer gives
+NETWORK_ROUNDS = 5  # of a network that hears what the beamformer gives
 Beamform = Callable[[np.ndarray], np.ndarray]
 
 
