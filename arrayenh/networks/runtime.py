@@ -14,7 +14,7 @@ from arrayenh.networks import catalogue
 from arrayenh.networks.metadata import read_metadata
 
 if TYPE_CHECKING:
-    from onnxruntime import InferenceSession
+    from onnxruntime import InferenceSession, RunOptions
 
 QUIET = 4  # severity of what onnxruntime logs: what is fatal
 STATE, NEXT = "state_", "next_"  # how names of state begin, before and after some frames
@@ -55,7 +55,7 @@ class Network:
         where = f"model {source}"
         self.source, self.n_bytes = source, len(content)
         self.digest = hashlib.sha256(content).hexdigest()
-        self._session = session(content, where)
+        self._session, self._run_options = session(content, where), run_options()
         metadata = self._session.get_modelmeta().custom_metadata_map
         self.signature, self.words = read_metadata(metadata, where)
         self._states = self._declared(where)
@@ -325,12 +325,20 @@ def session(content: bytes, where: str) -> "InferenceSession":
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = QUIET
-    options.enable_cpu_mem_arena = False
     options.enable_mem_pattern = False  # plans for one length, and the next may be another
     try:
         return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     except failures() as error:
         raise ConfigError(f"{where} is no ONNX network, or damaged: {words(error)}") from error
+
+
+def run_options() -> "RunOptions":
+    """What is said at each run: give back the memory of the last one."""
+    import onnxruntime
+
+    options = onnxruntime.RunOptions()
+    options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
+    return options
 
 
 def failures() -> tuple[type[BaseException], ...]:
