@@ -7,8 +7,6 @@ import numpy as np
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
-from arrayenh._kernels import polarity as kernels
-
 POLARITY_BAND_HZ = (80.0, 500.0)
 """Voices have power here, and microphones 25 cm apart hear it nearly in phase."""
 
@@ -53,7 +51,10 @@ class LaggedCorrelation:
     """
 
     def __init__(self, n_mics: int, sample_rate: int):
+        from arrayenh._kernels.polarity import filtered  # scores need none of the loops
+
         low, high = POLARITY_BAND_HZ
+        self._filtered = filtered
         self._sections = band_pass(low, high, sample_rate)
         self._state = np.zeros((len(self._sections), n_mics, 2))
         self._stride = max(round(sample_rate / 4000), 1)
@@ -67,7 +68,7 @@ class LaggedCorrelation:
 
     def update(self, block: np.ndarray) -> None:
         """Take the next samples, float64, shape (M, n)."""
-        low = kernels.filtered(self._sections, np.asarray(block, np.float64), self._state)
+        low = self._filtered(self._sections, np.asarray(block, np.float64), self._state)
         kept = np.ascontiguousarray(low[:, self._phase :: self._stride])
         self._phase = (self._phase - block.shape[1]) % self._stride
         if kept.shape[1] == 0:

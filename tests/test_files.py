@@ -44,7 +44,7 @@ def test_the_file_is_the_chains_output_and_the_stages_its_stages(tmp_path, sourc
     summary = enhance_file(Enhancer(QUICK), source, outputs)
     whole = Enhancer(QUICK).enhance(read(tmp_path / "rec.wav"))
     assert_allclose(read(tmp_path / "out.wav").samples[0], whole.samples, atol=1e-6)
-    assert summary.stages == ("reference", "mvdr", "mmse-lsa") == tuple(whole.stages)
+    assert summary.stages == ("reference", "mvdr", "neural") == tuple(whole.stages)
     for name, stage in whole.stages.items():
         saved = read(tmp_path / "stages" / f"out.{name}.wav")
         assert saved.subtype == "FLOAT"
