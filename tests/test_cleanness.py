@@ -8,7 +8,7 @@ from arrayenh.audio import Recording
 from arrayenh.config import EnhanceConfig
 from arrayenh.evaluation.metrics import scores
 from arrayenh.geometry import load_array
-from arrayenh.networks.cleanness import CLEAN_DB, QUIET_DB, cleanness
+from arrayenh.networks.cleanness import CLEAN_DB, ONE_PLACE_DB, QUIET_DB, cleanness, from_one_place
 from arrayenh.pipeline import Enhancer
 from tests.signals import RATE, arrivals, band_limited, delayed, level_db, voice
 
@@ -41,6 +41,15 @@ def test_silence_is_not_clean_and_speech_alone_is():
     assert cleanness(QUIET, nothing, nothing) == cleanness(QUIET, nothing, speech) == 0
     assert cleanness(speech, speech, nothing) == 0  # without a pause
     assert cleanness(QUIET, speech, nothing) == 1
+
+
+@pytest.mark.parametrize("ratio_db, share", [(0, 0), (20, 0), (23, 0.5), (26, 1), (60, 1)])
+def test_what_comes_from_one_place_passes_if_nearly_nothing_else_is_there(ratio_db, share):
+    odds = 10 ** (ratio_db / 20)  # speech m², the rest (1 - m)²
+    mask = np.full(QUIET.shape, odds / (odds + 1))
+    assert ONE_PLACE_DB == (20.0, 26.0)
+    assert_allclose(from_one_place(QUIET, mask), share, atol=1e-9)
+    assert from_one_place(np.ones(QUIET.shape), mask) == 0  # without a pause
 
 
 def clean(n_mics, seconds=4):

@@ -79,6 +79,7 @@ FILES = {
     "noise ahead": lambda: tiny.weighted_sum([0, 1, 0], AHEAD, causal=False),
     "beamformed and noise": lambda: tiny.weighted_sum([1, -0.5], ("beamformed", "noise")),
     "level of noise": lambda: tiny.level_mask(HEARD, 2, causal=False),
+    "nothing": lambda: tiny.constant_mask(0.0, HEARD, n_fft=2048, hop=512, causal=False),
     "pole of noise": lambda: tiny.recursive_mask(HEARD, 2),
     "masked": lambda: tiny.weighted_sum([0, 1], ("beamformed", "masked"), causal=False),
     "ahead": lambda: tiny.looking_ahead(),
@@ -266,6 +267,20 @@ def test_what_hears_noise_begins_with_the_masks_of_the_mixture_and_nothing_else_
     net = Network(tiny.level_mask(THREE, 1, causal=False), "three")
     found = mask_source("neural", 257, 0.008, net, 1).estimate(spec, beam)
     assert_array_equal(found, NeuralMasks(net, 1).estimate(spec, beam))
+
+
+def test_a_network_that_errs_with_a_voice_takes_nothing_of_clean_speech(images, model):
+    """It calls everything noise; that all comes from one place is known without it."""
+    speech, noise = images
+    n_samples = speech.shape[1]
+    hiss = 1e-6 * np.random.default_rng(30).standard_normal((4, n_samples))
+    models = ",".join(map(model, ("nothing", "masked")))
+    settings = {"masks": "neural", "postfilter": "neural", "model": models}
+    clean = (speech + hiss).astype(np.float32)
+    out = enhanced(clean, **settings).samples
+    assert level_db(out - clean[0]) < level_db(clean[0]) - 20
+    out = enhanced(speech + noise, **settings).samples
+    assert level_db(out) < level_db(speech[0] + noise[0]) - 20
 
 
 @pytest.mark.parametrize("name", ["pole", "pole of three"])

@@ -8,6 +8,7 @@ from typing import Protocol, cast
 import numpy as np
 
 from arrayenh.errors import ConfigError, ShapeError
+from arrayenh.networks.cleanness import from_one_place
 from arrayenh.networks.pieces import Pieces
 from arrayenh.networks.runtime import Network, Stream
 from arrayenh.noise import SppTracker
@@ -168,16 +169,23 @@ class NeuralMasks:
         self._rounds = [Hearing(network) for _ in range(rounds)]
 
     def estimate(self, spec: np.ndarray, beamform: Beamform) -> np.ndarray:
-        """As of `SppMasks`: what the network gives, in [0, 1]."""
+        """As of `SppMasks`: what the network gives, in [0, 1].
+
+        Nearer to 1 the surer the first masks are that all comes from one place.
+        """
         if self._network.signature.inputs == ("microphone",):
             return self._rounds[0].masks(spec)
-        heard = self._unheard(spec[:, self._reference])
+        reference = spec[:, self._reference]
+        heard, clean = self._unheard(reference), np.float32(0)
         if self._first is not None:
-            heard = self._steered(self._first.estimate(spec, beamform), heard, beamform)
+            mask = self._first.estimate(spec, beamform)
+            clean = np.float32(from_one_place(squared(reference), mask))
+            heard = self._steered(mask, heard, beamform)
         *others, last = self._rounds
         for hearing in others:
             heard = self._steered(hearing.mask(heard), heard, beamform)
-        return last.mask(heard)
+        mask = last.mask(heard)
+        return mask if clean == 0 else mask + clean * (1 - mask)
 
     @staticmethod
     def _unheard(reference: np.ndarray) -> "Heard":
