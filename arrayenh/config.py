@@ -43,8 +43,7 @@ class EnhanceConfig:
     ----------
     beamformer : str
         One of `BEAMFORMERS`. `das`, `filter-and-sum`, `superdirective` and `lcmv` need an
-        array; `mvdr`, `mpdr`, `gsc` and `wpd` are steered where `doa` says so, and otherwise
-        blind; the others are blind.
+        array; `mvdr`, `mpdr`, `gsc` and `wpd` may be steered (see `doa`); the others are blind.
     masks : str
         One of `MASKS`, where the speech and noise statistics come from: "spp", speech presence;
         "cacgmm", that sharpened by a spatial mixture model; "neural", a network; or the name of
@@ -53,7 +52,9 @@ class EnhanceConfig:
     noise : str, optional
         A stretch without speech, such as "0:00-0:02": its covariance is that of the noise.
     doa : None, "auto" or float
-        Direction of the talker: azimuth in degrees, or "auto" to localise it.
+        Direction of the talker: azimuth in degrees, or "auto" to localise it. A network's masks
+        are those of the talker whose direction is given; where they are statistical, or there
+        are none, geometry steers there.
     distance : float, optional
         Of the talker from the array's middle, metres: steers to a source nearby.
     head : bool

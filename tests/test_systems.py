@@ -117,10 +117,11 @@ def test_a_chain_is_what_enhance_gives(trial):
 
 
 def test_the_true_direction_is_the_azimuth_in_degrees(trial):
-    given = replace(system("mvdr@direction").config, doa=float(np.rad2deg(trial.azimuth)))
+    name = "mvdr[masks=spp]@direction"
+    given = replace(system(name).config, doa=float(np.rad2deg(trial.azimuth)))
     theirs = enhance(Recording(trial.mixture, RATE), trial.array, given).samples
-    assert_array_equal(system("mvdr@direction").run(trial).samples, theirs)
-    assert si_sdr(theirs, system("mvdr").run(trial).samples, RATE) < 20
+    assert_array_equal(system(name).run(trial).samples, theirs)
+    assert si_sdr(theirs, system("mvdr[masks=spp]").run(trial).samples, RATE) < 20
 
 
 def test_without_speech_a_chain_works_and_a_bound_does_not(trial):

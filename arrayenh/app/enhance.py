@@ -64,7 +64,7 @@ def command(
     ] = None,
     doa: Annotated[
         str | None,
-        typer.Option(metavar="auto|DEG", help="Direction of the talker; needs --array."),
+        typer.Option(metavar="auto|DEG", help="Where the talker is, of several; needs --array."),
     ] = None,
     distance: Annotated[
         float | None, typer.Option(metavar="M", help="Of the talker, if he is near. Default: far.")

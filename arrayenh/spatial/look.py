@@ -63,6 +63,11 @@ class Look:
         """Whether the direction has to be found."""
         return self._positions is not None and not isinstance(self.config.doa, int | float)
 
+    @property
+    def given(self) -> bool:
+        """Whether the direction is known beforehand."""
+        return self.steering is not None and not self.auto
+
     def turn(self, spec: np.ndarray, mask: np.ndarray | None) -> None:
         """Find the direction in a segment, if it is not known."""
         if not self.auto:

@@ -17,6 +17,8 @@ from arrayenh.spatial.mixture import cacgmm
 NOISE_DECAY = 0.7  # of the tracked noise in 16 ms
 EM_ITERATIONS = 5  # of the mixture; more fit it better and separate no better
 NETWORK_ROUNDS = 5  # of a network that hears what the beamformer gives
+GUIDED_ROUNDS = 3  # where a direction says who shall be heard: later ones forget him
+BEAM = ("beamformed", "rest", "noise")  # signals that there are behind a beamformer alone
 Beamform = Callable[[np.ndarray], np.ndarray]
 
 
@@ -40,14 +42,28 @@ def mask_source(
     hop_seconds: float,
     network: Network | None = None,
     reference: int = 0,
+    guide: MaskSource | None = None,
 ) -> MaskSource:
     """The source of that name: "spp" or "cacgmm"; or a network.
+
+    Parameters
+    ----------
+    name : {"spp", "cacgmm", "neural"}
+    n_freqs : int
+    hop_seconds : float
+    network : Network, optional
+    reference : int
+        Microphone.
+    guide : MaskSource, optional
+        Says who shall be heard to a network that `hears_a_guide`.
 
     Raises
     ------
     ConfigError
         If it is "neural" and there is no network.
     """
+    if network is not None and guide is not None and hears_a_guide(network):
+        return NeuralMasks(network, reference, GUIDED_ROUNDS, guide)
     if network is not None:
         first = CacgmmMasks(n_freqs, hop_seconds) if network.needs("noise") else None
         return NeuralMasks(network, reference, first=first)
@@ -55,6 +71,11 @@ def mask_source(
         raise ConfigError("masks neural needs a network")
     source = CacgmmMasks if name == "cacgmm" else SppMasks
     return source(n_freqs, hop_seconds)
+
+
+def hears_a_guide(network: Network) -> bool:
+    """Whether its masks depend on what a beamformer gave before."""
+    return any(map(network.needs, BEAM))
 
 
 class SppMasks:
@@ -164,7 +185,7 @@ class NeuralMasks:
         first: MaskSource | None = None,
     ) -> None:
         self._network, self._reference, self._first = network, reference, first
-        if not any(map(network.needs, ("beamformed", "rest", "noise"))):
+        if not hears_a_guide(network):
             rounds = 1
         self._rounds = [Hearing(network) for _ in range(rounds)]
 

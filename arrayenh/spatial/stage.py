@@ -5,18 +5,20 @@ from typing import Protocol
 
 import numpy as np
 
-from arrayenh.config import FIXED, EnhanceConfig, numbers
+from arrayenh.config import FIXED, MAY_STEER, EnhanceConfig, numbers
 from arrayenh.geometry import MicArray
 from arrayenh.networks.chosen import Networks, needs_mask
 from arrayenh.networks.cleanness import cleanness
 from arrayenh.spatial import beamformers, statistics
 from arrayenh.spatial.binaural import ears
+from arrayenh.spatial.coherence import diffuse_coherence
 from arrayenh.spatial.convolutional import lagged_filter
 from arrayenh.spatial.covariance import spatial_covariance
 from arrayenh.spatial.dereverb import DELAY, TAPS, OnlineWpe, apply_wpe, wpe_filters
+from arrayenh.spatial.directional import DirectionalMasks
 from arrayenh.spatial.estimate import ESTIMATORS, Filters, Heard
 from arrayenh.spatial.look import Look
-from arrayenh.spatial.masks import MaskSource, mask_source, squared
+from arrayenh.spatial.masks import MaskSource, hears_a_guide, mask_source, squared
 from arrayenh.spatial.online_stage import OnlineBeamformer
 from arrayenh.stft import Analysis, Stft, Synthesis
 
@@ -234,11 +236,14 @@ class SpatialStage:
         self._crossfade_frames = round(config.crossfade_seconds * sample_rate / stft.hop)
         self._stft = stft
         self._filter = self.new_filter()
+        listens = networks.mask is not None and hears_a_guide(networks.mask)
+        self._geometry_steers = not (listens and config.beamformer in MAY_STEER)
         self._loading = self._usual_loading() if config.loading is None else config.loading
         self._n_passed = self._n_bins = self._n_ill = 0
         self._most_loading = 0.0
         self._noise_cov = None if noise is None else noise_covariance(stft, noise)
         self._postfilter = postfilter
+        self._look = Look(config, place.array, place.reference, self._freqs)
         self._masks: MaskSource | None = None
         if needs_mask(config):
             self._masks = mask_source(
@@ -247,8 +252,8 @@ class SpatialStage:
                 self._hop_seconds,
                 networks.mask,
                 place.reference,
+                self._guide(),
             )
-        self._look = Look(config, place.array, place.reference, self._freqs)
         if config.online and self._dereverb != "none":
             self._online_wpe = OnlineWpe(
                 stft.n_freqs, place.n_mics, TAPS, DELAY, self._hop_seconds, WPE_MEMORY_SECONDS
@@ -270,9 +275,18 @@ class SpatialStage:
         assert self.place.array is not None  # Session refuses two ears that nobody named
         return ears(self.place.array.positions)
 
+    def _guide(self) -> DirectionalMasks | None:
+        """Whom to listen to, where the direction is known beforehand."""
+        if not self._look.given:
+            return None
+        assert self._look.steering is not None
+        assert self.place.array is not None
+        diffuse = diffuse_coherence(self.place.array.positions, self._freqs)
+        return DirectionalMasks(self._look.steering, diffuse)
+
     def _usual_loading(self) -> float | np.ndarray:
         """Relative loading of the noise covariance: statistics are exact, geometry never is."""
-        if self.config.doa is None:
+        if self.config.doa is None or not self._geometry_steers:
             return beamformers.LOADING
         error = self.config.position_error_mm / 1000
         return STEERED_LOADING + beamformers.position_loading(self._freqs, error)
@@ -351,6 +365,8 @@ class SpatialStage:
         ):
             lines.append("the array's geometry is not used: masks steer; a direction (doa) would")
         lines += self._look.summary()
+        if self._look.auto and not (self._geometry_steers or self._aside or config.online):
+            lines.append("the direction that was found does not steer: the network's masks do")
         if self._n_passed:
             lines.append(
                 f"{self._n_passed} of {self._n_bins} bins hold no sound: "
@@ -434,7 +450,7 @@ class SpatialStage:
             noise_cov,
             loading,
             self.place.reference,
-            None if look.steering is None else look.steering[there],
+            look.steering[there] if look.steering is not None and self._geometry_steers else None,
             None if look.nulls is None else look.nulls[there],
             None if look.diffuse is None else look.diffuse[there],
             None if look.beam is None else look.beam[there],
