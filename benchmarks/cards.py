@@ -7,6 +7,7 @@ The numbers are those of the training's log; scores those of `arrayenh benchmark
 
 import argparse
 import csv
+from itertools import pairwise
 from pathlib import Path
 from shutil import copyfile
 
@@ -34,7 +35,7 @@ ROLES = {
     "masked": "the reference microphone through the mask that steers the beamformer",
 }
 DATA = """\
-Rooms: 1500 scenes of 8 s (and 100 by which the best step was chosen), drawn by
+Rooms: {scenes} scenes of 8 s (and 100 by which the best step was chosen), drawn by
 `arrayenh/neural/data/train-scenes.toml` and rendered by `arrayenh`: 2 to 8 microphones, RT60 0.1 to
 1 s, talkers at 0.5 to 4 m, up to three directional noises or talkers, a diffuse field, imperfect
 microphones; mixed anew each time. Speakers and noises of the measured scenes, and those of the
@@ -68,7 +69,7 @@ def main() -> None:
     parts = [
         f"# {args.name}\n\n{network.words.describe}",
         facts(args.name, network, recipe, log),
-        f"## Trained on\n\n{DATA.strip()}",
+        f"## Trained on\n\n{DATA.format(scenes=recipe.data.get('scenes', 1500)).strip()}",
         f"## Learning curve\n\nLoss on scenes that are not trained on.\n\n{curve(log)}",
     ]
     if args.scores:
@@ -85,7 +86,9 @@ def facts(name: str, network: Network, recipe: TrainRecipe, log: list[dict[str, 
     """What it is, and how it was trained."""
     signature, run = network.signature, recipe.run
     steps = int(log[-1]["step"])
-    hours = steps * run.batch_size * float(recipe.data.get("seconds", 4.0)) / 3600
+    processes = workers(log, run.batch_size)
+    hours = steps * run.batch_size * processes * float(recipe.data.get("seconds", 4.0)) / 3600
+    threads = "one thread of a CPU" if processes == 1 else f"{processes} processes of a thread each"
     loss = ", ".join(f"{weight:g} {term}" for term, weight in recipe.loss.weights.items() if weight)
     causal = "frame by frame" if signature.causal else "looks ahead"
     frame = 1000 * signature.n_fft / signature.sample_rate
@@ -98,10 +101,20 @@ def facts(name: str, network: Network, recipe: TrainRecipe, log: list[dict[str, 
         "licence of the weights": network.words.licence,
         "recipe": f"`arrayenh train {name} --data ROOT -o DIR` (seed {run.seed})",
         "loss": loss,
-        "training": f"{steps} steps of {run.batch_size}, {hours:.1f} h of sound, "
-        f"{float(log[-1]['elapsed_s']) / 60:.0f} min on one thread of a CPU",
+        "training": f"{steps} steps of {run.batch_size * processes}, {hours:.1f} h of sound, "
+        f"{float(log[-1]['elapsed_s']) / 60:.0f} min on {threads}",
     }
     return "\n".join(["| | |", "|---|---|", *(f"| {key} | {text} |" for key, text in rows.items())])
+
+
+def workers(log: list[dict[str, str]], batch_size: int) -> int:
+    """Processes that trained together, by the examples that went through in a time."""
+    found = []
+    for before, last in pairwise(log):  # most of them without a measurement in between
+        seconds = float(last["elapsed_s"]) - float(before["elapsed_s"])
+        steps = int(last["step"]) - int(before["step"])
+        found.append(float(last["examples_per_s"]) * seconds / (steps * batch_size))
+    return round(np.median(found))
 
 
 def curve(log: list[dict[str, str]]) -> str:
