@@ -12,7 +12,7 @@ from arrayenh.geometry import load_array
 from arrayenh.scenes.demo import demo_scene
 from arrayenh.scenes.imperfections import Imperfections, draw
 from arrayenh.scenes.levels import active_speech_level
-from arrayenh.scenes.machines import fan
+from arrayenh.scenes.machines import clicks, engine, fan, hum
 from arrayenh.scenes.motion import Path
 from arrayenh.scenes.packaged import load_clip
 from arrayenh.scenes.placing import points
@@ -20,7 +20,7 @@ from arrayenh.scenes.render import render
 from arrayenh.scenes.responses import early_responses, room_responses
 from arrayenh.scenes.rooms import Measured, Polygon, Shoebox
 from arrayenh.scenes.scene import Noise, PlacedArray, Scene, Talker
-from arrayenh.scenes.signals import Clip, Signal, load_signal
+from arrayenh.scenes.signals import MADE, Clip, Signal, load_signal
 from arrayenh.scenes.truth import truth
 from arrayenh.spatial.steering import SPEED_OF_SOUND
 
@@ -352,7 +352,7 @@ def test_loops_go_round_and_resample(tmp_path):
     assert power(load_signal(loop, 8000, 8000)) > 0
 
 
-@pytest.mark.parametrize("kind", ["white", "pink", "brown", "speech-shaped", "fan"])
+@pytest.mark.parametrize("kind", MADE)
 def test_made_noises_depend_on_their_seed(kind):
     one, same, other = (load_signal(Signal(kind=kind, seed=s), FS, FS) for s in (1, 1, 2))
     assert_array_equal(one, same)
@@ -372,6 +372,35 @@ def test_the_fan_hums_at_its_motor():
     band = spectrum[4 * 100 : 4 * 140]
     assert np.argmax(band) == 4 * 20
     assert band.max() > 20 * np.median(band)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_mains_hum_is_a_line_at_each_multiple_of_its_pitch(seed):
+    spectrum = np.abs(np.fft.rfft(hum(np.random.default_rng(seed), 2 * FS, FS))) ** 2
+    bins = [np.arange(2 * pitch, 2 * 2001, 2 * pitch) for pitch in (50, 60)]
+    parts = [spectrum[lines].sum() / spectrum.sum() for lines in bins]
+    assert max(parts) > 0.999 and min(parts) < 0.9
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_an_engine_is_tones_in_air_and_wanders(seed):
+    x = engine(np.random.default_rng(seed), 8 * FS, FS)
+    assert power(x) == pytest.approx(1)
+    spectrum = np.abs(np.fft.rfft(x * np.hanning(len(x)))) ** 2
+    low = spectrum[8 * 20 : 8 * 140]
+    assert low.max() > 10 * np.median(low)
+    seconds = np.mean(x.reshape(8, FS) ** 2, axis=1)
+    assert 1.02 < seconds.max() / seconds.min() < 30
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_keys_click_now_and_then(seed):
+    x = clicks(np.random.default_rng(seed), 8 * FS, FS)
+    assert power(x) == pytest.approx(1)
+    loudness = np.mean(x.reshape(-1, FS // 100) ** 2, axis=1)  # of 10 ms
+    assert np.mean(loudness < 0.01 * loudness.max()) > 0.5
+    assert np.mean(x**4) > 10  # a Gaussian has 3
+    assert clicks(np.random.default_rng(seed), 50, FS).any()
 
 
 # ---- the demo ----------------------------------------------------------------------------

@@ -10,12 +10,13 @@ from arrayenh.audio import read, resample
 from arrayenh.errors import SceneError
 from arrayenh.scenes.babble import babble
 from arrayenh.scenes.coloured import coloured_noise
-from arrayenh.scenes.machines import fan
+from arrayenh.scenes.machines import clicks, engine, fan, hum
 from arrayenh.scenes.packaged import load_clip
 
 PACKAGED = "packaged:"  # followed by the name of a voice that ships with arrayenh
 COLOURS = ("white", "pink", "brown", "speech-shaped")
-MADE = (*COLOURS, "fan")  # by numbers, not from files
+MACHINES = {"fan": fan, "hum": hum, "engine": engine, "clicks": clicks}
+MADE = (*COLOURS, *MACHINES)  # by numbers, not from files
 FADE_S = 0.01
 LEAST_POWER = 1e-3  # of a part, relative to its file: 30 dB below, it is a gap between events
 CACHED_FILES = 64
@@ -51,13 +52,16 @@ class Signal:
         "clips" puts each clip in its place, silence elsewhere; "loop" goes round in the
         first clip's file from its start; "babble" lets every clip's file be a talker that
         goes on for ever; "white", "pink", "brown" and "speech-shaped" are Gaussian noise,
-        "fan" is one.
+        "fan", "hum", "engine" and "clicks" are machines.
     clips : tuple of Clip
     seed : int
         Of noise and babble.
     """
 
-    kind: Literal["clips", "loop", "babble", "white", "pink", "brown", "speech-shaped", "fan"]
+    kind: Literal[
+        "clips", "loop", "babble", "white", "pink", "brown", "speech-shaped",
+        "fan", "hum", "engine", "clicks",
+    ]  # fmt: skip
     clips: tuple[Clip, ...] = ()
     seed: int = 0
 
@@ -89,8 +93,8 @@ def load_signal(signal: Signal, n_samples: int, sample_rate: int) -> np.ndarray:
         If a file is silent.
     """
     rng = np.random.default_rng(signal.seed)
-    if signal.kind == "fan":
-        return fan(rng, n_samples, sample_rate)
+    if signal.kind in MACHINES:
+        return MACHINES[signal.kind](rng, n_samples, sample_rate)
     if signal.kind in COLOURS:
         return coloured_noise(rng, n_samples, sample_rate, signal.kind)
     if signal.kind == "babble":

@@ -109,8 +109,8 @@ class NoiseSpec:
         "point": one source in the room; "diffuse": a field with the theoretical coherence;
         "walls": `sources` points along the walls; "wind", "white": at each microphone.
     signal : str
-        "white", "pink", "brown", "speech-shaped", "fan", "babble", or a folder or file.
-        Wind and white noise have their own.
+        "white", "pink", "brown", "speech-shaped", "fan", "hum", "engine", "clicks", "babble", or
+        a folder or file. Wind and white noise have their own.
     speech : str
         Where the voices of babble come from.
     voices : int
