@@ -3,7 +3,7 @@
 import numpy as np
 
 CLEAN_DB = 14.0, 18.0
-QUIET_DB = 24.0, 30.0
+QUIET_DB = 26.0, 32.0
 ONE_PLACE_DB, ONE_PLACE_QUIET_DB = (20.0, 26.0), (18.0, 24.0)
 QUIET_FRAMES = 0.02  # of all, which hold no speech
 
@@ -18,9 +18,9 @@ def cleanness(
     """How much of a recording may pass as it is, 0 to 1.
 
     Two things must be: early speech, as a network has it, 18 dB above everything else (below 14
-    dB nothing passes), and pauses 30 dB below the mean (24 dB). Speech without noise in a room
+    dB nothing passes), and pauses 32 dB below the mean (26 dB). Speech without noise in a room
     of RT60 0.3 s comes to 15 dB, a talker in the open to 18 and more; pauses of a meeting room
-    are 5 to 20 dB below the speech, those of a studio 25 to 50.
+    are 5 to 20 dB below the speech, those of a studio 30 to 50; noise at 26 dB is heard.
 
     Parameters
     ----------
