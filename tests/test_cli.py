@@ -748,7 +748,8 @@ def test_a_folder_is_mirrored(tree, call):
     code, out, err = call("enhance in -o out --stages st")
     assert code == 0 and out.count("written") == 3
     assert listing("out") == RESULTS
-    assert err == "note: b.flac: one microphone: the spatial stages step aside\n"
+    assert "note: b.flac: one microphone: the spatial stages step aside\n" in err
+    assert all(line.startswith("note: ") for line in err.splitlines())
     assert len([name for name in listing("st") if name.endswith("reference.wav")]) == 3
     assert "st/sub/a_enhanced.mvdr.wav" in {f"st/{name}" for name in listing("st")}
 
@@ -823,12 +824,16 @@ def test_a_batch_of_processes_is_stopped_at_once(here, speech, number):
         save(name, np.tile(speech[:2], 200))  # 400 s: some seconds of work
     os.mkdir("st")
     line = "enhance in -o out --stages st --jobs 2 --segment 10"
-    process = subprocess.Popen(
-        [sys.executable, "-m", "arrayenh", *line.split()],
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's "&" ignores it
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "arrayenh", *line.split()],
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+    finally:
+        signal.signal(signal.SIGINT, before)
     deadline = time.monotonic() + 60
     while len(list(here.glob("st/.*.part"))) < 2 and time.monotonic() < deadline:
         assert process.poll() is None
