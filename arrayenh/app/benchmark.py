@@ -106,13 +106,13 @@ def command(
     start = time.perf_counter()
     options = {"seed": seed, "scenes": count, "target": target, "baseline": baseline}
     source, suite = cases(what, output, options, (data, split, speech, noise, array, transcripts))
-    todo = benchmark(source, suite, systems, metrics, output)
+    bench = benchmark(source, suite, systems, metrics, output)
     check_plan(output, source)
-    results = measured(todo, suite, workers(scheduler, jobs), costs, what)
+    results = measured(bench, suite, workers(scheduler, jobs), costs, what)
     write_tables(results, output)
     write_ladders(results, output)
     if report:
-        write_report(results, todo, output)
+        write_report(results, bench, output)
     show(results, output, time.perf_counter() - start, as_json)
 
 
@@ -201,18 +201,20 @@ def workers(scheduler: str | None, jobs: int) -> "Map":
     return elsewhere(scheduler, jobs) if scheduler else in_processes(jobs)
 
 
-def measured(todo: "Benchmark", suite: "Suite", mapped: "Map", costs: bool, what: str) -> "Results":
+def measured(
+    bench: "Benchmark", suite: "Suite", mapped: "Map", costs: bool, what: str
+) -> "Results":
     """Scores, then costs."""
     from arrayenh.evaluation.cost import SECONDS, measure_costs
     from arrayenh.evaluation.runner import results_of, run
 
-    with terminal.progress(len(todo.source), "scenes") as progress:
-        found = run(todo, mapped, progress)
+    with terminal.progress(len(bench.source), "scenes") as progress:
+        found = run(bench, mapped, progress)
     facts = {"Command": shlex.join(["arrayenh", *sys.argv[1:]]), **versions()}
     if costs:
-        trial = todo.source.case(0).trial
-        with terminal.progress(len(todo.systems), "costs") as progress:
-            problems = measure_costs(todo.systems, trial, todo.cache, progress)
+        trial = bench.source.case(0).trial
+        with terminal.progress(len(bench.systems), "costs") as progress:
+            problems = measure_costs(bench.systems, trial, bench.cache, progress)
         terminal.warn(f"{name}: {problem}" for name, problem in problems.items())
         facts["Costs"] = (
             f"one thread, {SECONDS:g} s of {len(trial.mixture)} microphones at "
@@ -220,7 +222,7 @@ def measured(todo: "Benchmark", suite: "Suite", mapped: "Map", costs: bool, what
         )
     facts["Target"] = f"{suite.target} speech at microphone 0"
     title = suite.describe or f"Benchmark of {what}"
-    return results_of(title, todo, found, suite.baseline, suite.oracle, facts, suite.headline)
+    return results_of(title, bench, found, suite.baseline, suite.oracle, facts, suite.headline)
 
 
 def versions() -> dict[str, str]:
@@ -267,7 +269,7 @@ def write_ladders(results: "Results", output: Path) -> None:
         terminal.warn([str(error)])
 
 
-def write_report(results: "Results", todo: "Benchmark", output: Path) -> None:
+def write_report(results: "Results", bench: "Benchmark", output: Path) -> None:
     """The page, with the sounds of telling scenes."""
     from arrayenh.evaluation.report.benchmark.page import (
         SceneSounds,
@@ -279,8 +281,8 @@ def write_report(results: "Results", todo: "Benchmark", output: Path) -> None:
     sounds = []
     with terminal.progress(len(picked), "sounds") as progress:
         for k, (index, why) in enumerate(picked, 1):
-            trial = todo.source.case(index).trial
-            stages = outputs(todo.systems, trial)
+            trial = bench.source.case(index).trial
+            stages = outputs(bench.systems, trial)
             sounds.append(SceneSounds(results.scenes[index].name, why, trial.sample_rate, stages))
             progress(k)
     write_benchmark_report(output / "report.html", results, sounds, overwrite=True)

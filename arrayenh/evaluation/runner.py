@@ -85,21 +85,21 @@ class ScoreCase:
 
     def __call__(self, index: int) -> dict[str, Any]:
         """Scores of every system, known ones from the cache."""
-        todo = self.benchmark
-        facts = todo.source.facts(index)
+        bench = self.benchmark
+        facts = bench.source.facts(index)
         case: Case | None = None
         rows = []
-        for system in todo.systems:
+        for system in bench.systems:
             key = system_key(system)
-            known = todo.cache.scores(facts.key, key)
-            missing = [name for name in todo.metrics if name not in known]
+            known = bench.cache.scores(facts.key, key)
+            missing = [name for name in bench.metrics if name not in known]
             if missing:
-                case = case or todo.source.case(index)
+                case = case or bench.source.case(index)
                 found = scored(system, case, missing)
                 lasting = {name: score for name, score in found.items() if lasts(score)}
-                todo.cache.keep(facts.key, key, lasting, (facts.name, system.name))
+                bench.cache.keep(facts.key, key, lasting, (facts.name, system.name))
                 known |= found
-            rows.append([(known[name].value, known[name].reason) for name in todo.metrics])
+            rows.append([(known[name].value, known[name].reason) for name in bench.metrics])
         said = {
             "name": facts.name,
             "key": facts.key,

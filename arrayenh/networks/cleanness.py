@@ -54,7 +54,7 @@ def from_one_place(given: np.ndarray, mask: np.ndarray) -> float:
     given : real ndarray, shape (F, T)
         Power of the recording.
     mask : real ndarray, shape (F, T)
-        That of the mixture's first place, in [0, 1].
+        Of the mixture's first place, or of a direction, in [0, 1].
     """
     speech, other = given * mask**2, given * (1 - mask) ** 2
     return cleanness(given, speech, other, ONE_PLACE_DB, ONE_PLACE_QUIET_DB)

@@ -252,7 +252,7 @@ class SpatialStage:
                 self._hop_seconds,
                 networks.mask,
                 place.reference,
-                self._guide(),
+                self._guide() if listens else None,
             )
         if config.online and self._dereverb != "none":
             self._online_wpe = OnlineWpe(
