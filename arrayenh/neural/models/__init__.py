@@ -12,7 +12,7 @@ from arrayenh.errors import ConfigError
 if TYPE_CHECKING:
     from arrayenh.neural.models.model import Model
 
-FILES = {"mask-gru": "mask_gru", "mask-blstm": "mask_blstm"}
+FILES = {"mask-gru": "mask_gru", "mask-blstm": "mask_blstm", "conv-tasnet": "conv_tasnet"}
 
 
 def build(name: str, settings: dict[str, Any]) -> "Model":
