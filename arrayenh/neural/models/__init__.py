@@ -12,7 +12,14 @@ from arrayenh.errors import ConfigError
 if TYPE_CHECKING:
     from arrayenh.neural.models.model import Model
 
-FILES = {"mask-gru": "mask_gru", "mask-blstm": "mask_blstm", "conv-tasnet": "conv_tasnet"}
+FILES = {
+    "mask-gru": "mask_gru",
+    "mask-blstm": "mask_blstm",
+    "conv-tasnet": "conv_tasnet",
+    "mask-cnn": "mask_cnn",
+    "unet": "unet",
+    "conv-autoencoder": "conv_autoencoder",
+}
 
 
 def build(name: str, settings: dict[str, Any]) -> "Model":

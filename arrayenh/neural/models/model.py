@@ -8,6 +8,8 @@ from arrayenh.networks.signature import Signature
 COMPRESSION = 0.3  # of magnitudes
 LEVEL_FRAMES = 192  # over which a causal network takes the level of its input
 STRICT = {"extra": "forbid"}  # of every Config: pydantic refuses unknown keys
+RANGE_DB = 80.0  # of spectrograms as pictures
+ABOVE_DB = 30.0  # how far the loudest bins are above the mean
 SILENCE = 1e-12  # power: what is fainter has no level
 
 
@@ -43,6 +45,12 @@ def power(spec: Tensor) -> Tensor:
 def compressed(bin_power: Tensor) -> Tensor:
     """|x|^0.3 from |x|², with a slope that stays finite at zero."""
     return (bin_power + SILENCE) ** (COMPRESSION / 2)
+
+
+def loudness(bin_power: Tensor, level: Tensor) -> Tensor:
+    """Power in dB, from 50 dB below the level to 30 dB above, as -1 to 1."""
+    decibels = 10 * torch.log10(bin_power / level + SILENCE)
+    return ((decibels - ABOVE_DB) * (2 / RANGE_DB) + 1).clamp(-1, 1)
 
 
 def whole_level(bin_power: Tensor) -> Tensor:

@@ -1,0 +1,68 @@
+"""`mask-cnn`: five convolutions over time and frequency, and a ratio mask.
+
+The plain convolutional denoiser of many first projects: channels 1, 32, 64, 64, 32, 1, batch
+normalisation and GELU between, a sigmoid at the end. S. R. Park, J. Lee, "A fully convolutional
+neural network for speech enhancement", Interspeech 2017, is where the idea is from.
+"""
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from arrayenh.networks.signature import Signature
+from arrayenh.neural.models import model
+from arrayenh.neural.models.model import STRICT, compressed, power, whole_level
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """Sizes of the network.
+
+    Attributes
+    ----------
+    inputs : tuple of str
+        One, as of `Signature`.
+    n_fft, hop : int
+    channels : tuple of int
+        Between the first convolution and the last.
+    kernel : int
+        Frames and bins that each sees, odd.
+    """
+
+    inputs: tuple[str, ...] = ("beamformed",)
+    n_fft: int = 512
+    hop: int = 128
+    channels: tuple[int, ...] = (32, 64, 64, 32)
+    kernel: int = 3
+
+    __pydantic_config__ = STRICT
+
+
+class Model(model.Model):
+    """The network."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.config = config
+        self.signature = Signature(
+            "mask-cnn", "postfilter", config.inputs, config.n_fft, config.hop
+        )
+        layers: list[nn.Module] = []
+        for n_in, n_out in pairwise((1, *config.channels)):
+            layers += [
+                nn.Conv2d(n_in, n_out, config.kernel, padding=config.kernel // 2),
+                nn.BatchNorm2d(n_out),
+                nn.GELU(),
+            ]
+        last = nn.Conv2d(config.channels[-1], 1, config.kernel, padding=config.kernel // 2)
+        self.layers = nn.Sequential(*layers, last)
+
+    def forward(
+        self, spec: Tensor, state: tuple[Tensor, ...] | None = None
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Spectrum (B, T, F, 2)."""
+        bin_power = power(spec[:, :1])  # (B, 1, T, F)
+        mask = torch.sigmoid(self.layers(compressed(bin_power / whole_level(bin_power))))
+        return spec[:, 0] * mask[:, 0, :, :, None], ()
