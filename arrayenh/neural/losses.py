@@ -13,6 +13,7 @@ from torch.nn import functional
 from arrayenh.errors import ConfigError
 from arrayenh.networks.signature import Signature
 from arrayenh.neural.beam import beamform
+from arrayenh.neural.models.model import loudness
 from arrayenh.neural.recipe import LossRecipe
 from arrayenh.neural.stft import TorchStft
 
@@ -22,6 +23,7 @@ NYQUIST = 8000.0  # Hz
 TINY = float(torch.finfo(torch.float32).tiny)  # what is 0 stays 0 when divided by it
 BEST_BEAM_DB = 30.0  # SI-SDR above which a beamformer gains nothing more
 BEAM = ("beam", "beam_bands")
+PICTURES = ("magnitude", "noise_db", "picture")
 N_BANDS = 24  # of hearing, each as wide as the others on the ERB-rate scale
 LEAST_BAND_DB = -15.0  # SI-SDR below which a band is lost, and how far does not matter
 FLOOR_DB = -80.0  # power of a bin against the mean: fainter ones count as equal
@@ -340,12 +342,33 @@ class Loss:
             terms["spectral"] = compressed_spectral_loss(
                 wanted, clean, level, recipe.compression, recipe.complex_part
             )
+        if self.weights.keys() & set(PICTURES):
+            terms |= self._of_pictures(noisy, wanted, clean)
         if self.weights.keys() & {"si_sdr", "stft"}:
             terms |= self._of_waveforms(wanted, target, level)
         if self.weights.keys() & set(BEAM):
             terms |= self._of_the_beam(out, mics, target, clean)
         terms = {term: terms[term] for term in self.weights}
         return sum_of(weight * terms[term] for term, weight in self.weights.items()), terms
+
+    def _of_pictures(self, noisy: Tensor, wanted: Tensor, clean: Tensor) -> dict[str, Tensor]:
+        mean = bin_powers(noisy).mean(dim=(1, 2))
+        level = positive(mean)[:, None, None]
+        powers = [bin_powers(spec) for spec in (wanted, clean)]
+        terms = {}
+        if "magnitude" in self.weights:
+            found, right = ((power + TINY).sqrt() for power in powers)
+            distance = (found - right).abs().mean(dim=(1, 2)) / positive(mean).sqrt()
+            terms["magnitude"] = mean_where(mean > 0, distance)
+        if "noise_db" in self.weights:
+            found, right = (loudness(power, level) for power in powers)
+            distance = functional.huber_loss(found, right, reduction="none").mean(dim=(1, 2))
+            terms["noise_db"] = mean_where(mean > 0, distance)
+        if "picture" in self.weights:
+            found, right = ((1 + loudness(power, level)) / 2 for power in powers)
+            distance = functional.binary_cross_entropy(found, right, reduction="none")
+            terms["picture"] = mean_where(mean > 0, distance.mean(dim=(1, 2)))
+        return terms
 
     def _of_the_beam(
         self, mask: Tensor, mics: Tensor | None, target: Tensor, clean: Tensor

@@ -16,7 +16,17 @@ from arrayenh.errors import ConfigError
 STRICT = ConfigDict(extra="forbid")
 SCHEDULES = ("plateau", "step", "cosine", "constant")
 PRECISIONS = ("none", "bfloat16", "float16")
-TERMS = ("si_sdr", "spectral", "stft", "mask", "beam", "beam_bands")
+TERMS = (
+    "si_sdr",
+    "spectral",
+    "stft",
+    "magnitude",
+    "noise_db",
+    "picture",
+    "mask",
+    "beam",
+    "beam_bands",
+)
 MASK_MEASURES = ("mse", "bce")
 MAY_CHANGE = ("steps", "epochs", "patience", "workers", "threads")
 """Of [run], between a training and its resumption."""
@@ -50,9 +60,10 @@ class LossRecipe:
 
     Attributes
     ----------
-    si_sdr, spectral, stft, mask, beam, beam_bands : float
+    si_sdr, spectral, stft, magnitude, noise_db, picture, mask, beam, beam_bands : float
         Weights: of the negative SI-SDR in dB, the compressed spectra, the magnitudes in
-        several resolutions, the distance from the ideal mask, and the negative SI-SDR of the
+        several resolutions, the magnitudes (mean absolute distance), the noise as noisy less
+        clean dB (Huber), the spectrogram as a picture (binary cross-entropy), the distance from the ideal mask, and the negative SI-SDR of the
         beamformer that the mask steers, of all frequencies and the mean over bands of hearing.
     compression : float
         Exponent of the magnitudes of `spectral`.
@@ -73,6 +84,9 @@ class LossRecipe:
     si_sdr: float = 0.0
     spectral: float = 0.0
     stft: float = 0.0
+    magnitude: float = 0.0
+    noise_db: float = 0.0
+    picture: float = 0.0
     mask: float = 0.0
     beam: float = 0.0
     beam_bands: float = 0.0
