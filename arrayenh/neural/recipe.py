@@ -61,10 +61,11 @@ class LossRecipe:
     Attributes
     ----------
     si_sdr, spectral, stft, magnitude, noise_db, picture, mask, beam, beam_bands : float
-        Weights: of the negative SI-SDR in dB, the compressed spectra, the magnitudes in
-        several resolutions, the magnitudes (mean absolute distance), the noise as noisy less
-        clean dB (Huber), the spectrogram as a picture (binary cross-entropy), the distance from the ideal mask, and the negative SI-SDR of the
-        beamformer that the mask steers, of all frequencies and the mean over bands of hearing.
+        Weights: of the negative SI-SDR in dB, the compressed spectra, the magnitudes in several
+        resolutions, their mean absolute distance, the noise as noisy less clean dB (Huber), the
+        spectrogram as a picture (binary cross-entropy), the distance from the ideal mask, and
+        the negative SI-SDR of the beamformer that the mask steers, of all frequencies and the
+        mean over bands of hearing.
     compression : float
         Exponent of the magnitudes of `spectral`.
     complex_part : float
