@@ -147,7 +147,46 @@ def test_the_ideal_mask_costs_nothing_and_is_the_wiener_gain_of_powers():
     assert_allclose(losses.ideal_ratio_mask(x, s, 2.0), powers[0] / (powers[0] + powers[1]))
 
 
-ALL = LossRecipe(si_sdr=0.1, spectral=2.0, stft=1.0, resolutions=(32, 64))
+def picture(spec, level):
+    """dB above 50 below the mean power, of 80, as -1 to 1."""
+    decibels = 10 * np.log10(np.abs(np.complex128(spec)) ** 2 / level[:, None, None] + 1e-12)
+    return np.clip((decibels + 50) / 40 - 1, -1, 1)
+
+
+@pytest.mark.parametrize("term", ["magnitude", "noise_db", "picture"])
+def test_spectrograms_follow_their_formulas(term):
+    """Of the noisy spectrum through a mask; a silent recording is left out."""
+    clean, noise = voices()
+    clean[1] = noise[1] = 0
+    loss = losses.build_loss(LossRecipe(**{term: 2.0}), MASK)
+    spec = loss.stft.analyse(tensor(clean + noise)[:, None])
+    mask = torch.rand(3, *spec.shape[2:4], generator=torch.Generator().manual_seed(0))
+    total, terms = loss(mask, spec, tensor(clean))
+    noisy, right = (
+        torch.view_as_complex(x).numpy() for x in (spec[:, 0], loss.stft.analyse(tensor(clean)))
+    )
+    heard = np.array([0, 2])
+    noisy, right, found = noisy[heard], right[heard], (noisy * mask.numpy())[heard]
+    level = np.mean(np.abs(noisy) ** 2, axis=(1, 2))
+    if term == "magnitude":
+        each = np.mean(np.abs(np.abs(found) - np.abs(right)), axis=(1, 2)) / np.sqrt(level)
+    elif term == "noise_db":  # noisy less clean; what is noisy falls out
+        distance = np.abs(picture(found, level) - picture(right, level))
+        huber = np.where(distance <= 1, distance**2 / 2, distance - 0.5)
+        each = huber.mean(axis=(1, 2))
+    else:
+        p, q = ((1 + picture(x, level)) / 2 for x in (found, right))
+        with np.errstate(divide="ignore"):
+            logs = [np.maximum(np.log(x), -100) for x in (p, 1 - p)]
+        each = -np.mean(q * logs[0] + (1 - q) * logs[1], axis=(1, 2))
+    assert float(terms[term]) == pytest.approx(each.mean(), rel=1e-4)
+    assert float(total) == pytest.approx(2 * each.mean(), rel=1e-4)
+
+
+ALL = LossRecipe(
+    si_sdr=0.1, spectral=2.0, stft=1.0, magnitude=1.0, noise_db=1.0, picture=1.0,
+    resolutions=(32, 64),
+)  # fmt: skip
 PADDED = np.arange(500) < 200
 SIGNALS = {
     "speech": lambda clean, noise: (clean, noise),
@@ -180,8 +219,9 @@ def test_the_sum_is_weighted_and_tells_its_terms_in_their_order():
     inputs = tensor(np.stack([clean + noise, noise], axis=1))
     spec = loss.stft.analyse(inputs)
     total, terms = loss(spec[:, 0], spec, tensor(clean))
-    assert list(terms) == list(loss.weights) == ["si_sdr", "spectral", "stft"]
-    weighted = 0.1 * terms["si_sdr"] + 2 * terms["spectral"] + terms["stft"]
+    others = ["stft", "magnitude", "noise_db", "picture"]
+    assert list(terms) == list(loss.weights) == ["si_sdr", "spectral", *others]
+    weighted = 0.1 * terms["si_sdr"] + 2 * terms["spectral"] + sum(terms[k] for k in others)
     assert_allclose(total, weighted, rtol=1e-6)
     assert_allclose(terms["si_sdr"], losses.si_sdr_loss(inputs[:, 0], tensor(clean)), atol=1e-3)
 
@@ -228,7 +268,11 @@ def test_si_sdr_of_bands_is_that_of_each():
     assert float(losses.band_si_sdr_loss(parts(estimate), parts(0 * target), tensor(bands))) == 0
 
 
-@pytest.mark.parametrize("terms", [{"spectral": 1.0}, {"stft": 1.0}, {"mask": 1.0}], ids=str)
+@pytest.mark.parametrize(
+    "terms",
+    [{term: 1.0} for term in ("spectral", "stft", "mask", "magnitude", "noise_db", "picture")],
+    ids=str,
+)
 def test_level_does_not_matter(terms):
     clean, noise = voices()
     loss = losses.build_loss(LossRecipe(**terms), MASK)

@@ -9,11 +9,13 @@ from arrayenh.neural.models import FILES, build  # noqa: E402
 
 SMALL = {"n_fft": 64, "hop": 16, "hidden": 12}
 GRU = {**SMALL, "bands": 8, "channels": (4, 6)}
+TASNET = {"L": 64, "N": 24, "B": 6, "H": 10, "Sc": 7, "X": 3, "R": 2}
 CAUSAL = [
     ("mask-gru", GRU | {"causal": True, "task": task, "narrow": narrow})
     for task in ("mask", "postfilter")
     for narrow in (0, 5)
 ]
+CAUSAL.append(("conv-tasnet", TASNET | {"causal": True}))
 ALL = [
     *CAUSAL,
     ("mask-gru", GRU | {"narrow": 5}),
@@ -21,6 +23,10 @@ ALL = [
     ("mask-gru", GRU | {"inputs": ("microphone",)}),
     ("mask-blstm", SMALL),
     ("mask-blstm", {**SMALL, "task": "mask", "inputs": ("microphone",)}),
+    ("conv-tasnet", TASNET),
+    ("mask-cnn", {"n_fft": 64, "hop": 16, "channels": (4, 6, 4)}),
+    ("unet", {"n_fft": 64, "hop": 16, "channels": (3, 4, 5)}),
+    ("conv-autoencoder", {"n_fft": 64, "hop": 16, "channels": (3, 4)}),
 ]
 
 
@@ -196,3 +202,111 @@ def test_a_network_has_the_size_that_its_settings_say():
         build("mask-gru", {"hiden": 3})
     with pytest.raises(ConfigError, match="no network 'mask-grru'"):
         build("mask-grru", {})
+
+
+# ---- the networks people know ------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "sizes, millions",
+    [
+        ((128, 40, 128, 256, 128, 3, 7, 2), 1.5),
+        ((256, 40, 128, 256, 128, 3, 7, 2), 1.5),
+        ((512, 40, 128, 512, 128, 3, 7, 2), 3.1),
+        ((512, 40, 128, 512, 512, 3, 7, 2), 6.2),
+        ((512, 40, 256, 256, 256, 3, 7, 2), 3.2),
+        ((512, 40, 256, 512, 256, 3, 7, 2), 6.0),
+        ((512, 40, 256, 512, 512, 3, 7, 2), 8.1),
+        ((512, 40, 128, 512, 128, 3, 6, 4), 5.1),
+        ((512, 40, 128, 512, 128, 3, 4, 6), 5.1),
+        ((512, 16, 128, 512, 128, 3, 8, 3), 5.1),
+    ],
+)
+def test_conv_tasnet_is_as_large_as_in_its_paper(sizes, millions):
+    """Luo & Mesgarani 2019, table I: with a second mask, and a way on from the last block."""
+    n, length, b, h, sc, p, x, r = sizes
+    settings = {"N": n, "L": length, "B": b, "H": h, "Sc": sc, "P": p, "X": x, "R": r}
+    ours = sum(weight.numel() for weight in build("conv-tasnet", settings).parameters())
+    theirs = ours + n * (sc + 1) + b * (h + 1)
+    assert round(theirs / 1e6, 1) == millions
+
+
+def test_conv_tasnet_sees_as_far_as_its_dilations_reach():
+    """Each stack 2 (1 + 2 + 4) frames; whole recordings' norms apart, which see everything."""
+    model = made("conv-tasnet", TASNET | {"causal": True})
+    assert model.reaches == [2, 4, 8, 2, 4, 8]
+    assert [tensor.shape[1] for tensor in model.initial_state(2)[:1]] == [28]
+    two_sided = made("conv-tasnet", TASNET)
+    for norm in [m for m in two_sided.modules() if type(m).__name__ == "Norm"]:
+        norm.forward = lambda x, moments: x
+    x = spectra(two_sided, 80).requires_grad_()
+    frames = x[:, 0].flatten(2) @ two_sided.to_frames
+    heard = two_sided.bottleneck(two_sided.encoder(frames))
+    total = 0
+    for block in two_sided.blocks:
+        heard, skip, _ = block(heard, None, None)
+        total = total + skip
+    total[:, 40].sum().backward()
+    seen = x.grad.abs().sum(dim=(0, 1, 3, 4)).nonzero()[:, 0]
+    assert seen.min() == 40 - 14 and seen.max() == 40 + 14
+
+
+@pytest.mark.parametrize("causal", [False, True])
+def test_conv_tasnet_is_as_loud_as_what_it_was_given_says(causal):
+    """The output is nearest to the input: what is left over stands at a right angle to it."""
+    model = made("conv-tasnet", TASNET | {"causal": causal})
+    frames = torch.randn(2, 200, 64, generator=torch.Generator().manual_seed(3))
+    x = (frames @ model.to_spectra).unflatten(2, (33, 2))[:, None]
+    with torch.no_grad():
+        before = model(x)[0]
+        model.decoder.weight *= -37.0
+        after = model(x)[0]
+    torch.testing.assert_close(after, before, atol=1e-3, rtol=1e-3)
+    out = before.flatten(2) @ model.to_frames
+    left = ((frames - out) * out).sum(dim=(1, 2)) / out.square().sum(dim=(1, 2))
+    if not causal:  # else it is nearest to all that came before, at every frame
+        assert left.abs().max() < 1e-3
+
+
+def test_frames_and_spectra_are_those_of_the_fourier_transform():
+    from arrayenh.neural.models.conv_tasnet import transforms
+
+    to_frames, to_spectra = transforms(32)
+    frames = torch.randn(5, 32, generator=torch.Generator().manual_seed(4))
+    spectra = torch.view_as_real(torch.fft.rfft(frames)).flatten(1)
+    torch.testing.assert_close(frames @ to_spectra, spectra, atol=1e-5, rtol=0)
+    torch.testing.assert_close(spectra @ to_frames, frames, atol=1e-6, rtol=0)
+
+
+def test_the_sizes_of_the_textbooks():
+    """Channels 1-32-64-64-32-1; ten convolutions down; two down and up again."""
+
+    def convolutions(part):
+        return [m for m in part.modules() if isinstance(m, torch.nn.Conv2d)]
+
+    cnn = build("mask-cnn", {})
+    assert [layer.in_channels for layer in convolutions(cnn)] == [1, 32, 64, 64, 32]
+    assert convolutions(cnn)[-1].out_channels == 1
+    unet = build("unet", {})
+    assert len(convolutions(unet.falling)) == 10
+    assert all(layer.bias.abs().max() == 0 for layer in convolutions(unet))
+    for layer in convolutions(unet.falling)[1:]:  # He: variance 2 / ((1 + leak²) fan-in)
+        fan_in = layer.weight[0].numel()
+        assert layer.weight.var().item() * fan_in == pytest.approx(2 / 1.04, rel=0.2)
+    assert len(convolutions(build("conv-autoencoder", {}))) == 5
+
+
+def test_a_mask_of_a_cnn_takes_away_and_adds_nothing():
+    model = made("mask-cnn", {"n_fft": 64, "hop": 16})
+    x = spectra(model)
+    with torch.no_grad():
+        out = model(x)[0]
+    gain = torch.view_as_complex(out) / torch.view_as_complex(x[:, 0].contiguous())
+    assert gain.imag.abs().max() < 1e-5 and 0 < gain.real.min() and gain.real.max() < 1
+
+
+@pytest.mark.parametrize("n_frames", [1, 3, 15, 64])
+@pytest.mark.parametrize("name", ["mask-cnn", "unet", "conv-autoencoder"])
+def test_pictures_of_any_size_go_through(name, n_frames):
+    model = made(name, {"n_fft": 64, "hop": 16})
+    assert model(spectra(model, n_frames))[0].shape == (2, n_frames, 33, 2)

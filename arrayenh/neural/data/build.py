@@ -1,6 +1,6 @@
 """Training data from the table `[data]` of a recipe."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import lru_cache
 from pathlib import Path
@@ -17,9 +17,10 @@ from arrayenh.neural.data.beamformed import by_network, check_masks
 from arrayenh.neural.data.examples import RATE, Beam, Example, Finish, SceneExamples, Source
 from arrayenh.neural.data.folders import MixtureExamples, PairExamples, find_pairs
 from arrayenh.neural.data.mixing import Mixing
-from arrayenh.neural.data.splits import PARTS, open_corpus
+from arrayenh.neural.data.splits import PARTS, Corpus, open_corpus, open_noise
 from arrayenh.neural.data.stored import open_bank
 from arrayenh.scenes.chance import check_chance, extremes
+from arrayenh.scenes.signals import COLOURS
 
 Positive = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -94,10 +95,23 @@ class PairData:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MixtureData:
-    """`kind = "mixtures"`: speech and noise of the corpus `root`, without rooms."""
+    """`kind = "mixtures"`: speech and noise without rooms.
+
+    Attributes
+    ----------
+    root : str
+        The corpus.
+    noise : str, optional
+        Instead of the corpus's own: "white", "pink", "brown" or "speech-shaped", or another
+        corpus, or a folder of noise.
+    seconds : float
+    snr_db : float or a table that leaves it to chance
+    augment : Augmentation
+    """
 
     kind: Literal["mixtures"] = "mixtures"
     root: str
+    noise: str | None = None
     seconds: Seconds = 4.0
     snr_db: Any = field(default_factory=lambda: dict(SNR_DB))
     augment: Augmentation = field(default_factory=Augmentation)
@@ -308,9 +322,8 @@ def source_of(settings: Data, signature: Signature, finish: Finish, part: str) -
         return PairExamples(find_pairs(Path(settings.root), part), finish)
     if isinstance(settings, MixtureData):
         corpus = open_corpus(Path(settings.root), part)
-        if not corpus.noise:
-            raise ConfigError(f"{settings.root} has no noise for the part {part!r}")
-        return MixtureExamples(corpus, settings.snr_db, finish)
+        speech = [corpus.root / sound.path for sound in corpus.speech]
+        return MixtureExamples(speech, noise_of(settings, corpus, part), settings.snr_db, finish)
     count = settings.scenes if part == "train" else settings.dev_scenes
     mixing = Mixing(
         snr_db=settings.snr_db, remix=settings.remix, clean=settings.clean, silent=settings.silent
@@ -322,3 +335,17 @@ def source_of(settings: Data, signature: Signature, finish: Finish, part: str) -
     if signature.task == "mask" and by_network(settings.masks):
         raise ConfigError("data.masks of a network of masks must be oracle, spp or cacgmm")
     return SceneExamples(scenes, signature, mixing, finish, beam)
+
+
+def noise_of(settings: MixtureData, corpus: Corpus, part: str) -> Sequence[Path] | str:
+    """Noise files of the corpus or of another, or the colour of noise."""
+    if settings.noise in COLOURS:
+        return settings.noise
+    if settings.noise is not None:
+        return open_noise(Path(settings.noise), part)
+    if not corpus.noise:
+        raise ConfigError(
+            f"{corpus.root} has no noise for the part {part!r}; give data.noise, a folder or "
+            f"{', '.join(COLOURS)}"
+        )
+    return [corpus.root / sound.path for sound in corpus.noise]

@@ -1,5 +1,6 @@
 """Examples from folders of sound files: pairs of noisy and clean speech, speech and noise."""
 
+import re
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,13 +12,16 @@ import numpy as np
 from arrayenh.audio import read, resample
 from arrayenh.errors import AudioError, ConfigError
 from arrayenh.neural.data.examples import RATE, Example, Finish
-from arrayenh.neural.data.splits import Corpus, parted
+from arrayenh.neural.data.layouts import VOICEBANK, check_whole, files_in, reader
+from arrayenh.neural.data.splits import parted
 from arrayenh.scenes.chance import draw_value
+from arrayenh.scenes.coloured import coloured_noise
 from arrayenh.scenes.signals import looped, sounding_start
-from arrayenh.scenes.voices import sound_files, speaker_of
+from arrayenh.scenes.voices import speaker_of
 
 KEPT = 1 << 30  # bytes of sound files that each process keeps at most
 FULL_SCALE = 32767
+FILE_ID = re.compile(r"fileid_(\d+)$")
 TEST = "test"  # in the name of a folder that is never opened
 
 
@@ -76,7 +80,10 @@ def find_pairs(root: Path, part: str) -> tuple[Pair, ...]:
     """
     folders = [path for path in sorted(root.glob("noisy*")) if path.is_dir()]
     if not folders:
-        raise ConfigError(f"{root} has no folder noisy, nor any called noisy_...")
+        raise ConfigError(
+            f"{root} has no folder noisy, nor any called noisy_...; VoiceBank+DEMAND has such: "
+            f"{VOICEBANK}"
+        )
     judged = any(TEST in path.name for path in folders)
     found: dict[str, list[Pair]] = {}
     for folder in folders:
@@ -95,13 +102,30 @@ def find_pairs(root: Path, part: str) -> tuple[Pair, ...]:
 def pairs_of(folder: Path) -> list[tuple[str, Pair]]:
     """Speakers and pairs of one noisy folder."""
     beside = folder.with_name(f"clean{folder.name.removeprefix('noisy')}")
-    found = []
-    for path, _ in sound_files(str(folder)):
-        clean = beside / path.relative_to(folder)
+    if not beside.is_dir():
+        raise ConfigError(
+            f"{folder} has no clean speech: there is no folder {beside}; VoiceBank+DEMAND has "
+            f"its own archive for each: {VOICEBANK}"
+        )
+    by_number = {number: path for path in files_in(beside) if (number := numbered(path))}
+    found, used = [], set()
+    for path in files_in(folder):
+        clean = by_number.get(numbered(path) or "", beside / path.relative_to(folder))
         if not clean.is_file():
             raise ConfigError(f"{path} has no clean speech: {clean} does not exist")
-        found.append((speaker_of(path, folder), Pair(path, clean)))
+        who = speaker_of(path, folder) if clean.name == path.name else reader(path)
+        found.append((who, Pair(path, clean)))
+        used.add(clean)
+    alone = sorted(str(path) for path in files_in(beside) if path not in used)
+    if alone and not by_number:
+        check_whole(folder, [Path(path).name for path in alone], "noisy files", VOICEBANK)
     return found
+
+
+def numbered(path: Path) -> str | None:
+    """The number by which files of the DNS-Challenge belong together, ..._fileid_7.wav."""
+    found = FILE_ID.search(path.stem)
+    return found.group(1) if found else None
 
 
 class PairExamples:
@@ -138,16 +162,18 @@ class MixtureExamples:
 
     Parameters
     ----------
-    corpus : Corpus
-        With noise.
+    speech : sequence of Path
+    noise : sequence of Path, or str
+        Or a colour, one of `COLOURS`.
     snr_db : float or a table that leaves it to chance
         Plain power over the crop.
     finish : Finish
     """
 
-    def __init__(self, corpus: Corpus, snr_db: Any, finish: Finish) -> None:
-        self._speech = [corpus.root / sound.path for sound in corpus.speech]
-        self._noise = [corpus.root / sound.path for sound in corpus.noise]
+    def __init__(
+        self, speech: Sequence[Path], noise: Sequence[Path] | str, snr_db: Any, finish: Finish
+    ) -> None:
+        self._speech, self._noise = speech, noise
         self._snr_db, self._finish, self._sounds = snr_db, finish, Sounds()
 
     def __len__(self) -> int:
@@ -159,13 +185,18 @@ class MixtureExamples:
         speed, n = self._finish.speed(rng)
         speech = self._sounds.samples(self._speech[k])
         speech = cut(speech, random_place(len(speech), n, rng), n)
-        noise = self._sounds.samples(self._noise[int(rng.integers(len(self._noise)))])
-        if np.any(noise):
-            noise = looped(noise, sounding_start(rng, noise, n), n)
+        noise = self._noise_of(n, rng)
         gain = noise_gain(speech, noise, draw_value(self._snr_db, rng))
         inputs = self._finish.faulty((speech + gain * noise)[None], rng)
         inputs, target = self._finish.finished(inputs, speech, speed, rng)
         return {"inputs": inputs, "target": target}
+
+    def _noise_of(self, n: int, rng: np.random.Generator) -> np.ndarray:
+        """`n` samples of noise, (n,)."""
+        if isinstance(self._noise, str):
+            return coloured_noise(rng, n, RATE, self._noise).astype(np.float32)
+        noise = self._sounds.samples(self._noise[int(rng.integers(len(self._noise)))])
+        return looped(noise, sounding_start(rng, noise, n), n) if np.any(noise) else noise
 
 
 def noise_gain(speech: np.ndarray, noise: np.ndarray, snr_db: float) -> np.float32:

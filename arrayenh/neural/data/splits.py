@@ -2,7 +2,8 @@
 
 A corpus is a folder with a manifest.csv (columns path, set, speaker, split) and sounds in the
 folders speech and noise, of which only the split "train" is ever opened; or just the two
-folders. A name is held out by its hash: whatever else is added or removed, it stays where it is.
+folders; or a data set that `layouts` knows. A name is held out by its hash: whatever else is
+added or removed, it stays where it is.
 """
 
 import hashlib
@@ -13,6 +14,7 @@ from pathlib import Path
 
 from arrayenh.errors import ConfigError
 from arrayenh.evaluation.corpus import manifest
+from arrayenh.neural.data.layouts import Layout, Sound, known_layout, known_sets
 from arrayenh.scenes.voices import sound_files, speaker_of
 
 PARTS = ("train", "dev")
@@ -21,15 +23,6 @@ HELD_OUT = 0.1  # of the names
 PIECE = re.compile(r"(_c\d+)?_\d+$")  # channel and number of a piece cut from a recording
 NOT_TOLD = "unknown"  # in the name of a speaker who may be several: never held out
 BABBLE = "babble"  # kind of noise made of the corpus's own speakers, whoever they are
-
-
-@dataclass(frozen=True, slots=True)
-class Sound:
-    """A sound file: where in its corpus, its set, and who speaks or what was recorded."""
-
-    path: str
-    set: str
-    source: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +48,41 @@ def open_corpus(root: Path, part: str) -> Corpus:
     ConfigError
         If the folder is no corpus, or has no speech for the part.
     """
-    labelled = (root / "manifest.csv").exists()
-    sounds = labelled_sounds(root) if labelled else found_sounds(root)
-    chosen = {name: of_part(sounds[name], part, judged=labelled) for name in FOLDERS}
-    if not chosen["speech"]:
+    if (root / "manifest.csv").exists():
+        layout = labelled_sounds(root)
+    else:
+        layout = known_layout(root) or found_sounds(root)
+    speech, noise = (
+        of_part(sounds, part, layout.judged) for sounds in (layout.speech, layout.noise)
+    )
+    if not speech:
         raise ConfigError(f"{root} has no speech for the part {part!r}: it needs more speakers")
-    return Corpus(root, chosen["speech"], chosen["noise"])
+    return Corpus(root, speech, noise)
 
 
-def labelled_sounds(root: Path) -> dict[str, tuple[Sound, ...]]:
+def open_noise(root: Path, part: str) -> tuple[Path, ...]:
+    """Noise files of a part: those of a corpus, or of a folder that holds nothing else.
+
+    Raises
+    ------
+    ConfigError
+        If there is no noise for the part.
+    """
+    labelled = (root / "manifest.csv").exists()
+    layout = labelled_sounds(root) if labelled else known_layout(root)
+    if layout is None:
+        below = root / "noise" if (root / "noise").is_dir() else root
+        if not below.is_dir():
+            raise ConfigError(f"there is no folder of noise {root}")
+        inner = (path.relative_to(root) for path, _ in sound_files(str(below)))
+        layout = Layout((), tuple(Sound(p.as_posix(), "noise", recording(p)) for p in inner))
+    found = of_part(layout.noise, part, layout.judged)
+    if not found:
+        raise ConfigError(f"{root} has no noise for the part {part!r}")
+    return tuple(root / sound.path for sound in found)
+
+
+def labelled_sounds(root: Path) -> Layout:
     """Speech and noise of the split "train", by the manifest."""
     found: dict[str, list[Sound]] = {name: [] for name in FOLDERS}
     for row in manifest(root):
@@ -73,18 +92,19 @@ def labelled_sounds(root: Path) -> dict[str, tuple[Sound, ...]]:
             continue
         source = row["speaker"] if folder == "speech" else recording(path)
         found[folder].append(Sound(row["path"], row["set"], source))
-    return {name: tuple(sounds) for name, sounds in found.items()}
+    return Layout(tuple(found["speech"]), tuple(found["noise"]), judged=True)
 
 
-def found_sounds(root: Path) -> dict[str, tuple[Sound, ...]]:
-    """Speech and noise of two folders, or of speech alone."""
-    if not (root / "speech").is_dir():
-        raise ConfigError(f"{root} has neither a manifest.csv nor a folder speech")
-    found: dict[str, tuple[Sound, ...]] = {"noise": ()}
-    for name in FOLDERS:
-        if (root / name).is_dir():
-            found[name] = tuple(sounds_below(root, name))
-    return found
+def found_sounds(root: Path) -> Layout:
+    """Speech and noise of two folders, or of speech alone; "clean" is speech, too."""
+    speech = next((name for name in ("speech", "clean") if (root / name).is_dir()), None)
+    if speech is None:
+        raise ConfigError(
+            f"{root} has neither a manifest.csv nor a folder speech or clean, nor is it a set "
+            f"that is known: {known_sets()}"
+        )
+    noise = tuple(sounds_below(root, "noise")) if (root / "noise").is_dir() else ()
+    return Layout(tuple(sounds_below(root, speech)), noise)
 
 
 def sounds_below(root: Path, name: str) -> Iterator[Sound]:
@@ -92,7 +112,7 @@ def sounds_below(root: Path, name: str) -> Iterator[Sound]:
     for path, _ in sound_files(str(root / name)):
         inner = path.relative_to(root)
         if not apart(inner):
-            source = speaker_of(path, root / name) if name == "speech" else recording(inner)
+            source = recording(inner) if name == "noise" else speaker_of(path, root / name)
             yield Sound(inner.as_posix(), name, source)
 
 

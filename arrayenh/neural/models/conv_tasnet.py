@@ -8,6 +8,7 @@ transform, of so few samples that a frame is one of its filters' lengths; it beg
 transforming them back, and ends by transforming its own.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -58,6 +59,9 @@ class Config:
 class Model(model.Model):
     """The network."""
 
+    to_frames: Tensor
+    to_spectra: Tensor
+
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.config = config
@@ -75,18 +79,16 @@ class Model(model.Model):
         self.encoder = nn.Linear(config.L, config.N, bias=False)
         self.norm = Norm(config.N)
         self.bottleneck = nn.Linear(config.N, config.B)
+        dilations = [2**x for _ in range(config.R) for x in range(config.X)]
         self.blocks = nn.ModuleList(
-            Block(config, 2**x) for _ in range(config.R) for x in range(config.X)
+            Block(config, dilation, last=k == len(dilations) - 1)
+            for k, dilation in enumerate(dilations)
         )
+        self.reaches = [(config.P - 1) * dilation for dilation in dilations]
         self.mask = nn.Sequential(nn.PReLU(), nn.Linear(config.Sc, config.N), nn.Sigmoid())
         self.decoder = nn.Linear(config.N, config.L, bias=False)
         if config.causal:
             self.state_names = ("past", "means", "n_frames", "gain")
-
-    @property
-    def n_past(self) -> int:
-        """Frames that all convolutions together remember."""
-        return sum(block.reach for block in self.blocks)
 
     def initial_state(self, batch: int) -> tuple[Tensor, ...]:
         """State at the start of a recording: zeros."""
@@ -94,7 +96,7 @@ class Model(model.Model):
             return ()
         zeros = self.encoder.weight.new_zeros
         return (
-            zeros(batch, self.n_past, self.config.H),
+            zeros(batch, sum(self.reaches), self.config.H),
             zeros(batch, 1 + 2 * len(self.blocks), 2),
             zeros(batch, 1),
             zeros(batch, 2),
@@ -105,22 +107,23 @@ class Model(model.Model):
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Spectrum (B, T, F, 2), and the state after these frames."""
         frames = spec[:, 0].flatten(2) @ self.to_frames  # (B, T, L)
-        past, means, n_before, sums = (None,) * 4
+        pasts: Sequence[Tensor | None] = (None,) * len(self.blocks)
+        means = n_before = sums = None
         if self.config.causal:
             past, means, n_before, sums = state or self.initial_state(len(spec))
+            pasts = past.split(self.reaches, dim=1)
         filtered = self.encoder(frames)
         moments = Moments(means, n_before, frames.shape[1])
         heard = self.bottleneck(self.norm(filtered, moments))
-        across, kept, start = 0, [], 0
-        for block in self.blocks:
-            before = None if past is None else past[:, start : start + block.reach]
+        across, kept = [], []
+        for block, before in zip(self.blocks, pasts, strict=True):
             heard, skip, remembered = block(heard, moments, before)
-            across, start = across + skip, start + block.reach
+            across.append(skip)
             kept.append(remembered)
-        out = self.decoder(filtered * self.mask(across))
+        out = self.decoder(filtered * self.mask(torch.stack(across).sum(dim=0)))
         gain, sums = fitted(frames, out, sums)
         answer = ((gain * out) @ self.to_spectra).unflatten(2, spec.shape[-2:])
-        if not self.config.causal:
+        if sums is None:
             return answer, ()
         return answer, (torch.cat(kept, dim=1), *moments.after(), sums)
 
@@ -178,20 +181,22 @@ class Norm(nn.Module):
 class Block(nn.Module):
     """A dilated convolution of each channel by itself, between two that mix them.
 
+    Behind the last one there is nothing: all it gives goes across.
+
     Attributes
     ----------
     reach : int
         Frames on which it looks back, or that it sees beside the present one.
     """
 
-    def __init__(self, config: Config, dilation: int) -> None:
+    def __init__(self, config: Config, dilation: int, last: bool) -> None:
         super().__init__()
         self.causal, self.reach = config.causal, (config.P - 1) * dilation
         self.wide = nn.Linear(config.B, config.H)
         self.first, self.second = nn.PReLU(), nn.PReLU()
         self.norms = nn.ModuleList([Norm(config.H), Norm(config.H)])
         self.each = nn.Conv1d(config.H, config.H, config.P, dilation=dilation, groups=config.H)
-        self.narrow = nn.Linear(config.H, config.B)
+        self.narrow = None if last else nn.Linear(config.H, config.B)
         self.across = nn.Linear(config.H, config.Sc)
 
     def forward(
@@ -206,7 +211,8 @@ class Block(nn.Module):
         heard = torch.cat([past, heard], dim=1)
         seen = self.each(heard.transpose(1, 2)).transpose(1, 2)
         seen = self.norms[1](self.second(seen), moments)
-        return x + self.narrow(seen), self.across(seen), heard[:, heard.shape[1] - self.reach :]
+        onwards = x if self.narrow is None else x + self.narrow(seen)
+        return onwards, self.across(seen), heard[:, heard.shape[1] - self.reach :]
 
 
 def fitted(given: Tensor, out: Tensor, sums: Tensor | None) -> tuple[Tensor, Tensor | None]:

@@ -56,12 +56,12 @@ class Model(model.Model):
         self.falling = nn.ModuleList(Pair(widths[k], widths[k + 1]) for k in range(n_pairs))
         self.rising = nn.ModuleList(Pair(2 * widths[k], widths[k]) for k in range(1, n_pairs))
         self.narrow = nn.ModuleList(
-            nn.Conv2d(widths[k + 1], widths[k], 2, padding="same") for k in range(1, n_pairs)
+            nn.Conv2d(widths[k + 1], widths[k], 3, padding=1) for k in range(1, n_pairs)
         )
         self.dropout = nn.Dropout(config.dropout)
         self.last = nn.Conv2d(widths[1], 1, 1)
         for layer in self.modules():
-            if isinstance(layer, nn.Conv2d):
+            if isinstance(layer, nn.Conv2d) and layer.bias is not None:
                 nn.init.kaiming_normal_(layer.weight, LEAK)
                 nn.init.zeros_(layer.bias)
 
@@ -84,7 +84,7 @@ class Model(model.Model):
             wide = self.narrow[k](functional.interpolate(heard, scale_factor=2))
             heard = self.rising[k](torch.cat([kept[k], wide], dim=1))
         noise = torch.tanh(self.last(heard))[:, 0, :n_frames, :n_freqs]  # noisy less clean
-        gain = torch.pow(10.0, -noise.clamp(min=0) * (RANGE_DB / 2 / 20))
+        gain = torch.pow(10.0, -noise * (RANGE_DB / 2 / 20))
         return spec[:, 0] * gain[..., None], ()
 
 

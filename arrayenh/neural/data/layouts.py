@@ -1,0 +1,198 @@
+"""Data sets as they lie on people's disks: whose speech, which noise, and whether all is there.
+
+A set is known by its folders. One that was copied in half is refused with what is missing and
+where to get it: a training on what happens to be there would go unnoticed.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from arrayenh.errors import ConfigError
+from arrayenh.scenes.voices import sound_files
+
+LIBRISPEECH = "https://www.openslr.org/12"
+AUDIOMNIST = "https://github.com/soerenab/AudioMNIST"
+DNS = "https://github.com/microsoft/DNS-Challenge"
+VOICEBANK = "https://datashare.ed.ac.uk/handle/10283/2791"
+SETS = {
+    "LibriSpeech": LIBRISPEECH,
+    "AudioMNIST": AUDIOMNIST,
+    "DNS-Challenge": DNS,
+    "VoiceBank+DEMAND": VOICEBANK,
+}
+DIGIT = re.compile(r"\d_(?P<speaker>\d\d)_\d+")  # digit, speaker, repetition
+READER = re.compile(r"reader_(\d+)")
+DNS_FOLDERS = [  # of speech and noise, of the releases one after the other
+    ("datasets_fullband/clean_fullband", "datasets_fullband/noise_fullband"),
+    ("clean_fullband", "noise_fullband"),
+    ("datasets/clean", "datasets/noise"),
+]
+SHOWN = 3  # of what is missing
+
+
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """A sound file: where in its corpus, its set, and who speaks or what was recorded."""
+
+    path: str
+    set: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The sounds of a data set.
+
+    Attributes
+    ----------
+    speech, noise : tuple of Sound
+    judged : bool
+        Whether the set has a test part of its own, which is not among these.
+    """
+
+    speech: tuple[Sound, ...]
+    noise: tuple[Sound, ...] = ()
+    judged: bool = False
+
+
+def known_layout(root: Path) -> Layout | None:
+    """LibriSpeech, AudioMNIST or DNS-Challenge below a folder; None if it is none of these.
+
+    Raises
+    ------
+    ConfigError
+        If it is one, but not all of it.
+    """
+    for find in (librispeech, audiomnist, dns_challenge):
+        if (found := find(root)) is not None:
+            return found
+    return None
+
+
+def known_sets() -> str:
+    """Their names and addresses, for messages."""
+    return ", ".join(f"{name} ({address})" for name, address in SETS.items())
+
+
+def librispeech(root: Path) -> Layout | None:
+    """Its parts train-*, SUBSET/SPEAKER/CHAPTER/*.flac, below the folder or its LibriSpeech.
+
+    V. Panayotov et al., ICASSP 2015. Chapters name their utterances in *.trans.txt, the
+    set its speakers in SPEAKERS.TXT; both are checked where they are.
+    """
+    base = root / "LibriSpeech" if (root / "LibriSpeech").is_dir() else root
+    parts = [p for p in sorted(base.iterdir()) if p.is_dir()] if base.is_dir() else []
+    parts = [p for p in parts if re.match(r"(train|dev|test)-(clean|other)", p.name)]
+    if not parts:
+        return None
+    training = [part for part in parts if part.name.startswith("train-")]
+    if not training:
+        raise ConfigError(
+            f"{base} has no part train-... of LibriSpeech, only {parts[0].name}: get one, such as "
+            f"train-clean-100.tar.gz, from {LIBRISPEECH}"
+        )
+    speakers = speakers_told(base / "SPEAKERS.TXT")
+    sounds: list[Sound] = []
+    for part in training:
+        there = {folder.name for folder in part.iterdir() if folder.is_dir()}
+        check_whole(part, sorted(speakers.get(part.name, set()) - there), "speakers", LIBRISPEECH)
+        files = [path for path, _ in sound_files(str(part))]
+        stems = {path.stem for path in files}
+        told = {line.split(" ", 1)[0] for text in part.rglob("*.trans.txt") for line in lines(text)}
+        check_whole(part, sorted(told - stems), "utterances", LIBRISPEECH)
+        sounds += [sound(path, root, part.name, path.relative_to(part).parts[0]) for path in files]
+    return Layout(tuple(sounds), judged=True)
+
+
+def speakers_told(path: Path) -> dict[str, set[str]]:
+    """Speakers of each part, by SPEAKERS.TXT: ID | SEX | SUBSET | MINUTES | NAME."""
+    found: dict[str, set[str]] = {}
+    for line in lines(path):
+        columns = [column.strip() for column in line.split("|")]
+        if not line.startswith(";") and len(columns) >= 3:
+            found.setdefault(columns[2], set()).add(columns[0])
+    return found
+
+
+def audiomnist(root: Path) -> Layout | None:
+    """Spoken digits, SPEAKER/DIGIT_SPEAKER_REPETITION.wav, below the folder or its data.
+
+    S. Becker et al., "Interpreting and explaining deep neural networks for classification of
+    audio signals", 2018. Everybody says the same digits as often; audioMNIST_meta.txt names
+    who does.
+    """
+    base = root / "data" if (root / "data").is_dir() else root
+    if not base.is_dir():
+        return None
+    folders = sorted(p for p in base.iterdir() if re.fullmatch(r"\d\d", p.name) and p.is_dir())
+    said: dict[str, dict[str, Path]] = {}
+    for folder in folders:
+        found = {path.stem: path for path in sorted(folder.glob("*.wav"))}
+        said[folder.name] = {n: p for n, p in found.items() if DIGIT.fullmatch(n)}
+    if not any(said.values()):
+        return None
+    meta = base / "audioMNIST_meta.txt"
+    told = set(json.loads(meta.read_text(encoding="utf-8"))) if meta.exists() else set()
+    check_whole(base, sorted(told - {who for who in said if said[who]}), "speakers", AUDIOMNIST)
+    words = {(name[0], name[5:]) for names in said.values() for name in names}
+    wanted = {f"{digit}_{who}_{time}" for who in said for digit, time in words}
+    missing = sorted(wanted - {name for names in said.values() for name in names})
+    check_whole(base, missing, "recordings", AUDIOMNIST)
+    return Layout(
+        tuple(sound(p, root, "AudioMNIST", who) for who in said for p in said[who].values())
+    )
+
+
+def dns_challenge(root: Path) -> Layout | None:
+    """Speech and noise of the DNS-Challenge, as its releases lay them out.
+
+    C. Reddy et al., "The Interspeech 2020 deep noise suppression challenge", Interspeech 2020.
+    Readers are named in the files; elsewhere it is not known who speaks, and such speech only
+    trains.
+    """
+    for speech, noise in DNS_FOLDERS:
+        there = [(root / name).is_dir() for name in (speech, noise)]
+        if not any(there):
+            continue
+        missing = [name for name, found in zip((speech, noise), there, strict=True) if not found]
+        check_whole(root, missing, "folders", DNS)
+        return Layout(
+            tuple(sound(p, root, "DNS-Challenge", reader(p)) for p in files_in(root / speech)),
+            tuple(sound(p, root, "DNS-Challenge", p.stem) for p in files_in(root / noise)),
+            judged=True,
+        )
+    return None
+
+
+def reader(path: Path) -> str:
+    """Who reads, by the name of a file of the DNS-Challenge."""
+    found = READER.search(path.stem)
+    return found.group(0) if found else f"unknown {path.parent.name}"
+
+
+def check_whole(place: Path, missing: list[str], things: str, address: str) -> None:
+    """Refuse a set that was copied in half."""
+    if missing:
+        shown = ", ".join(missing[:SHOWN]) + (", ..." if len(missing) > SHOWN else "")
+        raise ConfigError(
+            f"{place} is not whole: {len(missing)} {things} are missing ({shown}); "
+            f"copy it again, or get it from {address}"
+        )
+
+
+def files_in(folder: Path) -> Iterator[Path]:
+    """Sound files of a folder, sorted."""
+    return (path for path, _ in sound_files(str(folder)))
+
+
+def sound(path: Path, root: Path, name: str, source: str) -> Sound:
+    """A sound by its path."""
+    return Sound(path.relative_to(root).as_posix(), name, source)
+
+
+def lines(path: Path) -> Iterable[str]:
+    """Lines of a text, none of one that does not exist."""
+    return path.read_text(encoding="utf-8").splitlines() if path.exists() else ()
