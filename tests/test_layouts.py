@@ -2,13 +2,14 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 pytest.importorskip("torch")
 
-from arrayenh.audio import write  # noqa: E402
+from arrayenh.audio import read, write  # noqa: E402
 from arrayenh.errors import ConfigError  # noqa: E402
 from arrayenh.networks.signature import Signature  # noqa: E402
 from arrayenh.neural.data import splits  # noqa: E402
@@ -120,6 +121,22 @@ def test_spoken_digits_in_white_noise(audiomnist):
         assert inputs.shape == (2, 1, 8000) and np.all(inputs.std(axis=2) > 0)
     with pytest.raises(ConfigError, match="no noise for the part 'train'; give data.noise"):
         mixes(audiomnist)
+
+
+def test_spoken_digits_from_the_folder_to_the_cleaned_file(audiomnist, monkeypatch):
+    """As somebody would who follows the textbook: train, export, use."""
+    from arrayenh.app.cli import run
+    from arrayenh.neural.recipe import find_recipe
+
+    monkeypatch.chdir(audiomnist)
+    text = find_recipe(Path("conv-autoencoder")).read_text()
+    smaller = text.replace("[32, 64]", "[8, 8]").replace("epochs = 25", "epochs = 1")
+    Path("digits.toml").write_text(smaller.replace("batch_size = 16", "batch_size = 4"))
+    assert run(["train", "digits.toml", "--data", ".", "-o", "digits"]) == 0
+    assert run(["export", "digits", "-o", "digits.onnx"]) == 0
+    line = ["enhance", "data/01/7_01_0.wav", "--postfilter", "neural", "--model", "digits.onnx"]
+    assert run([*line, "-o", "clean.wav"]) == 0
+    assert read("clean.wav").n_samples == 12_000
 
 
 # ---- DNS-Challenge -----------------------------------------------------------------------

@@ -251,7 +251,7 @@ WRONG = {
         lambda: relabelled(said(task="postfilter", inputs=["rest"])),
         "a post-filter needs the input 'beamformed'; got rest",
     ),
-    "huge": (lambda: relabelled(said(n_fft=10**9)), "n_fft must be 64 to 16384"),
+    "huge": (lambda: relabelled(said(n_fft=10**9)), "n_fft must be 16 to 16384"),
     "hop": (lambda: relabelled(said(hop=512)), "window and hop cannot reconstruct"),
     "rate": (lambda: relabelled(said(sample_rate=0)), "sample_rate must be 8000 to"),
     "other bins": (

@@ -88,7 +88,7 @@ def names_of(kind: Any) -> list[str]:
 
 def check_sizes(signature: Signature) -> None:
     """Refuse an STFT that cannot be."""
-    within("n_fft", signature.n_fft, 64, 16384)
+    within("n_fft", signature.n_fft, 16, 16384)
     within("sample_rate", signature.sample_rate, 8000, 192_000)
     Stft(signature.n_fft, signature.hop, "hann")
 

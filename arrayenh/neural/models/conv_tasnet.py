@@ -175,7 +175,8 @@ class Norm(nn.Module):
         """(B, T, C) -> (B, T, C)."""
         mean, square = moments.of(x).unbind(dim=2)
         spread = (square - mean * mean).clamp(min=0) + SILENCE
-        return (x - mean[..., None]) / spread.sqrt()[..., None] * self.weight + self.bias
+        scale = spread.rsqrt()[..., None] * self.weight
+        return torch.addcmul(self.bias - mean[..., None] * scale, x, scale)
 
 
 class Block(nn.Module):
