@@ -253,6 +253,17 @@ def test_the_oracle_chain_beats_the_blind_one(trial):
     assert bound > blind + 0.03  # its gain follows no phase: SI-SDR does not tell
 
 
+def test_a_post_filter_behind_a_bound_hears_its_output_alone(trial):
+    beamformed = system("oracle-mask-mvdr").run(trial).samples
+    wanted = enhance(Recording(beamformed[None], RATE), config=system("mmse-lsa").config).samples
+    both = system("oracle-mask-mvdr + mmse-lsa")
+    assert_array_equal(both.run(trial).samples, wanted)
+    assert both.kind == "bound" and both.latency() is None and "MMSE-LSA" in both.describe
+    for name in ("oracle-mask-mvdr+das", "oracle-mask-mvdr+wpe+mmse-lsa"):
+        with pytest.raises(ConfigError, match="behind oracle-mask-mvdr there can be a post-filter"):
+            system(name)
+
+
 def test_every_bound_beats_the_microphone(trial):
     noisy = quality(trial, "noisy")
     for name in BOUNDS:

@@ -23,7 +23,8 @@ from arrayenh.config import (
     EnhanceConfig,
 )
 from arrayenh.errors import ConfigError
-from arrayenh.evaluation.systems.bounds import BOUNDS
+from arrayenh.evaluation.systems.behind import Behind
+from arrayenh.evaluation.systems.bounds import BOUNDS, Bound
 from arrayenh.evaluation.systems.chain import Chain, Noisy
 from arrayenh.evaluation.systems.peers import PEERS
 from arrayenh.evaluation.systems.settings import value_of
@@ -76,7 +77,26 @@ def system(name: str) -> System:
         return found
     if name.endswith(".toml"):
         return Chain(name, resolve(name, {}))
+    first, _, rest = name.partition("+")
+    bound = ready().get(first.strip())
+    if isinstance(bound, Bound):
+        return behind("".join(name.split()), bound, rest.strip())
     return chain("".join(name.split()))
+
+
+def behind(name: str, bound: Bound, postfilter: str) -> Behind:
+    """A post-filter for one microphone behind a bound.
+
+    Raises
+    ------
+    ConfigError
+        If it is none.
+    """
+    found = chain(postfilter)
+    config = found.config
+    if config.beamformer != "none" or config.dereverb != "none" or config.postfilter == "none":
+        raise ConfigError(f"system {name}: behind {bound.name} there can be a post-filter alone")
+    return Behind(name, bound, found)
 
 
 def known() -> dict[str, str]:
