@@ -1,0 +1,175 @@
+"""Write docs/models.md: every network that ships, beside the others.
+
+    python -m benchmarks.networks --data ROOT [-n 40] [--seed 0] [--jobs 2]
+
+Each alone on one microphone, behind the MVDR, and behind the MVDR that knew the clean speech;
+what it costs; and one scene through all of them. Scores come from `arrayenh benchmark`, which
+goes on where it was stopped.
+"""
+
+import argparse
+import csv
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from arrayenh.evaluation.report.spectrogram import spectrogram_db
+from arrayenh.evaluation.systems.names import system
+from arrayenh.networks.catalogue import describe, names
+from arrayenh.networks.runtime import Network
+from arrayenh.postfilter.neural import NeuralPostFilter
+from benchmarks.complexity import macs_per_second
+from benchmarks.standard_scenes import arguments, standard_scenes
+
+HERE = Path(__file__).parent
+PAGE, PICTURE = HERE.parent / "docs" / "models.md", HERE.parent / "docs" / "models.png"
+METRICS = {"si_sdr": "SI-SDR dB", "pesq_wb": "PESQ-wb", "stoi": "STOI"}
+PLACES = {
+    "Alone on one microphone": "{}",
+    "Behind the MVDR": "mvdr+{}",
+    "Behind the oracle's MVDR": "oracle-mask-mvdr+{}",
+}
+BESIDE = {
+    "Alone on one microphone": ("noisy", "mmse-lsa"),
+    "Behind the MVDR": ("mvdr", "mvdr+mmse-lsa"),
+    "Behind the oracle's MVDR": ("oracle-mask-mvdr", "oracle-mask-mvdr+irm"),
+}
+RATE, SECONDS, ROUNDS = 16_000, 10, 3  # of the measurement of speed
+SHOWN_SCENE = 5  # the first with an SNR of 0 dB and a circular array
+RANGE_DB, COLUMNS = 60.0, 3
+HEAD = """\
+# The networks
+
+Written by `python -m benchmarks.networks --data ROOT`; not by hand.
+
+Every network that ships as a post-filter (`--postfilter NAME`), on the {n} standard scenes of
+the [benchmark](../benchmarks/RESULTS.md): validation speakers and noises, against the early speech.
+`mask-gru` and `mask-gru-online` steer beamformers and are not among them. Their cards, with data,
+recipe, licence and learning curve: `arrayenh models show NAME`."""
+
+
+def main() -> None:
+    """Score, measure, draw, write."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    arguments(parser)
+    args = parser.parse_args()
+    networks = names("postfilter")
+    found = scored(networks, args)
+    parts = [HEAD.format(n=args.n), costs(networks)]
+    for place, form in PLACES.items():
+        rows = [*BESIDE[place], *(form.format(name) for name in networks)]
+        parts.append(f"## {place}\n\n{table(rows, found)}")
+    draw(networks, args)
+    parts.append(
+        "## One scene through all of them\n\nEach alone on the reference microphone.\n\n"
+        f"![Spectrograms of one scene through every network]({PICTURE.name})"
+    )
+    PAGE.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+
+
+def scored(networks: list[str], args: argparse.Namespace) -> Mapping[str, Mapping[str, float]]:
+    """Means by system and metric."""
+    systems = [form.format(name) for form in PLACES.values() for name in networks]
+    systems += [name for names_of in BESIDE.values() for name in names_of]
+    out = HERE / "out" / "networks"
+    run = [
+        sys.executable, "-m", "arrayenh", "benchmark", "quality",
+        "--systems", ",".join(systems), "--metrics", ",".join(METRICS),
+        "--split", args.split, "-n", str(args.n), "--seed", str(args.seed),
+        "--jobs", str(args.jobs), "--data", str(args.data), "--no-report", "-o", str(out),
+    ]  # fmt: skip
+    subprocess.run(run, check=True, stdout=subprocess.DEVNULL)
+    values: dict[str, dict[str, list[float]]] = {}
+    with (out / "results.csv").open(encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            if row["value"]:
+                of_system = values.setdefault(row["system"], {})
+                of_system.setdefault(row["metric"], []).append(float(row["value"]))
+    return {
+        name: {metric: float(np.mean(many)) for metric, many in its.items()}
+        for name, its in values.items()
+    }
+
+
+def table(systems: list[str], found: Mapping[str, Mapping[str, float]]) -> str:
+    """Scores of some systems, the best of each column but those of bounds in bold."""
+    lines = [f"| system | {' | '.join(METRICS.values())} |", "|---|" + "---:|" * len(METRICS)]
+    rivals = [name for name in systems if not name.endswith("+irm")]
+    best = {metric: max(found[name][metric] for name in rivals) for metric in METRICS}
+    for name in systems:
+        cells = []
+        for metric in METRICS:
+            value = found[name][metric]
+            bold = "**" if value == best[metric] else ""
+            cells.append(f"{bold}{value:.3f}{bold}")
+        lines.append(f"| `{name}` | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def costs(networks: list[str]) -> str:
+    """Sizes, multiplications, speed and latency."""
+    head = ("network", "parameters", "MMAC/s", "file MB", "real-time factor", "latency ms")
+    lines = [f"| {' | '.join(head)} | what it is |", "|---|" + "---:|" * (len(head) - 1) + "---|"]
+    for name in networks:
+        network = Network.load(name)
+        latency = network.latency_seconds
+        cells = (
+            f"`{name}`",
+            f"{network.words.parameters:,}",
+            f"{macs_per_second(name) / 1e6:.0f}",
+            f"{network.n_bytes / 1e6:.2f}",
+            f"{real_time_factor(network):.4f}",
+            "looks ahead" if latency is None else f"{1000 * latency:.0f}",
+            describe(name),
+        )
+        lines.append(f"| {' | '.join(cells)} |")
+    return "## What they cost\n\nOne thread, 10 s, the network alone.\n\n" + "\n".join(lines)
+
+
+def real_time_factor(network: Network) -> float:
+    """Time for a second of sound, the best of some rounds."""
+    sound = (0.1 * np.random.default_rng(0).standard_normal(RATE * SECONDS)).astype(np.float32)
+    told = {"noise": np.zeros_like(sound), "masked": sound}
+    taken = []
+    for _ in range(ROUNDS):
+        chain = NeuralPostFilter(network)
+        start = time.perf_counter()
+        chain.push(sound, last=True, reference=sound, told=told)
+        taken.append(time.perf_counter() - start)
+    return min(taken) / SECONDS
+
+
+def draw(networks: list[str], args: argparse.Namespace) -> None:
+    """Spectrograms of one scene: noisy, through each network, and clean."""
+    with standard_scenes(args.data, args.split, SHOWN_SCENE + 1, args.seed) as scenes:
+        trial = scenes.case(SHOWN_SCENE).trial
+    shown = {name: system(name).run(trial).samples for name in ("noisy", *networks)}
+    shown["early speech"] = trial.target[0]
+    levels = {name: spectrogram_db(samples, RATE) for name, samples in shown.items()}
+    loudest = max(float(level.max()) for level in levels.values())
+    n_rows = -(-len(levels) // COLUMNS)
+    figure = Figure(figsize=(12, 2.5 * n_rows), layout="constrained")
+    FigureCanvasAgg(figure)
+    grid = figure.subplots(n_rows, COLUMNS, sharex=True, sharey=True, squeeze=False).ravel()
+    extent = (0, len(trial.target[0]) / RATE, 0, RATE / 2000)
+    for axes, (name, level) in zip(grid, levels.items(), strict=False):
+        axes.imshow(
+            level - loudest, vmin=-RANGE_DB, vmax=0, cmap="magma", extent=extent,
+            origin="lower", aspect="auto", interpolation="nearest",
+        )  # fmt: skip
+        axes.set_title(name, size=10, loc="left")
+    for axes in grid[len(levels) :]:
+        axes.set_visible(False)
+    figure.supxlabel("time (s)", size=10)
+    figure.supylabel("frequency (kHz)", size=10)
+    figure.savefig(PICTURE, dpi=110)
+
+
+if __name__ == "__main__":
+    main()
