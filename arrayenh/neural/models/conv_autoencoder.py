@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from arrayenh.networks.signature import Signature
 from arrayenh.neural.models import model
-from arrayenh.neural.models.model import RANGE_DB, STRICT, loudness, power, whole_level
+from arrayenh.neural.models.model import RANGE_DB, STRICT, by_channels, loudness, power, whole_level
 
 SIDE = 4  # frames and bins that one value of the middle stands for
 
@@ -66,6 +66,6 @@ class Model(model.Model):
         picture = (1 + loudness(bin_power, whole_level(bin_power))) / 2  # (B, 1, T, F)
         n_frames, n_freqs = picture.shape[2:]
         padded = functional.pad(picture, (0, -n_freqs % SIDE, 0, -n_frames % SIDE))
-        wanted = self.layers(padded)[:, 0, :n_frames, :n_freqs]
+        wanted = self.layers(by_channels(padded))[:, 0, :n_frames, :n_freqs]
         gain = torch.pow(10.0, (wanted - picture[:, 0]) * (RANGE_DB / 20))
         return spec[:, 0] * gain[..., None], ()

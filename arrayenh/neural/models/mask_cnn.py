@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from arrayenh.networks.signature import Signature
 from arrayenh.neural.models import model
-from arrayenh.neural.models.model import STRICT, compressed, power, whole_level
+from arrayenh.neural.models.model import STRICT, by_channels, compressed, power, whole_level
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,5 +64,6 @@ class Model(model.Model):
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Spectrum (B, T, F, 2)."""
         bin_power = power(spec[:, :1])  # (B, 1, T, F)
-        mask = torch.sigmoid(self.layers(compressed(bin_power / whole_level(bin_power))))
+        picture = by_channels(compressed(bin_power / whole_level(bin_power)))
+        mask = torch.sigmoid(self.layers(picture))
         return spec[:, 0] * mask[:, 0, :, :, None], ()

@@ -53,6 +53,11 @@ def loudness(bin_power: Tensor, level: Tensor) -> Tensor:
     return ((decibels - ABOVE_DB) * (2 / RANGE_DB) + 1).clamp(-1, 1)
 
 
+def by_channels(picture: Tensor) -> Tensor:
+    """The same (B, C, T, F), channels beside each other in memory: convolutions are faster."""
+    return picture.to(memory_format=torch.channels_last)
+
+
 def whole_level(bin_power: Tensor) -> Tensor:
     """Mean power of the first signal over all frames and bins, (B, C, T, F) -> (B, 1, 1, 1)."""
     return bin_power[:, :1].mean(dim=(2, 3), keepdim=True) + SILENCE

@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from arrayenh.networks.signature import Signature
 from arrayenh.neural.models import model
-from arrayenh.neural.models.model import RANGE_DB, STRICT, loudness, power, whole_level
+from arrayenh.neural.models.model import RANGE_DB, STRICT, by_channels, loudness, power, whole_level
 
 LEAK = 0.2
 
@@ -74,6 +74,7 @@ class Model(model.Model):
         n_frames, n_freqs = picture.shape[2:]
         side = 2 ** (len(self.falling) - 1)
         heard = functional.pad(picture, (0, -n_freqs % side, 0, -n_frames % side), value=-1.0)
+        heard = by_channels(heard)
         kept = []
         for k, pair in enumerate(self.falling):
             heard = pair(functional.max_pool2d(heard, 2) if k else heard)
