@@ -1,8 +1,9 @@
 """Write the model card of a network that ships, from the folder of its training.
 
-    python -m benchmarks.cards DIR NAME [--scores RESULTS.csv] [--limits TEXT]
+    python -m benchmarks.cards DIR NAME [--scores quality/results.csv ...] [--limits TEXT]
 
-The numbers are those of the training's log; scores those of `arrayenh benchmark quality`.
+The numbers are those of the training's log; scores those of `arrayenh benchmark`, in a folder by
+the suite's name.
 """
 
 import argparse
@@ -13,6 +14,7 @@ from shutil import copyfile
 
 import numpy as np
 
+from arrayenh.evaluation.systems.behind import Behind
 from arrayenh.evaluation.systems.chain import Chain
 from arrayenh.evaluation.systems.names import system as parse
 from arrayenh.networks.catalogue import FOLDER
@@ -20,6 +22,7 @@ from arrayenh.networks.chosen import chosen
 from arrayenh.networks.runtime import Network
 from arrayenh.neural.recipe import TrainRecipe, load_recipe
 from arrayenh.pipeline import RATE
+from arrayenh.scenes.signals import COLOURS
 
 HERE = Path(__file__).parent
 CURVES = HERE.parent / "docs" / "learning-curves"
@@ -34,25 +37,32 @@ ROLES = {
     "noise": "the noise the beamformer leaves, as the other directions tell",
     "masked": "the reference microphone through the mask that steers the beamformer",
 }
-DATA = """\
+ROOMS = """\
 Rooms: {scenes} scenes of 8 s (and 100 by which the best step was chosen), drawn by
 `arrayenh/neural/data/train-scenes.toml` and rendered by `arrayenh`: 2 to 8 microphones, RT60 0.1 to
 1 s, talkers at 0.5 to 4 m, up to three directional noises or talkers, a diffuse field, imperfect
 microphones; mixed anew each time. Speakers and noises of the measured scenes, and those of the
 benchmark, are not among those trained on.
-
+"""
+MIXTURES = """\
+Mixtures: dry speech and one noise{noise}, {seconds:g} s, at {snrs} dB, mixed anew each time.
+A tenth of the speakers and noises chose the best step; those of the benchmark are not among them.
+"""
+SPEECH = """\
 Speech: LibriSpeech (V. Panayotov, CC BY 4.0; excerpts of train-clean-100 and train-clean-5),
 Picovoice speech-to-intent and wake-word benchmarks (Apache-2.0), Mycroft Precise Community Data
 (public domain), Rhasspy kerstin and kathleen (CC0), LJSpeech (public domain).
-
+"""
+NOISE = """\
 Noise: OLPC Berklee Sound Library (CC BY 3.0), Speech Commands background noise (CC BY 4.0),
 Blanket, Muges, Ambie, DrunkenToast, AntumMT, Cataclysm-DDA, SS14, OpenSFX, OpenRCT2, MAX audio
 classifier, AmbienZZZzz, Berlin Noise (T. Rosen, CC BY 4.0), ambient-engine, alarm-clock and Kenney
 sounds (per file CC0, CC BY 2.0 to 4.0, CC BY-SA 3.0 or 4.0), kbsim and Mechvibes (MIT), SpeechBrain
 and Picovoice samples (Apache-2.0), librosa examples (Kevin MacLeod, Mihai Sorohan, InspectorJ,
-CC BY 3.0), A. N. Rose, Sonic Pi and Mycroft (CC0, public domain); fans, white, pink and brown noise
-and babble are computed.
+CC BY 3.0), A. N. Rose, Sonic Pi and Mycroft (CC0, public domain){computed}.
 """
+COMPUTED = "; fans, white, pink and brown noise and\nbabble are computed"
+SCENES = {"quality": "standard scenes, early target", "mixtures": "dry mixtures"}
 
 
 def main() -> None:
@@ -60,7 +70,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, help="Of the training.")
     parser.add_argument("name")
-    parser.add_argument("--scores", type=Path, help="results.csv of the suite 'quality'.")
+    parser.add_argument("--scores", type=Path, nargs="*", default=[], help="SUITE/results.csv.")
     parser.add_argument("--limits", default="", help="What it cannot do.")
     args = parser.parse_args()
     network = Network.load(args.name)
@@ -69,11 +79,12 @@ def main() -> None:
     parts = [
         f"# {args.name}\n\n{network.words.describe}",
         facts(args.name, network, recipe, log),
-        f"## Trained on\n\n{DATA.format(scenes=recipe.data.get('scenes', 1500)).strip()}",
-        f"## Learning curve\n\nLoss on scenes that are not trained on.\n\n{curve(log)}",
+        f"## Trained on\n\n{data(recipe)}",
+        f"## Learning curve\n\nLoss on what is not trained on.\n\n{curve(log)}",
     ]
     if args.scores:
-        parts.append(f"## Scores\n\n{scores(args.name, args.scores)}")
+        tables = [scores(args.name, path) for path in args.scores]
+        parts.append("\n\n".join(["## Scores", *tables]))
     if args.limits:
         parts.append(f"## Limits\n\n{args.limits}")
     card = FOLDER / "cards" / f"{args.name}.md"
@@ -107,6 +118,22 @@ def facts(name: str, network: Network, recipe: TrainRecipe, log: list[dict[str, 
     return "\n".join(["| | |", "|---|---|", *(f"| {key} | {text} |" for key, text in rows.items())])
 
 
+def data(recipe: TrainRecipe) -> str:
+    """What it was trained on, and whose that is."""
+    settings = recipe.data
+    if settings["kind"] == "scenes":
+        parts = [ROOMS.format(scenes=settings.get("scenes", 1500)), SPEECH]
+        return "\n".join([*parts, NOISE.format(computed=COMPUTED)]).strip()
+    coloured = settings.get("noise") in COLOURS
+    how = MIXTURES.format(
+        noise=f" ({settings['noise']})" if coloured else "",
+        seconds=settings["seconds"],
+        snrs=", ".join(f"{snr:g}" for snr in settings["snr_db"]["choice"]),
+    )
+    parts = [how, SPEECH] if coloured else [how, SPEECH, NOISE.format(computed="")]
+    return "\n".join(parts).strip()
+
+
 def workers(log: list[dict[str, str]], batch_size: int) -> int:
     """Processes that trained together, by the examples that went through in a time."""
     found = []
@@ -137,19 +164,20 @@ def scores(name: str, path: Path) -> str:
                 values = sums.setdefault(row["system"], {}).setdefault(row["metric"], [])
                 values.append(float(row["value"]))
     shown = [system for system in sums if system in BESIDE or takes_part(name, system)]
+    suite = path.parent.name
     lines = [f"| system | {' | '.join(METRICS.values())} |", "|---|" + "---:|" * len(METRICS)]
     for system in shown:
         means = (np.mean(sums[system][metric]) for metric in METRICS)
         lines.append(f"| {system} | {' | '.join(f'{mean:.3f}' for mean in means)} |")
     n_cases = max(len(values) for values in sums[shown[0]].values())
-    return f"{n_cases} standard scenes, early target (`arrayenh benchmark quality`).\n\n" + (
-        "\n".join(lines)
-    )
+    head = f"{n_cases} {SCENES[suite]} (`arrayenh benchmark {suite}`), means."
+    return head + "\n\n" + "\n".join(lines)
 
 
 def takes_part(name: str, system: str) -> bool:
     """Whether a system runs the network."""
     chain = parse(system)
+    chain = chain.chain if isinstance(chain, Behind) else chain
     return isinstance(chain, Chain) and any(
         network is not None and network.source == name
         for network in (chosen(chain.config, RATE).mask, chosen(chain.config, RATE).postfilter)

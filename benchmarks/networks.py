@@ -3,8 +3,8 @@
     python -m benchmarks.networks --data ROOT [-n 40] [--seed 0] [--jobs 2]
 
 Each alone on one microphone, behind the MVDR, and behind the MVDR that knew the clean speech;
-what it costs; and one scene through all of them. Scores come from `arrayenh benchmark`, which
-goes on where it was stopped.
+what it gains in dry mixtures and in rooms; what it costs; and one scene through all of them.
+Scores come from `arrayenh benchmark`, which goes on where it was stopped.
 """
 
 import argparse
@@ -12,8 +12,8 @@ import csv
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -30,16 +30,14 @@ from benchmarks.standard_scenes import arguments, standard_scenes
 HERE = Path(__file__).parent
 PAGE, PICTURE = HERE.parent / "docs" / "models.md", HERE.parent / "docs" / "models.png"
 METRICS = {"si_sdr": "SI-SDR dB", "pesq_wb": "PESQ-wb", "stoi": "STOI"}
-PLACES = {
-    "Alone on one microphone": "{}",
-    "Behind the MVDR": "mvdr+{}",
-    "Behind the oracle's MVDR": "oracle-mask-mvdr+{}",
-}
+ALONE, STEERED, BOUND = "Alone on one microphone", "Behind the MVDR", "Behind the oracle's MVDR"
+PLACES = {ALONE: "{}", STEERED: "mvdr+{}", BOUND: "oracle-mask-mvdr+{}"}
 BESIDE = {
-    "Alone on one microphone": ("noisy", "mmse-lsa"),
-    "Behind the MVDR": ("mvdr", "mvdr+mmse-lsa"),
-    "Behind the oracle's MVDR": ("oracle-mask-mvdr", "oracle-mask-mvdr+irm"),
+    ALONE: ("noisy", "mmse-lsa"),
+    STEERED: ("mvdr", "mvdr+mmse-lsa"),
+    BOUND: ("oracle-mask-mvdr", "oracle-mask-mvdr+irm"),
 }
+SNRS = ("0 dB", "5 dB")
 RATE, SECONDS, ROUNDS = 16_000, 10, 3  # of the measurement of speed
 SHOWN_SCENE = 5  # the first with an SNR of 0 dB and a circular array
 RANGE_DB, COLUMNS = 60.0, 3
@@ -51,20 +49,46 @@ Written by `python -m benchmarks.networks --data ROOT`; not by hand.
 Every network that ships as a post-filter (`--postfilter NAME`), on the {n} standard scenes of
 the [benchmark](../benchmarks/RESULTS.md): validation speakers and noises, against the early speech.
 `mask-gru` and `mask-gru-online` steer beamformers and are not among them. Their cards, with data,
-recipe, licence and learning curve: `arrayenh models show NAME`."""
+recipe, licence and learning curve: `arrayenh models show NAME`.
+
+`postfilter-gru` and `postfilter-gru-online` hear more than one signal behind the MVDR: alone, and
+behind the oracle's, they miss the others."""
+GAINS = """\
+## What each gains alone
+
+SI-SDR in dB and STOI over the noisy microphone: dry speech in one recorded noise or in white
+noise ({n} mixtures, the suite `mixtures`), as `mask-cnn`, `unet` and `conv-autoencoder` (white
+noise only) were trained on; and the standard scenes.
+
+"""
+
+
+class Score(NamedTuple):
+    """What a system reached on a scene."""
+
+    system: str
+    metric: str
+    background: str
+    snr: str
+    value: float
 
 
 def main() -> None:
     """Score, measure, draw, write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments(parser)
+    parser.add_argument("--mixtures", type=int, default=96, help="How many, dry.")
     args = parser.parse_args()
     networks = names("postfilter")
-    found = scored(networks, args)
+    systems = [form.format(name) for form in PLACES.values() for name in networks]
+    systems += [name for beside in BESIDE.values() for name in beside]
+    rooms = scored("quality", systems, args.n, args)
+    dry = scored("mixtures", [*BESIDE[ALONE], *networks], args.mixtures, args)
     parts = [HEAD.format(n=args.n), costs(networks)]
     for place, form in PLACES.items():
         rows = [*BESIDE[place], *(form.format(name) for name in networks)]
-        parts.append(f"## {place}\n\n{table(rows, found)}")
+        parts.append(f"## {place}\n\n{table(rows, rooms)}")
+    parts.append(GAINS.format(n=args.mixtures) + gains([BESIDE[ALONE][1], *networks], dry, rooms))
     draw(networks, args)
     parts.append(
         "## One scene through all of them\n\nEach alone on the reference microphone.\n\n"
@@ -73,41 +97,73 @@ def main() -> None:
     PAGE.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
 
 
-def scored(networks: list[str], args: argparse.Namespace) -> Mapping[str, Mapping[str, float]]:
-    """Means by system and metric."""
-    systems = [form.format(name) for form in PLACES.values() for name in networks]
-    systems += [name for names_of in BESIDE.values() for name in names_of]
-    out = HERE / "out" / "networks"
+def scored(suite: str, systems: list[str], n: int, args: argparse.Namespace) -> list[Score]:
+    """Scores of systems on the scenes of a suite."""
+    out = HERE / "out" / "networks" / suite
     run = [
-        sys.executable, "-m", "arrayenh", "benchmark", "quality",
+        sys.executable, "-m", "arrayenh", "benchmark", suite,
         "--systems", ",".join(systems), "--metrics", ",".join(METRICS),
-        "--split", args.split, "-n", str(args.n), "--seed", str(args.seed),
-        "--jobs", str(args.jobs), "--data", str(args.data), "--no-report", "-o", str(out),
+        "--split", args.split, "-n", str(n), "--seed", str(args.seed),
+        "--jobs", str(args.jobs), "--data", str(args.data),
+        "--no-report", "--no-costs", "-o", str(out),
     ]  # fmt: skip
     subprocess.run(run, check=True, stdout=subprocess.DEVNULL)
-    values: dict[str, dict[str, list[float]]] = {}
     with (out / "results.csv").open(encoding="utf-8") as file:
-        for row in csv.DictReader(file):
-            if row["value"]:
-                of_system = values.setdefault(row["system"], {})
-                of_system.setdefault(row["metric"], []).append(float(row["value"]))
-    return {
-        name: {metric: float(np.mean(many)) for metric, many in its.items()}
-        for name, its in values.items()
-    }
+        return [
+            Score(row["system"], row["metric"], row["background"], row["input SNR"], float(value))
+            for row in csv.DictReader(file)
+            if (value := row["value"])
+        ]
 
 
-def table(systems: list[str], found: Mapping[str, Mapping[str, float]]) -> str:
-    """Scores of some systems, the best of each column but those of bounds in bold."""
-    lines = [f"| system | {' | '.join(METRICS.values())} |", "|---|" + "---:|" * len(METRICS)]
+def mean(scores: list[Score], system: str, metric: str, **conditions: str) -> float:
+    """Mean score of a system over the scenes of some conditions."""
+    return float(
+        np.mean(
+            [
+                score.value
+                for score in scores
+                if (score.system, score.metric) == (system, metric)
+                and all(getattr(score, key) == value for key, value in conditions.items())
+            ]
+        )
+    )
+
+
+def table(systems: list[str], scores: list[Score]) -> str:
+    """Mean scores of some systems, the best of each column but those of bounds in bold."""
+    found = {(name, metric): mean(scores, name, metric) for name in systems for metric in METRICS}
     rivals = [name for name in systems if not name.endswith("+irm")]
-    best = {metric: max(found[name][metric] for name in rivals) for metric in METRICS}
+    best = {metric: max(found[name, metric] for name in rivals) for metric in METRICS}
+    lines = [f"| system | {' | '.join(METRICS.values())} |", "|---|" + "---:|" * len(METRICS)]
     for name in systems:
         cells = []
         for metric in METRICS:
-            value = found[name][metric]
+            value = found[name, metric]
             bold = "**" if value == best[metric] else ""
             cells.append(f"{bold}{value:.3f}{bold}")
+        lines.append(f"| `{name}` | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def gains(systems: list[str], dry: list[Score], rooms: list[Score]) -> str:
+    """SI-SDR and STOI over the input, at some SNRs."""
+    columns = [
+        *((f"recorded, {snr}", dry, {"background": "ambience", "snr": snr}) for snr in SNRS),
+        *((f"white, {snr}", dry, {"background": "white", "snr": snr}) for snr in SNRS),
+        *((f"rooms, {snr}", rooms, {"snr": snr}) for snr in SNRS),
+    ]
+    lines = [f"| system | {' | '.join(head for head, *_ in columns)} |"]
+    lines.append("|---|" + "---:|" * len(columns))
+    for name in systems:
+        cells = []
+        for _, scores, conditions in columns:
+            si_sdr, stoi = (
+                mean(scores, name, metric, **conditions)
+                - mean(scores, "noisy", metric, **conditions)
+                for metric in ("si_sdr", "stoi")
+            )
+            cells.append(f"{si_sdr:+.1f} / {stoi:+.3f}")
         lines.append(f"| `{name}` | {' | '.join(cells)} |")
     return "\n".join(lines)
 

@@ -147,10 +147,10 @@ def test_the_ideal_mask_costs_nothing_and_is_the_wiener_gain_of_powers():
     assert_allclose(losses.ideal_ratio_mask(x, s, 2.0), powers[0] / (powers[0] + powers[1]))
 
 
-def picture(spec, level):
-    """dB above 50 below the mean power, of 80, as -1 to 1."""
+def picture(spec, level, range_db=80):
+    """dB up to 30 above the mean power, and so far below that, as -1 to 1."""
     decibels = 10 * np.log10(np.abs(np.complex128(spec)) ** 2 / level[:, None, None] + 1e-12)
-    return np.clip((decibels + 50) / 40 - 1, -1, 1)
+    return np.clip((decibels - 30) * 2 / range_db + 1, -1, 1)
 
 
 @pytest.mark.parametrize("term", ["magnitude", "noise_db", "picture"])
@@ -170,12 +170,16 @@ def test_spectrograms_follow_their_formulas(term):
     level = np.mean(np.abs(noisy) ** 2, axis=(1, 2))
     if term == "magnitude":
         each = np.mean(np.abs(np.abs(found) - np.abs(right)), axis=(1, 2)) / np.sqrt(level)
-    elif term == "noise_db":  # noisy less clean; what is noisy falls out
-        distance = np.abs(picture(found, level) - picture(right, level))
+    elif term == "noise_db":  # noisy less clean, of 25 dB
+        p, q = (
+            np.clip((picture(noisy, level) - picture(x, level)) * 40 / 25, -1, 1)
+            for x in (found, right)
+        )
+        distance = np.abs(p - q)
         huber = np.where(distance <= 1, distance**2 / 2, distance - 0.5)
         each = huber.mean(axis=(1, 2))
     else:
-        p, q = ((1 + picture(x, level)) / 2 for x in (found, right))
+        p, q = ((1 + picture(x, level, 60)) / 2 for x in (found, right))
         with np.errstate(divide="ignore"):
             logs = [np.maximum(np.log(x), -100) for x in (p, 1 - p)]
         each = -np.mean(q * logs[0] + (1 - q) * logs[1], axis=(1, 2))

@@ -13,7 +13,7 @@ from torch.nn import functional
 from arrayenh.errors import ConfigError
 from arrayenh.networks.signature import Signature
 from arrayenh.neural.beam import beamform
-from arrayenh.neural.models.model import loudness
+from arrayenh.neural.models.model import NOISE_DB, RANGE_DB, SQUEEZED_DB, loudness
 from arrayenh.neural.recipe import LossRecipe
 from arrayenh.neural.stft import TorchStft
 
@@ -361,11 +361,15 @@ class Loss:
             distance = (found - right).abs().mean(dim=(1, 2)) / positive(mean).sqrt()
             terms["magnitude"] = mean_where(mean > 0, distance)
         if "noise_db" in self.weights:
-            found, right = (loudness(power, level) for power in powers)
+            heard = loudness(bin_powers(noisy), level)
+            scale = RANGE_DB / 2 / NOISE_DB
+            found, right = (
+                ((heard - loudness(power, level)) * scale).clamp(-1, 1) for power in powers
+            )
             distance = functional.huber_loss(found, right, reduction="none").mean(dim=(1, 2))
             terms["noise_db"] = mean_where(mean > 0, distance)
         if "picture" in self.weights:
-            found, right = ((1 + loudness(power, level)) / 2 for power in powers)
+            found, right = ((1 + loudness(power, level, SQUEEZED_DB)) / 2 for power in powers)
             distance = functional.binary_cross_entropy(found, right, reduction="none")
             terms["picture"] = mean_where(mean > 0, distance.mean(dim=(1, 2)))
         return terms

@@ -105,6 +105,7 @@ def conditions_of(scene: Scene) -> dict[str, str]:
     voices = len(scene.talkers) > 1 or any(is_voice(noise) for noise in scene.noises)
     found["competing talker"] = "yes" if voices else "no"
     around = [noise for noise in scene.noises if noise.kind in ("walls", "diffuse")]
+    around = around or [noise for noise in scene.noises if not is_voice(noise)]
     if around and around[0].signals:
         kind = around[0].signals[0].kind
         found["background"] = "ambience" if kind == "loop" else kind

@@ -47,6 +47,6 @@ def build(name: str, settings: dict[str, Any]) -> "Model":
         return module.Model(adapter.validate_python(settings))
     except ValidationError as error:
         first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        words = first["msg"][0].lower() + first["msg"][1:]
-        raise ConfigError(f"network {name}: {key}: {words}") from error
+        words = first["msg"].removeprefix("Value error, ")
+        where = (name, ".".join(str(part) for part in first["loc"]), words[0].lower() + words[1:])
+        raise ConfigError(f"network {': '.join(part for part in where if part)}") from error

@@ -2,8 +2,9 @@
 
 The denoising autoencoder of textbooks (P. Vincent, H. Larochelle, Y. Bengio, P.-A. Manzagol,
 "Extracting and composing robust features with denoising autoencoders", ICML 2008) on magnitudes
-in dB, scaled to [0, 1]: what it gives takes the place of the magnitude, the phase stays. What is
-squeezed away is fine detail, of noise and of voices: it suits short words in white noise.
+in dB, scaled to [0, 1]: where what it gives is fainter it takes the place of the magnitude, the
+phase stays. What is squeezed away is fine detail, of noise and of voices: it suits short words in
+white noise.
 """
 
 from dataclasses import dataclass
@@ -14,8 +15,16 @@ from torch.nn import functional
 
 from arrayenh.networks.signature import Signature
 from arrayenh.neural.models import model
-from arrayenh.neural.models.model import RANGE_DB, STRICT, by_channels, loudness, power, whole_level
+from arrayenh.neural.models.model import (
+    SQUEEZED_DB,
+    STRICT,
+    by_channels,
+    loudness,
+    power,
+    whole_level,
+)
 
+FAINT = -2.0  # with which it begins: from louder than the input it could not learn
 SIDE = 4  # frames and bins that one value of the middle stands for
 
 
@@ -50,12 +59,15 @@ class Model(model.Model):
             "conv-autoencoder", "postfilter", config.inputs, config.n_fft, config.hop
         )
         near, deep = config.channels
+        last = nn.Conv2d(near, 1, 3, padding=1)
+        if last.bias is not None:
+            nn.init.constant_(last.bias, FAINT)
         self.layers = nn.Sequential(
             nn.Conv2d(1, near, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
             nn.Conv2d(near, deep, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
             nn.Conv2d(deep, deep, 3, padding=1), nn.ReLU(), nn.Upsample(scale_factor=2),
             nn.Conv2d(deep, near, 3, padding=1), nn.ReLU(), nn.Upsample(scale_factor=2),
-            nn.Conv2d(near, 1, 3, padding=1), nn.Sigmoid(),
+            last, nn.Sigmoid(),
         )  # fmt: skip
 
     def forward(
@@ -63,9 +75,11 @@ class Model(model.Model):
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Spectrum (B, T, F, 2)."""
         bin_power = power(spec[:, :1])
-        picture = (1 + loudness(bin_power, whole_level(bin_power))) / 2  # (B, 1, T, F)
+        picture = (1 + loudness(bin_power, whole_level(bin_power), SQUEEZED_DB)) / 2  # (B, 1, T, F)
         n_frames, n_freqs = picture.shape[2:]
         padded = functional.pad(picture, (0, -n_freqs % SIDE, 0, -n_frames % SIDE))
         wanted = self.layers(by_channels(padded))[:, 0, :n_frames, :n_freqs]
-        gain = torch.pow(10.0, (wanted - picture[:, 0]) * (RANGE_DB / 20))
+        # of fine detail it says only how loud it may be
+        change = (wanted - picture[:, 0]).clamp(max=0)
+        gain = torch.pow(10.0, change * (SQUEEZED_DB / 20))
         return spec[:, 0] * gain[..., None], ()

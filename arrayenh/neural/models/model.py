@@ -9,6 +9,8 @@ COMPRESSION = 0.3  # of magnitudes
 LEVEL_FRAMES = 192  # over which a causal network takes the level of its input
 STRICT = {"extra": "forbid"}  # of every Config: pydantic refuses unknown keys
 RANGE_DB = 80.0  # of spectrograms as pictures
+SQUEEZED_DB = 60.0  # of those that an autoencoder squeezes
+NOISE_DB = 25.0  # how far a noisy spectrogram is above the clean one at most
 ABOVE_DB = 30.0  # how far the loudest bins are above the mean
 SILENCE = 1e-12  # power: what is fainter has no level
 
@@ -47,10 +49,10 @@ def compressed(bin_power: Tensor) -> Tensor:
     return (bin_power + SILENCE) ** (COMPRESSION / 2)
 
 
-def loudness(bin_power: Tensor, level: Tensor) -> Tensor:
-    """Power in dB, from 50 dB below the level to 30 dB above, as -1 to 1."""
+def loudness(bin_power: Tensor, level: Tensor, range_db: float = RANGE_DB) -> Tensor:
+    """Power in dB, up to 30 dB above the level and so far below that, as -1 to 1."""
     decibels = 10 * torch.log10(bin_power / level + SILENCE)
-    return ((decibels - ABOVE_DB) * (2 / RANGE_DB) + 1).clamp(-1, 1)
+    return ((decibels - ABOVE_DB) * (2 / range_db) + 1).clamp(-1, 1)
 
 
 def by_channels(picture: Tensor) -> Tensor:

@@ -1,10 +1,10 @@
 """`unet`: the noise in a spectrogram, by a U of convolutions.
 
-Magnitudes in dB go in, scaled to [-1, 1]; out comes what to take off them, noisy less clean, on
-the same scale. O. Ronneberger, P. Fischer, T. Brox, "U-Net: convolutional networks for biomedical
-image segmentation", MICCAI 2015; A. Jansson et al., "Singing voice separation with deep U-Net
-convolutional networks", ISMIR 2017; weights begin as of K. He et al., "Delving deep into
-rectifiers", ICCV 2015.
+Magnitudes in dB go in, scaled to [-1, 1]; out comes what to take off them, noisy less clean, up
+to 25 dB, as -1 to 1. O. Ronneberger, P. Fischer, T. Brox, "U-Net: convolutional networks for
+biomedical image segmentation", MICCAI 2015; A. Jansson et al., "Singing voice separation with deep
+U-Net convolutional networks", ISMIR 2017, whose batch normalisation it has: without, it learns
+slowly or not at all. Weights begin as of K. He et al., "Delving deep into rectifiers", ICCV 2015.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from arrayenh.networks.signature import Signature
 from arrayenh.neural.models import model
-from arrayenh.neural.models.model import RANGE_DB, STRICT, by_channels, loudness, power, whole_level
+from arrayenh.neural.models.model import NOISE_DB, STRICT, by_channels, loudness, power, whole_level
 
 LEAK = 0.2
 
@@ -85,7 +85,7 @@ class Model(model.Model):
             wide = self.narrow[k](functional.interpolate(heard, scale_factor=2))
             heard = self.rising[k](torch.cat([kept[k], wide], dim=1))
         noise = torch.tanh(self.last(heard))[:, 0, :n_frames, :n_freqs]  # noisy less clean
-        gain = torch.pow(10.0, -noise * (RANGE_DB / 2 / 20))
+        gain = torch.pow(10.0, -noise * (NOISE_DB / 20))
         return spec[:, 0] * gain[..., None], ()
 
 
@@ -95,7 +95,9 @@ class Pair(nn.Sequential):
     def __init__(self, n_in: int, n_out: int) -> None:
         super().__init__(
             nn.Conv2d(n_in, n_out, 3, padding=1),
+            nn.BatchNorm2d(n_out),
             nn.LeakyReLU(LEAK),
             nn.Conv2d(n_out, n_out, 3, padding=1),
+            nn.BatchNorm2d(n_out),
             nn.LeakyReLU(LEAK),
         )
