@@ -12,6 +12,10 @@ TASKS = {
     "postfilter-gru": "postfilter",
     "postfilter-gru-online": "postfilter",
     "mask-blstm": "postfilter",
+    "conv-tasnet": "postfilter",
+    "mask-cnn": "postfilter",
+    "unet": "postfilter",
+    "conv-autoencoder": "postfilter",
 }
 """What each network that ships is for."""
 

@@ -18,6 +18,7 @@ from torch.nn import functional
 from arrayenh.networks.signature import Signature
 from arrayenh.neural.models import model
 from arrayenh.neural.models.model import SILENCE, STRICT
+from arrayenh.stft import Stft
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +62,7 @@ class Model(model.Model):
 
     to_frames: Tensor
     to_spectra: Tensor
+    window: Tensor
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -76,6 +78,8 @@ class Model(model.Model):
         to_frames, to_spectra = transforms(config.L)
         self.register_buffer("to_frames", to_frames, persistent=False)
         self.register_buffer("to_spectra", to_spectra, persistent=False)
+        window = torch.tensor(Stft(config.L, config.L // 2, "hann").synthesis_window)
+        self.register_buffer("window", window, persistent=False)
         self.encoder = nn.Linear(config.L, config.N, bias=False)
         self.norm = Norm(config.N)
         self.bottleneck = nn.Linear(config.N, config.B)
@@ -88,7 +92,7 @@ class Model(model.Model):
         self.mask = nn.Sequential(nn.PReLU(), nn.Linear(config.Sc, config.N), nn.Sigmoid())
         self.decoder = nn.Linear(config.N, config.L, bias=False)
         if config.causal:
-            self.state_names = ("past", "means", "n_frames", "gain")
+            self.state_names = ("past", "means", "n_frames", "gain", "tails")
 
     def initial_state(self, batch: int) -> tuple[Tensor, ...]:
         """State at the start of a recording: zeros."""
@@ -100,6 +104,7 @@ class Model(model.Model):
             zeros(batch, 1 + 2 * len(self.blocks), 2),
             zeros(batch, 1),
             zeros(batch, 2),
+            zeros(batch, 2, self.config.L // 2),
         )
 
     def forward(
@@ -108,9 +113,9 @@ class Model(model.Model):
         """Spectrum (B, T, F, 2), and the state after these frames."""
         frames = spec[:, 0].flatten(2) @ self.to_frames  # (B, T, L)
         pasts: Sequence[Tensor | None] = (None,) * len(self.blocks)
-        means = n_before = sums = None
+        means = n_before = sums = tails = None
         if self.config.causal:
-            past, means, n_before, sums = state or self.initial_state(len(spec))
+            past, means, n_before, sums, tails = state or self.initial_state(len(spec))
             pasts = past.split(self.reaches, dim=1)
         filtered = self.encoder(frames)
         moments = Moments(means, n_before, frames.shape[1])
@@ -121,11 +126,14 @@ class Model(model.Model):
             across.append(skip)
             kept.append(remembered)
         out = self.decoder(filtered * self.mask(torch.stack(across).sum(dim=0)))
-        gain, sums = fitted(frames, out, sums)
+        given, tail = added(frames * self.window, tails, 0)
+        found, tail_out = added(out * self.window, tails, 1)
+        gain, sums = fitted(given, found, sums)
         answer = ((gain * out) @ self.to_spectra).unflatten(2, spec.shape[-2:])
         if sums is None:
             return answer, ()
-        return answer, (torch.cat(kept, dim=1), *moments.after(), sums)
+        tails = torch.stack([tail, tail_out], dim=1)
+        return answer, (torch.cat(kept, dim=1), *moments.after(), sums, tails)
 
 
 class Moments:
@@ -216,10 +224,27 @@ class Block(nn.Module):
         return onwards, self.across(seen), heard[:, heard.shape[1] - self.reach :]
 
 
+def added(frames: Tensor, tails: Tensor | None, which: int) -> tuple[Tensor, Tensor]:
+    """Samples of frames that overlap by half, (B, T, L) -> (B, T, L/2), and what is left over.
+
+    Parameters
+    ----------
+    frames : Tensor
+    tails : Tensor, shape (B, K, L/2), optional
+        What was left over before; None: nothing.
+    which : int
+        Of the K signals.
+    """
+    begin, end = frames.chunk(2, dim=2)
+    before = torch.zeros_like(end[:, :1]) if tails is None else tails[:, which : which + 1]
+    return begin + torch.cat([before, end[:, :-1]], dim=1), end[:, -1]
+
+
 def fitted(given: Tensor, out: Tensor, sums: Tensor | None) -> tuple[Tensor, Tensor | None]:
     """The gain with which an output is nearest to what was given, so far; (B, T or 1, 1).
 
-    A training by SI-SDR leaves it free.
+    A training by SI-SDR leaves it free. Both are samples, (B, T, n): of the frames much may fall
+    out where they are added.
     """
     frame = torch.stack([(given * out).sum(dim=2), (out * out).sum(dim=2)], dim=2)
     if sums is None:
