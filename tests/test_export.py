@@ -11,7 +11,7 @@ onnxruntime = pytest.importorskip("onnxruntime")
 
 from arrayenh.errors import ConfigError, NumericalError  # noqa: E402
 from arrayenh.networks.runtime import Network  # noqa: E402
-from arrayenh.neural import export  # noqa: E402
+from arrayenh.neural import export, models  # noqa: E402
 from arrayenh.neural.checkpoint import Checkpoint, decode, load_network, read  # noqa: E402
 from arrayenh.neural.export import ExportOptions, as_onnx  # noqa: E402
 from tests.learning import TinyMask, build, recipe_of  # noqa: E402
@@ -128,6 +128,19 @@ def test_half_precision_is_that_of_the_weights_alone():
     spec = spectra(net, 1, 40)
     rounding = abs(run(half.content, spec)[0] - run(whole.content, spec)[0]).max()
     assert 1e-6 < rounding < 2e-3  # weights below 1 are rounded by 2^-12, 33 at a time
+
+
+def test_norms_are_in_the_weights_before_those_are_rounded():
+    """Afterwards the products would not be numbers of 16 bits."""
+    settings = {"n_fft": 64, "hop": 16, "channels": (24, 24), "dilations": ((1, 1), (2, 2))}
+    net = models.build("mask-cnn", settings).train()
+    for _ in range(20):
+        net(spectra(net, 2, 40))
+    net.eval()
+    whole, half = as_onnx(net, ExportOptions()), as_onnx(net, ExportOptions(half=True))
+    assert len(half.content) < 0.7 * len(whole.content) and half.error < 1e-5
+    spec = spectra(net, 1, 40)
+    assert abs(run(half.content, spec)[0] - run(whole.content, spec)[0]).max() < 5e-3
 
 
 def test_eight_bits_are_near():

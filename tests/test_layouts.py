@@ -114,6 +114,9 @@ def test_of_audiomnist_copied_in_half_it_says_what_is_missing(audiomnist):
     shutil.rmtree(audiomnist / "data/11")
     with pytest.raises(ConfigError, match=r"1 speakers are missing \(11\)"):
         open_corpus(audiomnist, "train")
+    (audiomnist / "data/audioMNIST_meta.txt").write_text('{"01": {"gen')
+    with pytest.raises(ConfigError, match=r"audioMNIST_meta\.txt is damaged: .*AudioMNIST"):
+        open_corpus(audiomnist, "train")
 
 
 def test_spoken_digits_in_white_noise(audiomnist):

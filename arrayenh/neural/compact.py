@@ -9,9 +9,24 @@ import onnx
 import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 LEAST = 256  # values: smaller tensors are not worth a node that widens them
+CONVOLUTIONS = (nn.Conv2d, nn.ConvTranspose2d)
 NARROW = "_half"  # end of the names of tensors in 16 bits
+
+
+def fold_norms(network: nn.Module) -> None:
+    """Batch normalisation into the convolutions before it, as whoever runs the graph would.
+
+    Done before weights are rounded: afterwards the products would need all their bits again.
+    """
+    for part in [part for part in network.modules() if isinstance(part, nn.Sequential)]:
+        for k in range(len(part) - 1):
+            layer, norm = part[k], part[k + 1]
+            if isinstance(layer, CONVOLUTIONS) and isinstance(norm, nn.BatchNorm2d):
+                turned = isinstance(layer, nn.ConvTranspose2d)
+                part[k], part[k + 1] = fuse_conv_bn_eval(layer, norm, turned), nn.Identity()
 
 
 @torch.no_grad()

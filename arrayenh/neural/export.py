@@ -9,6 +9,7 @@ import io
 import json
 import warnings
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -23,7 +24,7 @@ from arrayenh.errors import ConfigError, MissingExtraError, NumericalError
 from arrayenh.networks.metadata import KEY
 from arrayenh.networks.runtime import failures, session
 from arrayenh.networks.signature import Signature
-from arrayenh.neural.compact import quantised, round_to_half, stored_half
+from arrayenh.neural.compact import fold_norms, quantised, round_to_half, stored_half
 
 OPSET = 17
 TOLERANCE = 1e-4  # of the output, and of states, relative to their peak
@@ -116,25 +117,21 @@ def as_onnx(network: nn.Module, options: ExportOptions) -> Exported:
     signature = signature_of(network)
     if options.streaming and not signature.causal:
         raise ConfigError(f"{signature.name} looks ahead: it has no streaming graph")
-    was_training = network.training
-    kept = {name: tensor.clone() for name, tensor in network.state_dict().items()}
-    try:
-        if options.half:
-            round_to_half(network)
-        graph = Streaming(network) if options.streaming else Offline(network)
-        graph.eval()  # the tracer puts it back as it was, and the network with it
-        content = traced(graph, signature)
-        if options.half:
-            content = stored_half(content)
-        if options.int8:
-            content = quantised(content)
-        n_parameters = sum(weight.numel() for weight in network.parameters())
-        content = signed(content, signature, n_parameters, options)
-        limit = INT8_TOLERANCE if options.int8 else TOLERANCE
-        return Exported(content, n_parameters, compared(content, graph, limit))
-    finally:
-        network.load_state_dict(kept)
-        network.train(was_training)
+    n_parameters = sum(weight.numel() for weight in network.parameters())
+    network = deepcopy(network).eval()
+    if options.half:
+        fold_norms(network)
+        round_to_half(network)
+    graph = Streaming(network) if options.streaming else Offline(network)
+    graph.eval()
+    content = traced(graph, signature)
+    if options.half:
+        content = stored_half(content)
+    if options.int8:
+        content = quantised(content)
+    content = signed(content, signature, n_parameters, options)
+    limit = INT8_TOLERANCE if options.int8 else TOLERANCE
+    return Exported(content, n_parameters, compared(content, graph, limit))
 
 
 class Offline(nn.Module):

@@ -134,8 +134,7 @@ def audiomnist(root: Path) -> Layout | None:
         said[folder.name] = {n: p for n, p in found.items() if DIGIT.fullmatch(n)}
     if not any(said.values()):
         return None
-    meta = base / "audioMNIST_meta.txt"
-    told = set(json.loads(meta.read_text(encoding="utf-8"))) if meta.exists() else set()
+    told = speakers_in(base / "audioMNIST_meta.txt")
     check_whole(base, sorted(told - {who for who in said if said[who]}), "speakers", AUDIOMNIST)
     words = {(name[0], name[5:]) for names in said.values() for name in names}
     wanted = {f"{digit}_{who}_{time}" for who in said for digit, time in words}
@@ -144,6 +143,14 @@ def audiomnist(root: Path) -> Layout | None:
     return Layout(
         tuple(sound(p, root, "AudioMNIST", who) for who in said for p in said[who].values())
     )
+
+
+def speakers_in(path: Path) -> set[str]:
+    """Speakers of a JSON file by their names, none of one that does not exist."""
+    try:
+        return set(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else set()
+    except ValueError as error:
+        raise ConfigError(f"{path} is damaged: {error}; get it from {AUDIOMNIST}") from error
 
 
 def dns_challenge(root: Path) -> Layout | None:
