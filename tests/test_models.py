@@ -30,7 +30,7 @@ ALL = [
         {"n_fft": 64, "hop": 16, "channels": (4, 6, 4), "dilations": ((1, 1), (2, 2), (4, 2))},
     ),
     ("unet", {"n_fft": 64, "hop": 16, "channels": (3, 4, 5)}),
-    ("conv-autoencoder", {"n_fft": 64, "hop": 16, "channels": (3, 4)}),
+    ("conv-autoencoder", {"n_fft": 64, "hop": 16, "channels": (6, 8)}),
 ]
 
 
