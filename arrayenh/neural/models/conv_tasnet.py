@@ -1,4 +1,4 @@
-"""`conv-tasnet`: learned filters of 2 ms instead of a spectrum, and stacks of dilated convolutions.
+"""`conv-tasnet`: learned filters instead of a spectrum, and stacks of dilated convolutions.
 
 Y. Luo, N. Mesgarani, "Conv-TasNet: surpassing ideal time-frequency magnitude masking for speech
 separation", IEEE/ACM TASLP 27, 2019. One output, the talker.
@@ -126,13 +126,11 @@ class Model(model.Model):
             across.append(skip)
             kept.append(remembered)
         out = self.decoder(filtered * self.mask(torch.stack(across).sum(dim=0)))
-        given, tail = added(frames * self.window, tails, 0)
-        found, tail_out = added(out * self.window, tails, 1)
-        gain, sums = fitted(given, found, sums)
+        samples, tails = added(torch.stack([frames, out], dim=1) * self.window, tails)
+        gain, sums = fitted(samples[:, 0], samples[:, 1], sums)
         answer = ((gain * out) @ self.to_spectra).unflatten(2, spec.shape[-2:])
         if sums is None:
             return answer, ()
-        tails = torch.stack([tail, tail_out], dim=1)
         return answer, (torch.cat(kept, dim=1), *moments.after(), sums, tails)
 
 
@@ -224,20 +222,25 @@ class Block(nn.Module):
         return onwards, self.across(seen), heard[:, heard.shape[1] - self.reach :]
 
 
-def added(frames: Tensor, tails: Tensor | None, which: int) -> tuple[Tensor, Tensor]:
-    """Samples of frames that overlap by half, (B, T, L) -> (B, T, L/2), and what is left over.
+def added(frames: Tensor, tails: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Samples of frames that overlap by half, and what is left over for the next.
 
     Parameters
     ----------
-    frames : Tensor
+    frames : Tensor, shape (B, K, T, L)
+        Windowed, of K signals.
     tails : Tensor, shape (B, K, L/2), optional
         What was left over before; None: nothing.
-    which : int
-        Of the K signals.
+
+    Returns
+    -------
+    samples : Tensor, shape (B, K, T, L/2)
+    tails : Tensor
     """
-    begin, end = frames.chunk(2, dim=2)
-    before = torch.zeros_like(end[:, :1]) if tails is None else tails[:, which : which + 1]
-    return begin + torch.cat([before, end[:, :-1]], dim=1), end[:, -1]
+    begin, end = frames.chunk(2, dim=3)
+    before = torch.zeros_like(end[:, :, 0]) if tails is None else tails
+    earlier = torch.cat([before[:, :, None], end[:, :, :-1]], dim=2)
+    return begin + earlier, end[:, :, -1]
 
 
 def fitted(given: Tensor, out: Tensor, sums: Tensor | None) -> tuple[Tensor, Tensor | None]:
