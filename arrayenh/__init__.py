@@ -14,21 +14,21 @@ from arrayenh.version import __version__
 
 if TYPE_CHECKING:
     from arrayenh.audio import Recording, open_recording, read, write
+    from arrayenh.chain.pipeline import EnhanceConfig, Enhanced, Enhancer, enhance
     from arrayenh.errors import ArrayenhError
-    from arrayenh.geometry import MicArray, load_array
-    from arrayenh.pipeline import EnhanceConfig, Enhanced, Enhancer, enhance
+    from arrayenh.microphones.geometry import MicArray, load_array
     from arrayenh.stft import Stft
 
 HOMES = {
     "ArrayenhError": "errors",
-    "EnhanceConfig": "pipeline",
-    "Enhanced": "pipeline",
-    "Enhancer": "pipeline",
-    "MicArray": "geometry",
+    "EnhanceConfig": "chain.pipeline",
+    "Enhanced": "chain.pipeline",
+    "Enhancer": "chain.pipeline",
+    "MicArray": "microphones.geometry",
     "Recording": "audio",
     "Stft": "stft",
-    "enhance": "pipeline",
-    "load_array": "geometry",
+    "enhance": "chain.pipeline",
+    "load_array": "microphones.geometry",
     "open_recording": "audio",
     "read": "audio",
     "write": "audio",

@@ -1,6 +1,6 @@
 """`python -m arrayenh` is the command `arrayenh`."""
 
-from arrayenh.app.cli import main
+from arrayenh.cli.main import main
 
 if __name__ == "__main__":
     main()

@@ -15,20 +15,22 @@ from pathlib import Path
 
 import numpy as np
 
-from arrayenh.config import FIXED, EnhanceConfig
+from arrayenh.acoustics.coherence import diffuse_coherence
+from arrayenh.acoustics.steering import plane_wave
+from arrayenh.beamformers import blind as statistics
+from arrayenh.beamformers import mvdr as beamformers
+from arrayenh.beamformers import mwf as wiener
+from arrayenh.beamformers.estimate import ESTIMATORS, Filters, Heard
+from arrayenh.beamformers.filter_and_sum import beam_of_width
+from arrayenh.beamformers.multiframe import multi_frame_least_squares
+from arrayenh.chain.settings import FIXED, EnhanceConfig
+from arrayenh.chain.stage import STEERED_LOADING, filtered, scattered
+from arrayenh.dereverberation.wpe import wpe
 from arrayenh.evaluation.cases.drawn import DrawnScenes
-from arrayenh.evaluation.metrics import scores, shadow_snr
+from arrayenh.evaluation.scoring import scores, shadow_snr
 from arrayenh.evaluation.systems.bounds import ratio_mask
 from arrayenh.evaluation.systems.system import Trial
-from arrayenh.spatial import beamformers, statistics, wiener
-from arrayenh.spatial.coherence import diffuse_coherence
-from arrayenh.spatial.dereverb import wpe
-from arrayenh.spatial.estimate import ESTIMATORS, Filters, Heard
-from arrayenh.spatial.filter_and_sum import beam_of_width
-from arrayenh.spatial.masks import mask_source
-from arrayenh.spatial.multiframe import multi_frame_least_squares
-from arrayenh.spatial.stage import STEERED_LOADING, filtered, scattered
-from arrayenh.spatial.steering import plane_wave
+from arrayenh.masks.source import mask_source
 from arrayenh.stft import Stft
 from benchmarks import plain
 from benchmarks.standard_scenes import arguments, on_each, standard_scenes
@@ -162,7 +164,7 @@ def differences(scene: Scene) -> Row:
 
 def wiener_rtf(speech: np.ndarray, noise: np.ndarray) -> np.ndarray:
     """The library's relative transfer function."""
-    from arrayenh.spatial.transfer_functions import rtf_by_whitening
+    from arrayenh.statistics.transfer_functions import rtf_by_whitening
 
     return rtf_by_whitening(speech, noise)
 

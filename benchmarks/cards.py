@@ -14,15 +14,15 @@ from shutil import copyfile
 
 import numpy as np
 
+from arrayenh.chain.networks import chosen
+from arrayenh.chain.pipeline import RATE
 from arrayenh.evaluation.systems.behind import Behind
 from arrayenh.evaluation.systems.chain import Chain
 from arrayenh.evaluation.systems.names import system as parse
 from arrayenh.networks.catalogue import FOLDER
-from arrayenh.networks.chosen import chosen
 from arrayenh.networks.runtime import Network
-from arrayenh.neural.recipe import TrainRecipe, load_recipe
-from arrayenh.pipeline import RATE
 from arrayenh.scenes.signals import COLOURS
+from arrayenh.training.recipe import TrainRecipe, load_recipe
 
 HERE = Path(__file__).parent
 CURVES = HERE.parent / "docs" / "learning-curves"
@@ -39,7 +39,7 @@ ROLES = {
 }
 ROOMS = """\
 Rooms: {scenes} scenes of 8 s (and 100 by which the best step was chosen), drawn by
-`arrayenh/neural/data/train-scenes.toml` and rendered by `arrayenh`: 2 to 8 microphones, RT60 0.1 to
+`arrayenh/training/data/train-scenes.toml` and rendered by `arrayenh`: 2 to 8 microphones, RT60 0.1 to
 1 s, talkers at 0.5 to 4 m, up to three directional noises or talkers, a diffuse field, imperfect
 microphones; mixed anew each time. Speakers and noises of the measured scenes, and those of the
 benchmark, are not among those trained on.

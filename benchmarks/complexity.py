@@ -15,8 +15,8 @@ import torch
 from torch import nn
 
 from arrayenh.networks.catalogue import names
-from arrayenh.neural.models import build
-from arrayenh.neural.recipe import find_recipe, load_recipe
+from arrayenh.training.models import build
+from arrayenh.training.recipe import find_recipe, load_recipe
 
 SECONDS = 4.0
 

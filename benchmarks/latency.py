@@ -15,7 +15,7 @@ import numpy as np
 
 from arrayenh.evaluation.systems.names import system
 from arrayenh.evaluation.systems.system import System, Trial
-from arrayenh.geometry import load_array
+from arrayenh.microphones.geometry import load_array
 from arrayenh.scenes.packaged import load_clip
 
 SYSTEMS = (

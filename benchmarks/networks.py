@@ -19,11 +19,11 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from arrayenh.evaluation.report.spectrogram import spectrogram_db
 from arrayenh.evaluation.systems.names import system
 from arrayenh.networks.catalogue import describe, names
 from arrayenh.networks.runtime import Network
-from arrayenh.postfilter.neural import NeuralPostFilter
+from arrayenh.postfilters.neural import NeuralPostFilter
+from arrayenh.reports.spectrogram import spectrogram_db
 from benchmarks.complexity import macs_per_second
 from benchmarks.standard_scenes import arguments, standard_scenes
 

@@ -23,15 +23,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from arrayenh.geometry import load_array
-from arrayenh.spatial import beamformers, dereverb, mixture, multiframe, separate
-from arrayenh.spatial.convolutional import lagged_filter
-from arrayenh.spatial.covariance import speech_noise_covariances
-from arrayenh.spatial.localise import in_band, srp_phat
-from arrayenh.spatial.online import OnlineGsc, OnlineMvdr
-from arrayenh.spatial.sidelobe import blocking_matrix
-from arrayenh.spatial.steering import delays, plane_wave
-from arrayenh.spatial.subspace import music
+from arrayenh.acoustics.steering import delays, plane_wave
+from arrayenh.beamformers import multiframe
+from arrayenh.beamformers import mvdr as beamformers
+from arrayenh.beamformers.gsc import blocking_matrix
+from arrayenh.beamformers.recursive import OnlineGsc, OnlineMvdr
+from arrayenh.dereverberation import wpe as dereverb
+from arrayenh.localisation.music import music
+from arrayenh.localisation.srp_phat import in_band, srp_phat
+from arrayenh.masks import cacgmm as mixture
+from arrayenh.microphones.geometry import load_array
+from arrayenh.separation import iva as separate
+from arrayenh.statistics.covariance import speech_noise_covariances
+from arrayenh.statistics.lagged import lagged_filter
 from arrayenh.stft import Stft
 from benchmarks import plain
 from benchmarks.speed import interleaved
@@ -168,8 +172,8 @@ def subspace(made: Material) -> Pair:
     """MUSIC over 360 directions, from the spectrum."""
     import pyroomacoustics as pra
 
-    from arrayenh.spatial.covariance import spatial_covariance
-    from arrayenh.spatial.steering import direction
+    from arrayenh.acoustics.steering import direction
+    from arrayenh.statistics.covariance import spatial_covariance
 
     band = in_band(made.freqs)
     azimuth = np.deg2rad(np.arange(-180, 180, 1.0))

@@ -20,8 +20,8 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import scipy.fft
 
-from arrayenh.spatial import beamformers
-from arrayenh.spatial.covariance import speech_noise_covariances
+from arrayenh.beamformers import mvdr as beamformers
+from arrayenh.statistics.covariance import speech_noise_covariances
 from arrayenh.stft import Stft
 
 RATE, N_MICS = 16_000, 4

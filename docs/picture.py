@@ -6,7 +6,7 @@ python docs/picture.py
 from pathlib import Path
 
 from arrayenh import Enhancer, Recording
-from arrayenh.evaluation.report.pictures import save_before_after
+from arrayenh.reports.pictures import save_before_after
 from arrayenh.scenes.demo import demo_scene
 
 

@@ -2,15 +2,15 @@
 
 import numpy as np
 
+from arrayenh.acoustics.coherence import diffuse_coherence
+from arrayenh.acoustics.steering import plane_wave
 from arrayenh.audio import Recording
-from arrayenh.config import EnhanceConfig
-from arrayenh.evaluation.metrics import shadow_snr, si_sdr
-from arrayenh.pipeline import Enhancer
+from arrayenh.beamformers import mvdr as beamformers
+from arrayenh.chain.pipeline import Enhancer
+from arrayenh.chain.settings import EnhanceConfig
+from arrayenh.evaluation.scoring import shadow_snr, si_sdr
 from arrayenh.scenes.render import Rendered
-from arrayenh.spatial import beamformers
-from arrayenh.spatial.coherence import diffuse_coherence
-from arrayenh.spatial.covariance import spatial_covariance
-from arrayenh.spatial.steering import plane_wave
+from arrayenh.statistics.covariance import spatial_covariance
 from arrayenh.stft import Stft
 
 STFT = Stft(2048, 512, "hann")

@@ -3,8 +3,8 @@
 import numpy as np
 from scipy.signal import csd, welch
 
+from arrayenh.acoustics.coherence import diffuse_coherence
 from arrayenh.scenes.render import Rendered
-from arrayenh.spatial.coherence import diffuse_coherence
 from simulations.study import Condition, Scores, Study, main, scene_tree
 
 BANDS_HZ = (125.0, 250.0, 500.0, 1000.0, 2000.0, 4000.0)

@@ -1,8 +1,8 @@
 """Which stage helps at which SNR? See it with: python -m simulations.snr_sweep."""
 
 from arrayenh.audio import Recording
-from arrayenh.evaluation.metrics import stoi
-from arrayenh.pipeline import Enhancer
+from arrayenh.chain.pipeline import Enhancer
+from arrayenh.evaluation.scoring import stoi
 from arrayenh.scenes.levels import SNR_LADDER_DB
 from arrayenh.scenes.render import Rendered
 from simulations.beams import STATISTICAL, filtered, fixed_weights

@@ -20,8 +20,8 @@ from typing import Any
 
 import numpy as np
 
-from arrayenh.app import terminal
-from arrayenh.app.array_view import new_figure, write_figure
+from arrayenh.cli import terminal
+from arrayenh.cli.figures.array import new_figure, write_figure
 from arrayenh.scenes.dataset import with_folders
 from arrayenh.scenes.draw import draw_scene
 from arrayenh.scenes.recipe import Recipe

@@ -14,10 +14,10 @@ import torch
 from torch import nn
 
 from arrayenh.networks.signature import Signature
-from arrayenh.neural.distributed import gathered
-from arrayenh.neural.recipe import as_recipe
-from arrayenh.neural.training import train
 from arrayenh.stft import Stft
+from arrayenh.training.distributed import gathered
+from arrayenh.training.recipe import as_recipe
+from arrayenh.training.training import train
 
 STFT = Stft(64, 16, "hann")
 

@@ -1,6 +1,6 @@
 """Settings of the chain without networks, which have tests of their own."""
 
-from arrayenh.config import EnhanceConfig
+from arrayenh.chain.settings import EnhanceConfig
 
 
 def statistical(**settings):

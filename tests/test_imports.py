@@ -8,8 +8,8 @@ ROOT = Path(__file__).parents[1]
 FORBIDDEN = {
     "arrayenh": {"torch", "onnxruntime", "numba", "typer", "pyroomacoustics", "scipy.signal"},
     "arrayenh.errors": {"numpy", "soundfile"},
-    "arrayenh.app.cli": {"torch", "onnxruntime", "numba", "pyroomacoustics"},
-    "arrayenh.pipeline": {"torch", "pyroomacoustics", "scipy.signal"},  # 35 MB, 0.1 s
+    "arrayenh.cli.main": {"torch", "onnxruntime", "numba", "pyroomacoustics"},
+    "arrayenh.chain.pipeline": {"torch", "pyroomacoustics", "scipy.signal"},  # 35 MB, 0.1 s
 }
 
 

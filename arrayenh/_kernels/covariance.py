@@ -1,4 +1,4 @@
-"""Loops of arrayenh.spatial.covariance.  Called by that module only; nothing is checked."""
+"""Loops of arrayenh.statistics.covariance.  Called by that module only; nothing is checked."""
 
 import numpy as np
 from numba import njit, prange

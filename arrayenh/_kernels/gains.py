@@ -1,4 +1,4 @@
-"""Loops of arrayenh.postfilter.gains; the functions of one bin serve _kernels.noise as well.
+"""Loops of arrayenh.postfilters.gains; the functions of one bin serve _kernels.noise as well.
 
 Nothing is checked.
 """

@@ -1,4 +1,4 @@
-"""Loops of arrayenh.postfilter.multichannel.  Called by that module only; nothing is checked."""
+"""Loops of arrayenh.postfilters.multichannel.  Called by that module only; nothing is checked."""
 
 from numba import njit, prange
 

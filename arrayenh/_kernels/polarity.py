@@ -1,4 +1,4 @@
-"""Loops of arrayenh.polarity.  Called by that module only; nothing is checked."""
+"""Loops of arrayenh.microphones.polarity.  Called by that module only; nothing is checked."""
 
 import numpy as np
 from numba import njit

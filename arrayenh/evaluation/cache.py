@@ -19,7 +19,7 @@ from typing import Any
 
 from arrayenh.errors import AudioError
 from arrayenh.evaluation.cases.case import digest
-from arrayenh.evaluation.metrics import Score
+from arrayenh.evaluation.scoring import Score
 from arrayenh.evaluation.systems.system import Cost, System
 
 NOT_CODE = (

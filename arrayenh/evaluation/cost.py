@@ -16,7 +16,7 @@ import numpy as np
 from arrayenh.errors import ArrayenhError, AudioError
 from arrayenh.evaluation.cache import Cache, system_key
 from arrayenh.evaluation.systems.system import Cost, System, Trial
-from arrayenh.mic_array import MicArray
+from arrayenh.microphones.mic_array import MicArray
 from arrayenh.scenes.workers import one_thread
 
 RUNS = 3

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from arrayenh.errors import MetricError
-from arrayenh.evaluation.metrics import METRICS, Score, scores_of
+from arrayenh.evaluation.scoring import METRICS, Score, scores_of
 from arrayenh.evaluation.signals import Signals
 from arrayenh.evaluation.thresholds import GAIN, Bound, Profile, score_of
 

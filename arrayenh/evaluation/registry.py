@@ -6,30 +6,30 @@ from collections.abc import Callable
 import numpy as np
 
 from arrayenh.evaluation.metric import Metric
-from arrayenh.evaluation.scores.artifacts import (
+from arrayenh.evaluation.metrics.artifacts import (
     artifact_score,
     clipping,
     dynamic_range_db,
     musical_noise,
 )
-from arrayenh.evaluation.scores.beamforming import noise_reduction_db, speech_distortion_index
-from arrayenh.evaluation.scores.composite import cbak, covl, csig
-from arrayenh.evaluation.scores.dnsmos import dnsmos_bak, dnsmos_ovrl, dnsmos_p808, dnsmos_sig
-from arrayenh.evaluation.scores.hearing import haspi, hasqi, mbstoi
-from arrayenh.evaluation.scores.interaural import ild_error_db, ipd_error, itd_error_us
-from arrayenh.evaluation.scores.perceptual import estoi, pesq_nb, pesq_wb, stoi
-from arrayenh.evaluation.scores.recognition import wer
-from arrayenh.evaluation.scores.reverberation import c50, drr, srmr
-from arrayenh.evaluation.scores.separation_ratios import sdr, si_sar, si_sir
-from arrayenh.evaluation.scores.speakers import speaker_similarity
-from arrayenh.evaluation.scores.spectral import (
+from arrayenh.evaluation.metrics.beamforming import noise_reduction_db, speech_distortion_index
+from arrayenh.evaluation.metrics.composite import cbak, covl, csig
+from arrayenh.evaluation.metrics.dnsmos import dnsmos_bak, dnsmos_ovrl, dnsmos_p808, dnsmos_sig
+from arrayenh.evaluation.metrics.hearing import haspi, hasqi, mbstoi
+from arrayenh.evaluation.metrics.interaural import ild_error_db, ipd_error, itd_error_us
+from arrayenh.evaluation.metrics.perceptual import estoi, pesq_nb, pesq_wb, stoi
+from arrayenh.evaluation.metrics.recognition import wer
+from arrayenh.evaluation.metrics.reverberation import c50, drr, srmr
+from arrayenh.evaluation.metrics.separation_ratios import sdr, si_sar, si_sir
+from arrayenh.evaluation.metrics.speakers import speaker_similarity
+from arrayenh.evaluation.metrics.spectral import (
     cepstral_distance,
     fw_seg_snr,
     llr,
     log_spectral_distance,
     wss,
 )
-from arrayenh.evaluation.scores.waveform import SEG_SNR_RANGE_DB, seg_snr, si_sdr, snr
+from arrayenh.evaluation.metrics.waveform import SEG_SNR_RANGE_DB, seg_snr, si_sdr, snr
 from arrayenh.evaluation.signals import Signals
 
 INF = math.inf

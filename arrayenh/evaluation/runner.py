@@ -7,15 +7,15 @@ from typing import Any
 
 import numpy as np
 
+from arrayenh.beamformers.binaural import ears
 from arrayenh.errors import ArrayenhError, MetricError
 from arrayenh.evaluation.cache import Cache, system_key
 from arrayenh.evaluation.cases.case import Case, CaseFacts, Source
-from arrayenh.evaluation.metrics import Score, scores_of, shadow_snr
 from arrayenh.evaluation.results import HEADLINE, Results, SceneFacts, SystemFacts
+from arrayenh.evaluation.scoring import Score, scores_of, shadow_snr
 from arrayenh.evaluation.signals import Signals
 from arrayenh.evaluation.systems.system import Output, System
 from arrayenh.scenes.workers import Work, in_turn
-from arrayenh.spatial.binaural import ears
 
 Map = Callable[[Work, Iterable[int]], Iterator[dict[str, Any]]]
 

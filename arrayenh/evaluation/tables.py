@@ -10,8 +10,8 @@ import numpy as np
 
 from arrayenh.errors import MissingExtraError
 from arrayenh.evaluation.intervals import Interval, fraction_of_gain, mean_interval, paired_interval
-from arrayenh.evaluation.metrics import METRICS
 from arrayenh.evaluation.results import Results
+from arrayenh.evaluation.scoring import METRICS
 from arrayenh.evaluation.systems.system import Cost
 
 DECIMALS = {"dB": 2, "MOS": 3, "µs": 0, "ms": 0, "Hz": 0}

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
-from arrayenh.config import within
+from arrayenh.chain.settings import within
 from arrayenh.errors import ConfigError
 from arrayenh.networks.signature import Signature
 from arrayenh.stft import Stft

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from arrayenh.geometry import load_array
-from arrayenh.mic_array import MicArray
+from arrayenh.microphones.geometry import load_array
+from arrayenh.microphones.mic_array import MicArray
 from arrayenh.scenes.packaged import load_clip
 from arrayenh.scenes.placing import points, seen_from
 from arrayenh.scenes.render import Rendered, render

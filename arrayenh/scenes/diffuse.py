@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from arrayenh.acoustics.coherence import diffuse_coherence
+from arrayenh.acoustics.steering import SPEED_OF_SOUND
 from arrayenh.errors import ShapeError
-from arrayenh.spatial.coherence import diffuse_coherence
-from arrayenh.spatial.steering import SPEED_OF_SOUND
 from arrayenh.stft import Stft
 
 WINDOW_S = 0.064

@@ -14,6 +14,8 @@ from scipy import fft
 from scipy.signal.windows import tukey
 
 from arrayenh._kernels import image_source as kernels
+from arrayenh.acoustics.rigid_sphere import sphere_response
+from arrayenh.acoustics.steering import SPEED_OF_SOUND
 from arrayenh.errors import SceneError
 from arrayenh.scenes.image_source import (
     HALF_TAPS,
@@ -29,8 +31,6 @@ from arrayenh.scenes.image_source import (
     sinc_spectrum,
     through,
 )
-from arrayenh.spatial.sphere import sphere_response
-from arrayenh.spatial.steering import SPEED_OF_SOUND
 
 TAPS_S, FLAT_S = 0.010, 0.003  # filters of a sphere: length, and what of it is not faded
 N_DIRECTIONS = 64  # into which reflections are sorted

@@ -12,8 +12,8 @@ from scipy import fft
 from scipy.signal import butter, sosfiltfilt
 
 from arrayenh._kernels import image_source as kernels
+from arrayenh.acoustics.steering import SPEED_OF_SOUND
 from arrayenh.errors import SceneError, ShapeError
-from arrayenh.spatial.steering import SPEED_OF_SOUND
 
 OVERSAMPLING = 8
 HALF_TAPS = 40  # of the sinc on each side, in samples of the signal

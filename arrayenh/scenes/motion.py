@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from arrayenh.acoustics.steering import SPEED_OF_SOUND
 from arrayenh.errors import SceneError, ShapeError
 from arrayenh.scenes.convolution import convolve
-from arrayenh.spatial.steering import SPEED_OF_SOUND
 
 MOST_SPEED = 20.0  # m/s
 SPACING = 0.1  # metres between the places at which reflections are rendered

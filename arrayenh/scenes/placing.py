@@ -7,7 +7,7 @@ from itertools import combinations
 import numpy as np
 
 from arrayenh.errors import SceneError
-from arrayenh.geometry import load_array
+from arrayenh.microphones.geometry import load_array
 from arrayenh.scenes import imperfections
 from arrayenh.scenes.motion import Path
 from arrayenh.scenes.rooms import Measured, Simulated

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from arrayenh.acoustics.steering import SPEED_OF_SOUND
 from arrayenh.errors import SceneError, ShapeError
 from arrayenh.scenes.reverberation import measure_rt60
-from arrayenh.spatial.steering import SPEED_OF_SOUND
 
 IMAGE_ORDER = 3  # of reflections; what has more of them are rays
 RECEIVER_RADIUS = 0.5  # metres, of the sphere that counts rays

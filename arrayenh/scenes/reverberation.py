@@ -4,9 +4,9 @@ import numpy as np
 from scipy.optimize import brentq
 
 from arrayenh._kernels import image_source as kernels
+from arrayenh.acoustics.steering import SPEED_OF_SOUND
 from arrayenh.errors import SceneError, ShapeError
 from arrayenh.scenes.image_source import per_axis, shoebox_responses
-from arrayenh.spatial.steering import SPEED_OF_SOUND
 
 DECAY_DB = 30.0
 FIT_FROM_DB = -5.0

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import ConfigDict, Field
 
+from arrayenh.acoustics.steering import SPEED_OF_SOUND
 from arrayenh.errors import SceneError
 from arrayenh.scenes.air import air_attenuation, speed_of_sound
 from arrayenh.scenes.head import Head, head_responses
@@ -24,7 +25,6 @@ from arrayenh.scenes.polygon import (
     polygon_responses,
 )
 from arrayenh.scenes.reverberation import calibrated_absorption
-from arrayenh.spatial.steering import SPEED_OF_SOUND
 
 Corner = tuple[float, float]
 Fraction = Annotated[float, Field(gt=0, le=1)]

@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 
 from arrayenh.errors import SceneError
-from arrayenh.mic_array import rotation
+from arrayenh.microphones.mic_array import rotation
 from arrayenh.scenes.imperfections import MicrophoneFaults
 from arrayenh.scenes.motion import Path
 from arrayenh.scenes.rooms import Measured, Room

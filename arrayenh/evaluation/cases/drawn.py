@@ -11,7 +11,7 @@ from arrayenh.errors import SceneError
 from arrayenh.evaluation.cases.case import Case, CaseFacts, digest, file_digest
 from arrayenh.evaluation.suite import Suite
 from arrayenh.evaluation.systems.system import Trial
-from arrayenh.mic_array import MicArray
+from arrayenh.microphones.mic_array import MicArray
 from arrayenh.scenes.draw import draw_scene
 from arrayenh.scenes.render import Rendered, render
 from arrayenh.scenes.rooms import Measured, Shoebox

@@ -12,7 +12,7 @@ from arrayenh.errors import AudioError, ConfigError
 from arrayenh.evaluation.cases.case import Case, CaseFacts, digest, file_digest
 from arrayenh.evaluation.cases.drawn import conditions_of, seen_from
 from arrayenh.evaluation.systems.system import Trial
-from arrayenh.mic_array import MicArray
+from arrayenh.microphones.mic_array import MicArray
 from arrayenh.scenes.rooms import Measured
 from arrayenh.scenes.serialise import scene_in_file
 

@@ -10,13 +10,15 @@ from typing import Any
 
 import numpy as np
 
+from arrayenh.beamformers import blind as statistics
+from arrayenh.beamformers import mvdr as beamformers
+from arrayenh.beamformers import mwf as wiener
+from arrayenh.beamformers.estimate import Filters
+from arrayenh.beamformers.multiframe import multi_frame_least_squares
+from arrayenh.chain.stage import filtered, scattered
 from arrayenh.errors import TrialError
 from arrayenh.evaluation.systems.system import BOUND, Output, Trial
-from arrayenh.spatial import beamformers, statistics, wiener
-from arrayenh.spatial.covariance import spatial_covariance
-from arrayenh.spatial.estimate import Filters
-from arrayenh.spatial.multiframe import multi_frame_least_squares
-from arrayenh.spatial.stage import filtered, scattered
+from arrayenh.statistics.covariance import spatial_covariance
 from arrayenh.stft import Stft
 
 BEAMFORMER, MASK = Stft(2048, 512, "hann"), Stft(512, 128, "hann")

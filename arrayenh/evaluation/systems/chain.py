@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 
 from arrayenh.audio import Recording
-from arrayenh.config import FIXED, SINGLE_POSTFILTERS, EnhanceConfig
+from arrayenh.beamformers.binaural import ears
+from arrayenh.chain.networks import Networks, chosen
+from arrayenh.chain.pipeline import RATE, Enhanced, Enhancer
+from arrayenh.chain.settings import FIXED, SINGLE_POSTFILTERS, EnhanceConfig
 from arrayenh.errors import AudioError, ConfigError, GeometryError, ShapeError, TrialError
 from arrayenh.evaluation.systems.system import OWN, Output, Trial
 from arrayenh.networks import catalogue
-from arrayenh.networks.chosen import Networks, chosen
-from arrayenh.pipeline import RATE, Enhanced, Enhancer
-from arrayenh.postfilter.classical import HOP, N_FFT
-from arrayenh.spatial.binaural import ears
+from arrayenh.postfilters.statistical import HOP, N_FFT
 
 WORDS = {
     "wpe": "WPE dereverberation",

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
 
-from arrayenh.config import (
+from arrayenh.chain.profile import resolve
+from arrayenh.chain.settings import (
     BEAMFORMERS,
     MAY_STEER,
     MULTICHANNEL_POSTFILTERS,
@@ -29,7 +30,6 @@ from arrayenh.evaluation.systems.chain import Chain, Noisy
 from arrayenh.evaluation.systems.peers import PEERS
 from arrayenh.evaluation.systems.settings import value_of
 from arrayenh.evaluation.systems.system import System
-from arrayenh.settings import resolve
 
 ALIASES = {"spectral-gating": "noisereduce"}  # which is what it is
 DIRECTION = "@direction"

@@ -2,7 +2,7 @@
 
 from typing import get_args, get_type_hints
 
-from arrayenh.config import EnhanceConfig
+from arrayenh.chain.settings import EnhanceConfig
 from arrayenh.errors import ConfigError
 
 KINDS = {key: get_args(hint) or (hint,) for key, hint in get_type_hints(EnhanceConfig).items()}

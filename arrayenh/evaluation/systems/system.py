@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from arrayenh.mic_array import MicArray
+from arrayenh.microphones.mic_array import MicArray
 
 OWN, BOUND, PEER = "own", "bound", "peer"
 

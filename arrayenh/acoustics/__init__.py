@@ -1,0 +1,1 @@
+"""How sound reaches a microphone array: steering vectors and noise fields."""

@@ -1,0 +1,65 @@
+"""The theoretical coherence of noise fields between microphones."""
+
+import numpy as np
+from scipy.special import j0
+
+from arrayenh.acoustics.steering import SPEED_OF_SOUND
+from arrayenh.errors import ConfigError, ShapeError
+
+FIELDS = ("spherical", "cylindrical", "uncorrelated")
+
+
+def diffuse_coherence(
+    positions: np.ndarray,
+    freqs: np.ndarray,
+    field: str = "spherical",
+    speed_of_sound: float = SPEED_OF_SOUND,
+) -> np.ndarray:
+    """Coherence of an isotropic noise field between all pairs of microphones.
+
+        Γ(f) = sin(k d) / (k d)   spherical: waves from all directions alike
+        Γ(f) = J0(k d)            cylindrical: from all azimuths alike; d is horizontal
+        Γ(f) = 1 if d = 0 else 0  uncorrelated: wind, sensors
+
+    with k = 2πf/c and d the distance of the pair.
+
+    Parameters
+    ----------
+    positions : float array, shape (M, 3)
+        Metres.
+    freqs : float array, shape (F,)
+        Hz.
+    field : {"spherical", "cylindrical", "uncorrelated"}
+    speed_of_sound : float
+        m/s.
+
+    Returns
+    -------
+    coherence : float64 ndarray, shape (F, M, M)
+        Real and symmetric, 1 on the diagonal.
+
+    Raises
+    ------
+    ShapeError
+        If `positions` is not (M, 3) or `freqs` not (F,).
+    ConfigError
+        If the field is unknown.
+
+    References
+    ----------
+    R. K. Cook et al., "Measurement of correlation coefficients in reverberant sound
+    fields", J. Acoust. Soc. Am. 27, 1955, eqs. 3 and 9.
+    """
+    positions, freqs = np.asarray(positions, np.float64), np.asarray(freqs, np.float64)
+    if positions.ndim != 2 or positions.shape[1] != 3:
+        raise ShapeError(f"positions must have shape (M, 3); got {positions.shape}")
+    if freqs.ndim != 1:
+        raise ShapeError(f"freqs must have shape (F,); got {freqs.shape}")
+    if field not in FIELDS:
+        raise ConfigError(f"unknown noise field {field!r}; there are {', '.join(FIELDS)}")
+    if field == "uncorrelated":
+        return np.tile(np.eye(len(positions)), (len(freqs), 1, 1))
+    axes = 3 if field == "spherical" else 2
+    apart = np.linalg.norm(positions[:, None, :axes] - positions[None, :, :axes], axis=-1)
+    cycles = freqs[:, None, None] / speed_of_sound * apart
+    return np.sinc(2 * cycles) if field == "spherical" else j0(2 * np.pi * cycles)

@@ -1,0 +1,1 @@
+"""Beamformers: one file each."""

@@ -1,0 +1,128 @@
+"""Two ears: Wiener filters that leave where sounds come from as it is."""
+
+import numpy as np
+
+from arrayenh.beamformers.mvdr import LOADING
+from arrayenh.beamformers.mwf import mwf, rank_one_mwf
+from arrayenh.chain.settings import within
+from arrayenh.errors import ShapeError
+from arrayenh.statistics.transfer_functions import check_covariances
+
+
+def binaural_mwf(
+    speech_cov: np.ndarray,
+    noise_cov: np.ndarray,
+    references: tuple[int, int],
+    mu: float = 1.0,
+    partial: float = 0.2,
+    rank_one: bool = True,
+    loading: float = LOADING,
+) -> np.ndarray:
+    """Multichannel Wiener filter at each ear, with partial noise estimation (MWF-N).
+
+        w_e = (1 - η) w_MWF(e) + η i_e,   e = left, right
+
+    Each ear's own speech is estimated from all microphones of both, so that speech keeps
+    its interaural differences (exactly, where it is one talker); what is left of the noise
+    alone would take on those of the talker. A part η of the unprocessed sound keeps the
+    noise where it was.
+
+    Parameters
+    ----------
+    speech_cov, noise_cov : complex ndarray, shape (F, M, M)
+    references : pair of int
+        Microphones at the left and at the right ear.
+    mu : float
+        Noise reduction against speech distortion.
+    partial : float
+        η, 0 (all that can be taken off) to 1 (nothing is).
+    rank_one : bool
+        Whether speech is taken for one talker, `rank_one_mwf`; else `mwf`.
+    loading : float
+        Relative diagonal loading of the noise covariance.
+
+    Returns
+    -------
+    weights : complex128 ndarray, shape (2, F, M)
+        Left, right.
+
+    Raises
+    ------
+    ShapeError, NumericalError, ConfigError
+        As of `mwf`; or if η is not in [0, 1].
+
+    References
+    ----------
+    T. J. Klasen, T. Van den Bogaert, M. Moonen and J. Wouters, "Binaural noise reduction
+    algorithms for hearing aids that preserve interaural time delay cues", IEEE Trans. Signal
+    Process. 55, 2007, eq. 25; S. Doclo et al., "Multichannel signal enhancement algorithms
+    for assisted listening devices", IEEE Signal Process. Mag. 32, 2015, eq. 26.
+    """
+    within("partial", partial, 0, 1)
+    weights = []
+    for reference in references:
+        check_covariances(speech_cov, noise_cov, reference)
+        estimate = rank_one_mwf if rank_one else mwf
+        w = (1 - partial) * estimate(speech_cov, noise_cov, mu, reference, loading)
+        w[:, reference] += partial
+        weights.append(w)
+    return np.stack(weights)
+
+
+def ears(positions: np.ndarray) -> tuple[int, int]:
+    """Microphones that stand for the left and the right ear: the foremost of each side.
+
+    Parameters
+    ----------
+    positions : float ndarray, shape (M, 3)
+        Metres, +y to the left.
+
+    Returns
+    -------
+    left, right : int
+
+    Raises
+    ------
+    ShapeError
+        If there are not microphones on both sides.
+    """
+    side = positions[:, 1] - positions[:, 1].mean()
+    wide = np.abs(side) > 1e-6
+    left, right = np.flatnonzero(wide & (side > 0)), np.flatnonzero(wide & (side < 0))
+    if not len(left) or not len(right):
+        raise ShapeError("two ears need microphones to the left and to the right of the middle")
+    return (
+        int(left[positions[left, 0].argmax()]),
+        int(right[positions[right, 0].argmax()]),
+    )
+
+
+def interaural_cues(left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Interaural level and phase difference of each bin, from the spectra of one sound.
+
+        ILD = 10 log₁₀ Σ_t |l|² / Σ_t |r|²,   IPD = arg Σ_t l r*
+
+    Parameters
+    ----------
+    left, right : complex ndarray, shape (F, T)
+
+    Returns
+    -------
+    ild_db : float64 ndarray, shape (F,)
+    ipd : float64 ndarray, shape (F,)
+        Radians; over 2πf it is the time by which the right ear is later.
+
+    References
+    ----------
+    B. Cornelis, S. Doclo, T. Van den Bogaert, M. Moonen and J. Wouters, "Theoretical
+    analysis of binaural multimicrophone noise reduction techniques", IEEE TASLP 18, 2010,
+    eqs. 19 and 20.
+    """
+    if left.shape != right.shape or left.ndim != 2:
+        raise ShapeError(f"left and right must share (F, T); got {left.shape}, {right.shape}")
+    at_left = np.sum(np.abs(left) ** 2, axis=1, dtype=np.float64)
+    at_right = np.sum(np.abs(right) ** 2, axis=1, dtype=np.float64)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ild_db = 10 * np.log10(at_left / at_right)
+    ipd = np.angle(np.sum(left * right.conj(), axis=1, dtype=np.complex128))
+    return ild_db, np.asarray(ipd)

@@ -1,0 +1,176 @@
+"""Filter-and-sum: beams of a chosen width, and beamformers as filters in the time domain."""
+
+from functools import partial
+
+import numpy as np
+
+from arrayenh.acoustics.steering import SPEED_OF_SOUND, delays
+from arrayenh.beamformers.mvdr import solve
+from arrayenh.errors import ConfigError, ShapeError
+
+GRID_DEG = 5.0  # of the directions in which the beam is wanted
+LEAST_WNG_DB = -10.0
+LOADING_STEP, MOST_STEPS = 2.0, 60
+
+
+def beam_of_width(
+    positions: np.ndarray,
+    azimuth: float,
+    freqs: np.ndarray,
+    width: float = np.pi / 2,
+    elevation: float = 0.0,
+    *,
+    least_wng_db: float = LEAST_WNG_DB,
+    reference: int = 0,
+    speed_of_sound: float = SPEED_OF_SOUND,
+) -> np.ndarray:
+    """Weights whose beam has the same width at all frequencies, as far as the array can.
+
+        min_w  Σ_u |wᴴ a(u) - b(u)|² + ν wᴴw   with   wᴴ a(u₀) = 1
+
+    over all azimuths u, with the wanted response b: 1 in the look direction, falling as
+    cos² to half its power at the edges of the beam and to nothing at twice as far, in phase
+    with the reference microphone's. ν grows until the white-noise gain is not below its least.
+
+    Parameters
+    ----------
+    positions : float ndarray, shape (M, 3)
+        Metres.
+    azimuth, elevation : float
+        Look direction, radians.
+    freqs : float ndarray, shape (F,)
+        Hz.
+    width : float
+        Of the beam between its half-power directions, radians, in (0, π].
+    least_wng_db : float
+        White-noise gain, at most that of delay-and-sum, 10 log₁₀ M.
+    reference : int
+    speed_of_sound : float
+        m/s.
+
+    Returns
+    -------
+    weights : complex128 ndarray, shape (F, M)
+        wᴴa = 1 in the look direction.
+
+    Raises
+    ------
+    ConfigError
+        If the width is out of range, or no weights have the gain wanted.
+
+    References
+    ----------
+    S. Doclo and M. Moonen, "Design of far-field and near-field broadband beamformers using
+    eigenfilters", Signal Process. 83, 2003, section 3.1; E. Mabande, A. Schad and W.
+    Kellermann, "Design of robust superdirective beamformers as a convex optimization
+    problem", ICASSP 2009, eq. 6.
+    """
+    if not 0 < width <= np.pi:
+        raise ConfigError(f"width must be above 0 and at most π; got {width:g}")
+    most_db = 10 * np.log10(len(positions))
+    if not least_wng_db <= most_db + 1e-9:
+        raise ConfigError(f"least_wng_db must be at most {most_db:.2f} dB; got {least_wng_db:g}")
+    grid = azimuth + np.deg2rad(np.arange(-180.0, 180.0, GRID_DEG))
+    heard = partial(delays, positions, reference=reference, speed_of_sound=speed_of_sound)
+    tau = heard(azimuth=grid, elevation=elevation)  # (U, M)
+    omega = 2 * np.pi * np.asarray(freqs, np.float64)
+    steering = np.exp(-1j * omega[:, None, None] * tau)  # (F, U, M)
+    look = np.exp(-1j * omega[:, None] * heard(azimuth=azimuth, elevation=elevation))
+    wanted = wanted_response(grid - azimuth, width)
+    gram = np.einsum("fum,fun->fmn", steering, steering.conj(), optimize=True) / len(grid)
+    cross = np.einsum("fum,u->fm", steering, wanted) / len(grid)
+    share = np.full(len(omega), 1e-9)
+    weights = constrained(gram, cross, look, share)
+    least = 10 ** (least_wng_db / 10)
+    for _ in range(MOST_STEPS):
+        poor = 1 / np.sum(np.abs(weights) ** 2, axis=1) < least * (1 - 1e-9)
+        if not poor.any():
+            break
+        share[poor] *= LOADING_STEP
+        weights[poor] = constrained(gram[poor], cross[poor], look[poor], share[poor])
+    return weights
+
+
+def wanted_response(angle: np.ndarray, width: float) -> np.ndarray:
+    """cos² of the angle, half the power at ± width/2, nothing beyond the first zero."""
+    away = np.abs((angle + np.pi) % (2 * np.pi) - np.pi)
+    # cos²(s·width/2) = 1/√2
+    scaled = away * np.arccos(2**-0.25) / (width / 2)
+    return np.where(scaled < np.pi / 2, np.cos(scaled) ** 2, 0.0)
+
+
+def constrained(
+    gram: np.ndarray, cross: np.ndarray, look: np.ndarray, share: np.ndarray
+) -> np.ndarray:
+    """Least squares with wᴴa = 1: the free solution, put right along R⁻¹ a."""
+    loaded = gram + share[:, None, None] * np.eye(gram.shape[1])
+    both = solve(loaded, np.stack([cross, look], axis=2))
+    free, towards = both[:, :, 0], both[:, :, 1]
+    gain = np.sum(look.conj() * towards, axis=1).real
+    missing = 1 - np.sum(look.conj() * free, axis=1)
+    weights = free + (missing / gain)[:, None] * towards
+    response = np.sum(weights.conj() * look, axis=1, keepdims=True)
+    return weights / response.conj()  # rounding is no distortion
+
+
+def fir_filters(weights: np.ndarray, n_taps: int | None = None) -> np.ndarray:
+    """Real filters in the time domain of weights at the bins of a real FFT.
+
+    Parameters
+    ----------
+    weights : complex ndarray, shape (F, M)
+        At the frequencies of `rfftfreq(2 (F - 1))`.
+    n_taps : int, optional
+        Even length; at most, and by default, 2 (F - 1).
+
+    Returns
+    -------
+    filters : float64 ndarray, shape (M, n_taps)
+        Windowed where they are shortened; they delay by n_taps / 2 samples.
+
+    Raises
+    ------
+    ConfigError
+        If the length is odd or too large.
+    """
+    n_fft = 2 * (len(weights) - 1)
+    n_taps = n_fft if n_taps is None else n_taps
+    if n_taps < 2 or n_taps % 2 or n_taps > n_fft:
+        raise ConfigError(f"n_taps must be even and 2 to {n_fft}; got {n_taps}")
+    response = np.fft.irfft(weights.conj().T, n_fft)  # y = wᴴx: the filters are those of w*
+    middle = np.roll(response, n_taps // 2, axis=1)[:, :n_taps]
+    if n_taps == n_fft:
+        return middle
+    return middle * np.hanning(n_taps + 1)[:-1]
+
+
+def filter_and_sum(samples: np.ndarray, filters: np.ndarray) -> np.ndarray:
+    """Filter each microphone and add, in the time domain.
+
+        y(n) = Σ_m Σ_k h_m(k) x_m(n + K/2 - k)
+
+    Parameters
+    ----------
+    samples : float ndarray, shape (M, N)
+    filters : float ndarray, shape (M, K)
+        As of `fir_filters`.
+
+    Returns
+    -------
+    summed : float32 ndarray, shape (N,)
+        In time with the reference microphone: the filters' delay is taken off.
+
+    Raises
+    ------
+    ShapeError
+        If M differs.
+    """
+    if samples.ndim != 2 or filters.ndim != 2 or len(samples) != len(filters):
+        raise ShapeError(
+            f"samples (M, N) and filters (M, K) must share M; got {samples.shape}, {filters.shape}"
+        )
+    from scipy.signal import oaconvolve  # 35 MB that no other beamformer needs
+
+    delay = filters.shape[1] // 2
+    summed = oaconvolve(samples.astype(np.float64), filters, axes=1).sum(axis=0)
+    return summed[delay : delay + samples.shape[1]].astype(np.float32)

@@ -1,0 +1,151 @@
+"""Beamformers over several frames: filters to a reference, and WPD.
+
+Their weights have shape (F, A, M), one for each of A delays, and are applied by
+`convolutional.lagged_filter`.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from arrayenh.dereverberation.wpe import DELAY, TAPS, inverse_power
+from arrayenh.errors import NumericalError, ShapeError
+from arrayenh.statistics.lagged import (
+    LOADING,
+    check_spec,
+    lagged_covariance,
+    lagged_cross_covariance,
+    lagged_filter,
+    solve_loaded,
+)
+
+
+def apply_lagged(
+    weights: np.ndarray,
+    spec: np.ndarray,
+    delays: Sequence[int],
+    past: np.ndarray | None = None,
+) -> np.ndarray:
+    """Filter and sum over frames: y(t) = Σ_a w_aᴴ x(t - δ_a).
+
+    Parameters
+    ----------
+    weights : complex ndarray, shape (F, A, M)
+    spec : complex64 ndarray, shape (F, M, T)
+    delays : sequence of int, length A
+    past : complex64 ndarray, shape (F, M, P), optional
+        The frames before.
+
+    Returns
+    -------
+    beamformed : complex64 ndarray, shape (F, T)
+    """
+    return lagged_filter(weights[..., None], spec, delays, past)[:, 0]
+
+
+def multi_frame_least_squares(
+    spec: np.ndarray, target: np.ndarray, delays: Sequence[int], loading: float = LOADING
+) -> np.ndarray:
+    """Multichannel convolutive filter (MCWF) whose output is as near as can be to a target.
+
+        w = (Σ x̄ x̄ᴴ)⁻¹ Σ x̄ d*
+
+    Parameters
+    ----------
+    spec : complex64 ndarray, shape (F, M, T)
+    target : complex ndarray, shape (F, T)
+        d: the true early speech, or an estimate such as a post-filter's output.
+    delays : sequence of int, length A
+        Frames, as of `lagged_covariance`.
+    loading : float
+        Relative diagonal loading.
+
+    Returns
+    -------
+    weights : complex128 ndarray, shape (F, A, M)
+
+    Raises
+    ------
+    ShapeError
+        If the shapes do not fit.
+    NumericalError
+        If a bin is silent.
+
+    References
+    ----------
+    J. Benesty, J. Chen and Y. Huang, "A multi-frame approach to the frequency-domain
+    single-channel noise reduction problem", IEEE TASLP 20, 2012; Z.-Q. Wang et al.,
+    "Convolutive prediction for monaural speech dereverberation and noisy-reverberant speaker
+    separation", IEEE/ACM TASLP 29, 2021, eq. 9.
+    """
+    cross = lagged_cross_covariance(spec, target, delays)
+    n_freqs, n_delays, n_mics = cross.shape
+    even = np.ones((n_freqs, spec.shape[2]), np.float32)
+    cov = lagged_covariance(spec, even, delays)
+    found, _ = solve_loaded(cov, cross.reshape(n_freqs, -1, 1), loading)
+    return found.reshape(n_freqs, n_delays, n_mics)
+
+
+def wpd(
+    spec: np.ndarray,
+    rtf: np.ndarray,
+    power: np.ndarray | None = None,
+    taps: int = TAPS,
+    delay: int = DELAY,
+    iterations: int = 2,
+    loading: float = LOADING,
+) -> tuple[np.ndarray, list[int]]:
+    """Weighted power minimisation distortionless response: dereverberates and beamforms at once.
+
+        w̄ = R̄⁻¹ v̄ / (v̄ᴴ R̄⁻¹ v̄),   R̄ = Σ_t x̄ x̄ᴴ / λ(t),   v̄ = [v; 0]
+
+    Parameters
+    ----------
+    spec : complex64 ndarray, shape (F, M, T)
+    rtf : complex ndarray, shape (F, M)
+        v, relative transfer function of the talker's early sound.
+    power : float ndarray, shape (F, T), optional
+        λ, the power of his early speech at the reference; at first the mean over the
+        microphones. Then, with `iterations` above 1, that of the output.
+    taps, delay : int
+        K and D, as of `dereverb.wpe_filters`.
+    iterations : int
+    loading : float
+        Relative diagonal loading.
+
+    Returns
+    -------
+    weights : complex128 ndarray, shape (F, K + 1, M)
+        w_0ᴴ v = 1.
+    delays : list of int
+        0, D, ... D + K - 1.
+
+    Raises
+    ------
+    ShapeError
+        If the shapes do not fit.
+    NumericalError
+        If a bin is silent.
+
+    References
+    ----------
+    T. Nakatani and K. Kinoshita, "A unified convolutional beamformer for simultaneous
+    denoising and dereverberation", IEEE Signal Process. Lett. 26, 2019, eq. 14.
+    """
+    check_spec(spec)
+    if rtf.shape != spec.shape[:2]:
+        raise ShapeError(f"rtf must have shape (F, M) to match spec {spec.shape}; got {rtf.shape}")
+    n_freqs, n_mics, _ = spec.shape
+    delays = [0, *range(delay, delay + taps)]
+    towards = np.zeros((n_freqs, len(delays) * n_mics, 1), np.complex128)
+    towards[:, :n_mics, 0] = rtf
+    output = spec if power is None else np.sqrt(power)[:, None]
+    for _ in range(max(iterations, 1)):
+        cov = lagged_covariance(spec, inverse_power(output), delays)
+        found, _ = solve_loaded(cov, towards, loading)
+        gain = np.einsum("fi,fi->f", towards[:, :, 0].conj(), found[:, :, 0]).real
+        if not (gain > 0).all():
+            raise NumericalError(f"the transfer function of bin {np.argmin(gain > 0)} is zero")
+        weights = (found[:, :, 0] / gain[:, None]).reshape(n_freqs, len(delays), n_mics)
+        output = apply_lagged(weights, spec, delays)[:, None]
+    return weights, delays

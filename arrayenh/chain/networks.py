@@ -1,0 +1,104 @@
+"""Which networks a chain runs: those that its settings name, or else those that ship."""
+
+from dataclasses import dataclass
+
+from arrayenh.chain.settings import FIXED, EnhanceConfig, model_names
+from arrayenh.errors import ConfigError
+from arrayenh.networks import catalogue
+from arrayenh.networks.runtime import Network
+
+SETTINGS = {"mask": "masks", "postfilter": "postfilter"}
+"""The setting that is "neural" where a network does the task."""
+
+FRAMES = 2048, 512  # samples and hop of the beamformer, where no network of masks asks for others
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Networks:
+    """The network of each task, or None."""
+
+    mask: Network | None = None
+    postfilter: Network | None = None
+
+    def frames(self, config: EnhanceConfig) -> tuple[int, int]:
+        """Frame and hop of the beamformer, samples."""
+        if config.n_fft is not None:
+            return config.n_fft, config.hop or config.n_fft // 4
+        if self.mask is not None:
+            return self.mask.signature.n_fft, self.mask.signature.hop
+        return FRAMES
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """SHA-256 of the file of each."""
+        both = {"mask": self.mask, "postfilter": self.postfilter}
+        return {task: network.digest for task, network in both.items() if network is not None}
+
+
+def chosen(config: EnhanceConfig, sample_rate: int) -> Networks:
+    """The networks of a chain that works at `sample_rate`, Hz.
+
+    Raises
+    ------
+    ConfigError
+        If a model cannot be read, is not used, does not fit the chain, or is missing.
+    """
+    found = by_task(config.model)
+    for task, setting in SETTINGS.items():
+        value = getattr(config, setting)
+        if task in found and value != "neural":
+            raise ConfigError(
+                f"model {found[task].source} is for {setting} neural, and {setting} is {value}"
+            )
+        if task == "mask" and not needs_mask(config):
+            continue
+        if value in catalogue.names(task):
+            found[task] = Network.load(value)
+        elif value == "neural" and task not in found:
+            found[task] = Network.load(catalogue.default(task, config.online))
+        if task in found:
+            check_fit(found[task], config, sample_rate)
+    return Networks(**found)
+
+
+def needs_mask(config: EnhanceConfig) -> bool:
+    """Whether the beamformer learns from the recording: what speech is, or where."""
+    told = isinstance(config.doa, int | float)
+    return config.beamformer != "none" and not (config.beamformer in FIXED and told)
+
+
+def by_task(model: str | None) -> dict[str, Network]:
+    """The networks of a setting `model` by their tasks.
+
+    Raises
+    ------
+    ConfigError
+        If two are for the same task.
+    """
+    found: dict[str, Network] = {}
+    for name in model_names(model):
+        network = Network.load(name)
+        task = network.signature.task
+        if task in found:
+            raise ConfigError(f"model names two networks for {SETTINGS[task]}: {model}")
+        found[task] = network
+    return found
+
+
+def check_fit(network: Network, config: EnhanceConfig, sample_rate: int) -> None:
+    """Refuse a network that hears something else than the chain has."""
+    signature, where = network.signature, f"model {network.source}"
+    if signature.sample_rate != sample_rate:
+        raise ConfigError(
+            f"{where} hears {signature.sample_rate} Hz; the chain works at {sample_rate} Hz"
+        )
+    if config.online:
+        network.check_streaming()
+        if network.needs("noise") or network.needs("masked"):
+            raise ConfigError(f"{where} hears the noise left over, which is not told online")
+    wanted, sizes = Networks().frames(config), (signature.n_fft, signature.hop)
+    if signature.task == "mask" and config.n_fft is not None and sizes != wanted:
+        raise ConfigError(
+            f"{where} hears frames of {sizes[0]} samples every {sizes[1]}, the beamformer "
+            f"{wanted[0]} every {wanted[1]}: leave n_fft and hop out, or choose masks cacgmm"
+        )

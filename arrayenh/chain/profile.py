@@ -1,0 +1,81 @@
+"""Settings from TOML: named profiles that ship with the package, and files."""
+
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from arrayenh.chain.settings import EnhanceConfig
+from arrayenh.errors import ConfigError
+
+FOLDER = resources.files("arrayenh.chain") / "profiles"
+
+
+def profile_names() -> list[str]:
+    """Names of the profiles that ship with the package."""
+    return sorted(Path(entry.name).stem for entry in FOLDER.iterdir() if "toml" in entry.name)
+
+
+def load_profile(name: str) -> dict[str, Any]:
+    """Settings of a profile by name, or of a TOML file by path.
+
+    Raises
+    ------
+    ConfigError
+        If it does not exist, is not TOML, or holds an unknown key.
+    """
+    if name in profile_names():
+        text = (FOLDER / f"{name}.toml").read_text(encoding="utf-8")
+    else:
+        text = read_text(name)
+    try:
+        settings = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:  # a number may be too long, a list too deep
+        raise ConfigError(f"profile {name} is not TOML: {error}") from error
+    known = [field.name for field in fields(EnhanceConfig)]
+    for key, value in settings.items():
+        if key not in known:
+            raise ConfigError(f"profile {name}: unknown key {key!r}; known are {', '.join(known)}")
+        if not isinstance(value, int | float | str):
+            raise ConfigError(f"profile {name}: {key} should be a number or a word; got {value}")
+    return settings
+
+
+def read_text(name: str) -> str:
+    """Text of a profile file."""
+    try:
+        return Path(name).read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"unknown profile {name!r}: neither a TOML file that can be read nor one of "
+            f"{', '.join(profile_names())}"
+        ) from error
+
+
+def resolve(profile: str | None, options: Mapping[str, Any]) -> EnhanceConfig:
+    """Settings of a profile, overridden by the options that are not None, types checked."""
+    from pydantic import TypeAdapter, ValidationError
+
+    settings = load_profile(profile) if profile else {}
+    settings |= {key: value for key, value in options.items() if value is not None}
+    try:
+        # strict JSON takes an object for the dataclass and 1 for 1.0, but not "1" for 1
+        return TypeAdapter(EnhanceConfig).validate_json(json.dumps(settings), strict=True)
+    except ValidationError as error:
+        first = error.errors()[0]
+        if isinstance(cause := first.get("ctx", {}).get("error"), ConfigError):
+            raise cause from error
+        key = ".".join(str(part) for part in first["loc"][:1])
+        raise ConfigError(f"{key}: {first['msg'].lower()}; got {first['input']!r}") from error
+
+
+def as_toml(config: EnhanceConfig) -> str:
+    """The settings as TOML that `load_profile` reads back."""
+    lines = []
+    for key, value in asdict(config).items():
+        if value is not None:
+            lines.append(f"{key} = {json.dumps(value)}")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,316 @@
+"""Two talkers at once: a recording in, one voice for each talker out.
+
+A recording is read three times: to look at its microphones, to find the demixing matrices, to
+apply them. The matrices belong to the whole recording: talkers and microphones stay where they
+are. What they are found from is bounded (`MOST_BYTES`): of a long recording every second, third,
+... frame is kept, so that all of it is heard.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from arrayenh.audio import BLOCK, Recording, resample
+from arrayenh.chain.pipeline import RATE, Source, rechunk, restored, segment_sizes
+from arrayenh.chain.settings import one_of, within
+from arrayenh.errors import AudioError, ConfigError
+from arrayenh.microphones.diagnostics import ChannelSurvey
+from arrayenh.microphones.repair import Conditioning, choose_microphones
+from arrayenh.separation import iva as spatial
+from arrayenh.statistics.covariance import spatial_covariance
+from arrayenh.stft import Analysis, Stft, Synthesis
+
+METHODS = ("ilrma", "auxiva")
+IVA_ROUND, ILRMA_ROUND = 20, 25  # iterations between one alignment and the next
+BLOCK_SECONDS = 8.0
+MOST_BYTES = 320 << 20  # of spectrum: five minutes of four microphones
+
+Progress = Callable[[float], object]
+
+
+@dataclass(frozen=True, slots=True)
+class SeparationConfig:
+    """Settings of a separation.
+
+    Attributes
+    ----------
+    talkers : int
+        K, two to six; as many microphones are needed.
+    method : {"ilrma", "auxiva"}
+        `auxiva` is quicker; `ilrma` starts from it and separates better.
+    iterations : int, optional
+        Default: 50 of ILRMA, 60 of AuxIVA.
+    bases : int
+        Of each talker's spectrogram (ILRMA).
+    reference : int
+        Channel whose scale the voices have.
+    seed : int
+        Of what ILRMA starts from.
+    n_fft, hop : int
+        Samples at 16 kHz; the window should be as long as the reverberation.
+
+    Raises
+    ------
+    ConfigError
+        If a name is unknown or a number out of range.
+    """
+
+    talkers: int = 2
+    method: str = "ilrma"
+    iterations: int | None = None
+    bases: int = 20
+    reference: int = 0
+    seed: int = 0
+    n_fft: int = 4096
+    hop: int = 1024
+
+    def __post_init__(self) -> None:
+        one_of("method", self.method, METHODS)
+        within("talkers", self.talkers, 2, spatial.MOST_SOURCES)
+        if self.iterations is not None:
+            within("iterations", self.iterations, 1, 10_000)
+        within("bases", self.bases, 1, 1000)
+        within("reference", self.reference, 0, 1023)
+        within("seed", self.seed, 0, 2**63)
+        within("n_fft", self.n_fft, 64, 16384)
+        within("hop", self.hop, 1, self.n_fft // 2)
+
+    @property
+    def n_iterations(self) -> int:
+        """Of the method itself."""
+        return self.iterations or (50 if self.method == "ilrma" else 60)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Separated:
+    """The result of `separate`.
+
+    Attributes
+    ----------
+    samples : float32 ndarray, shape (K, N)
+        The talkers, loudest first, as the reference microphone hears each; at the rate and
+        as long as the recording.
+    sample_rate : int
+        Hz.
+    log : tuple of str
+        What was done about faulty microphones.
+    channels : tuple of int
+        The file's channels that were used.
+    subtype, metadata
+        Of the recording, for writing.
+    """
+
+    samples: np.ndarray
+    sample_rate: int
+    log: tuple[str, ...] = ()
+    channels: tuple[int, ...] = ()
+    subtype: str | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+def separate(recording: Recording, config: SeparationConfig | None = None) -> Separated:
+    """Separate the talkers of a recording that is in memory.
+
+    Parameters
+    ----------
+    recording : Recording
+    config : SeparationConfig, optional
+
+    Returns
+    -------
+    Separated
+
+    Raises
+    ------
+    AudioError
+        If the recording is empty, or has fewer microphones in order than talkers.
+    ConfigError
+        If the reference is not among its channels.
+    """
+    separation = Separation(config or SeparationConfig(), recording)
+    pieces = np.concatenate(list(separation.voices()), axis=1)
+    return Separated(
+        np.stack([restored([piece], recording) for piece in pieces]),
+        recording.sample_rate,
+        tuple(separation.log),
+        separation.used,
+        recording.subtype,
+        recording.metadata,
+    )
+
+
+class Separation:
+    """One recording on its way to its voices; an hour of four microphones takes 1.0 GB.
+
+    Parameters
+    ----------
+    config : SeparationConfig
+    source : Recording or RecordingFile
+    progress : callable
+        Told the part of the estimation that is done, 0 to 1.
+
+    Attributes
+    ----------
+    demixing : complex128 ndarray, shape (F, K, M)
+        Scaled to the reference microphone, loudest talker first.
+    used : tuple of int
+        The file's channels that are used.
+    log : list of str
+    """
+
+    def __init__(
+        self,
+        config: SeparationConfig,
+        source: Source,
+        progress: Progress = lambda part: None,
+    ) -> None:
+        if source.n_samples == 0:
+            raise AudioError(f"{source.name} is empty: it holds no samples")
+        if config.reference not in source.channels:
+            raise ConfigError(
+                f"reference {config.reference} is not among the channels in use, "
+                f"{', '.join(map(str, source.channels))}"
+            )
+        self.config, self.source = config, source
+        refuse_too_few(source.n_mics, config.talkers, f"{source.name} gives")
+        survey = ChannelSurvey(source.n_mics, source.sample_rate, source.channels)
+        for block in source.blocks():
+            survey.update(block)
+        self.microphones, self.log = choose_microphones(
+            survey.report(), source.channels, source.channels.index(config.reference)
+        )
+        self.used = tuple(source.channels[m] for m in self.microphones.rows)
+        refuse_too_few(len(self.used), config.talkers, f"of {source.name} we can use")
+        self.stft = Stft(config.n_fft, config.hop, "hann")
+        self.demixing = estimate(self.kept_frames(), config, self.microphones.reference, progress)
+
+    @property
+    def n_samples(self) -> int:
+        """Length at 16 kHz."""
+        return -(-self.source.n_samples * RATE // self.source.sample_rate)
+
+    def kept_frames(self) -> np.ndarray:
+        """The spectrum, or evenly spaced frames of it, complex64, shape (F, M, T')."""
+        n_frames, n_mics = self.stft.n_frames(self.n_samples), len(self.used)
+        step = -(-n_frames * n_mics * self.stft.n_freqs * 8 // MOST_BYTES)
+        kept = np.empty((self.stft.n_freqs, n_mics, -(-n_frames // step)), np.complex64)
+        seen = done = 0
+        for spec in self._spectra():
+            frames = spec[..., -seen % step :: step]
+            kept[..., done : done + frames.shape[2]] = frames
+            seen, done = seen + spec.shape[2], done + frames.shape[2]
+        return kept
+
+    def voices(self) -> Iterator[np.ndarray]:
+        """The next samples of all talkers at 16 kHz, float32, shape (K, n); N in all."""
+        syntheses = [Synthesis(self.stft) for _ in range(self.config.talkers)]
+        left = self.n_samples
+        for spec in self._spectra():
+            sources = spatial.apply(self.demixing, spec)
+            pieces = [s.push(sources[:, k]) for k, s in enumerate(syntheses)]
+            yield np.stack(pieces)[:, :left]
+            left -= min(left, len(pieces[0]))
+
+    def _spectra(self) -> Iterator[np.ndarray]:
+        """The recording's spectrum, block by block."""
+        n_mics = len(self.used)
+        analysis = Analysis(self.stft, n_mics)
+        conditioned = map(Conditioning(self.microphones), self.source.blocks(BLOCK))
+        sizes = segment_sizes(self.stft, self.n_samples, BLOCK_SECONDS)
+        samples = resample(conditioned, n_mics, self.source.sample_rate, RATE)
+        for k, block in enumerate(rechunk(samples, n_mics, sizes)):
+            yield analysis.push(block, k == len(sizes) - 1)
+
+
+def refuse_too_few(n_mics: int, talkers: int, whose: str) -> None:
+    """Refuse fewer microphones than talkers."""
+    if n_mics < talkers:
+        raise AudioError(
+            f"{whose} {n_mics} microphone{'s' * (n_mics > 1)}: "
+            f"separating {talkers} talkers needs at least {talkers}"
+        )
+
+
+def estimate(
+    spec: np.ndarray,
+    config: SeparationConfig,
+    reference: int = 0,
+    progress: Progress = lambda part: None,
+) -> np.ndarray:
+    """Demixing matrices in rounds of iterations, the frequencies put in order after each.
+
+    All rounds but the last hear only as many microphones as there are talkers, evenly spread
+    over the array: with fewer unknowns the frequencies fall into order more often.
+
+    Parameters
+    ----------
+    spec : complex64 ndarray, shape (F, M, T)
+    config : SeparationConfig
+    reference : int
+        Row of the reference microphone.
+    progress : callable
+        Told the part that is done, 0 to 1.
+
+    Returns
+    -------
+    demixing : complex128 ndarray, shape (F, K, M)
+        Scaled to the reference microphone; the source of most energy there comes first.
+    """
+    plan = schedule(config)
+    ticks = iter(range(1, sum(n for _, n in plan) + 1))
+
+    def tick() -> None:
+        progress(next(ticks) / sum(n for _, n in plan))
+
+    rng = np.random.default_rng(config.seed)
+    few = spread(spec.shape[1], config.talkers)
+    heard, demixing = np.ascontiguousarray(spec[:, few]), None
+    for k, (method, n) in enumerate(plan):
+        if k == len(plan) - 1:  # the talkers are told apart: now every microphone helps
+            demixing = None if demixing is None else widened(demixing, few, spec.shape[1])
+            heard = spec
+        if method == "auxiva":
+            demixing = spatial.auxiva(heard, config.talkers, n, "gauss", demixing, tick=tick)
+        else:
+            demixing = spatial.ilrma(
+                heard, config.talkers, rng, n, config.bases, demixing, tick=tick
+            )
+        demixing = spatial.align(demixing, heard)
+    assert demixing is not None  # there is at least one round
+    return loudest_first(spatial.project_back(demixing, spec, reference), spec)
+
+
+def schedule(config: SeparationConfig) -> list[tuple[str, int]]:
+    """The rounds, one after the other: method and iterations."""
+    if config.method == "auxiva":
+        return [("auxiva", n) for n in rounds(config.n_iterations, IVA_ROUND)]
+    return [
+        ("auxiva", IVA_ROUND),
+        *(("ilrma", n) for n in rounds(config.n_iterations, ILRMA_ROUND)),
+    ]
+
+
+def rounds(n_iterations: int, length: int) -> list[int]:
+    """Iterations of each round: as near `length` as equal rounds come."""
+    count = max(1, round(n_iterations / length))
+    return [n_iterations * (k + 1) // count - n_iterations * k // count for k in range(count)]
+
+
+def spread(n_mics: int, talkers: int) -> list[int]:
+    """As many microphones as talkers, evenly spread over the array."""
+    return [n_mics * k // talkers for k in range(talkers)]
+
+
+def widened(demixing: np.ndarray, few: list[int], n_mics: int) -> np.ndarray:
+    """Demixing matrices of a few microphones as such of all, shape (F, K, M)."""
+    wide = np.zeros((*demixing.shape[:2], n_mics), np.complex128)
+    wide[:, :, few] = demixing
+    return wide
+
+
+def loudest_first(demixing: np.ndarray, spec: np.ndarray) -> np.ndarray:
+    """The sources of scaled demixing matrices in the order of their energy."""
+    cov = spatial_covariance(spec)
+    energies = np.einsum("fkm,fmn,fkn->k", demixing, cov, demixing.conj(), optimize=True).real
+    return demixing[:, np.argsort(-energies, kind="stable")]

@@ -1,0 +1,137 @@
+"""Many recordings, one after the other or several at once; one that fails is no end to it."""
+
+import os
+import signal
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from multiprocessing import active_children, get_context
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from arrayenh.cli import terminal
+from arrayenh.cli.inputs import Job
+
+if TYPE_CHECKING:
+    from arrayenh.chain.settings import EnhanceConfig
+    from arrayenh.cli.files import Progress, Summary
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Everything but the recording: the same for all of a batch."""
+
+    config: "EnhanceConfig"
+    array: str | None = None
+    mics: int | None = None
+    channels: tuple[int, ...] | None = None
+    pad: bool = False
+    stages: Path | None = None
+    report: Path | None = None
+    rate: int | None = None
+    normalise: bool = False
+    overwrite: bool = False
+
+
+def enhance_one(job: Job, request: Request, progress: "Progress | None" = None) -> "Summary":
+    """Enhance one recording of the batch."""
+    from arrayenh.audio import open_recording
+    from arrayenh.chain.pipeline import Enhancer
+    from arrayenh.cli.files import enhance_file
+    from arrayenh.cli.memory import give_back
+    from arrayenh.cli.outputs import Outputs
+
+    give_back()
+    source = open_recording(job.recording, request.mics, request.channels, request.pad)
+    outputs = Outputs(
+        job.output,
+        request.stages and request.stages / job.within,
+        request.report,
+        request.rate,
+        request.normalise,
+        request.overwrite,
+    )
+    enhancer = Enhancer(request.config, request.array)
+    summary = enhance_file(enhancer, source, outputs, progress or (lambda part: None))
+    if request.mics is not None and request.mics < source.n_channels:
+        line = f"channels used: the first {request.mics} of {source.n_channels}"
+        summary = replace(summary, log=(line, *summary.log))
+    return summary
+
+
+def attempt(job: Job, request: Request) -> "Summary | str":
+    """Enhance one of a batch; a failure is its message, not the batch's end."""
+    try:
+        return enhance_one(job, request)
+    except terminal.FAILURES as error:
+        return terminal.words(error)
+
+
+def batch(planned: list[Job], request: Request, jobs: int) -> "Iterator[Summary | str]":
+    """Results in the order of the jobs."""
+    if jobs == 1:
+        yield from (attempt(job, request) for job in planned)
+        return
+    with workers(min(jobs, len(planned))) as pool:
+        with without_interrupt():  # which the workers inherit
+            futures = [pool.submit(attempt_as_worker, job, request) for job in planned]
+        for future in futures:
+            try:
+                yield future.result()
+            except BrokenProcessPool:
+                yield "its process was killed: not enough memory? Try fewer --jobs"
+
+
+@contextmanager
+def workers(count: int) -> Iterator[ProcessPoolExecutor]:
+    """Processes that share the processors; when this one is interrupted, they stop too."""
+    threads = max(1, (os.cpu_count() or 1) // count)
+    pool = ProcessPoolExecutor(count, get_context("spawn"), Worker.begin, (threads,))
+    try:
+        yield pool
+    except BaseException:
+        with without_interrupt():  # a second Ctrl-C: they are already tidying up
+            for process in active_children():
+                process.terminate()
+            pool.shutdown(cancel_futures=True)
+        raise
+    pool.shutdown()
+
+
+@contextmanager
+def without_interrupt() -> Iterator[None]:
+    """Let nothing come of Ctrl-C for a moment."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+class Worker:
+    """A process of the batch: told to stop, it tidies up what it was at and begins no more."""
+
+    stopped = False
+
+    @classmethod
+    def begin(cls, threads: int) -> None:
+        """Get ready; Ctrl-C is the parent's business, which then terminates its workers."""
+        os.environ["NUMBA_NUM_THREADS"] = str(threads)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, cls.stop)
+
+    @classmethod
+    def stop(cls, *signal_and_frame: Any) -> None:
+        """Leave the job at hand by an exception, so that it removes its temporary files."""
+        if not cls.stopped:
+            cls.stopped = True
+            raise SystemExit
+
+
+def attempt_as_worker(job: Job, request: Request) -> "Summary | str":
+    """Enhance one of a batch, unless the batch was interrupted."""
+    if Worker.stopped:
+        raise SystemExit
+    return attempt(job, request)

@@ -1,0 +1,57 @@
+"""`arrayenh export`: trained networks as ONNX files."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from arrayenh.cli import terminal
+from arrayenh.cli.train import need_torch
+
+
+def command(
+    checkpoint: Annotated[
+        Path,
+        typer.Argument(metavar="CHECKPOINT", help="Folder of a training, or a file from it."),
+    ],
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE.onnx")],
+    streaming: Annotated[
+        bool, typer.Option("--streaming", help="Frame by frame, with states, for live use.")
+    ] = False,
+    half: Annotated[
+        bool, typer.Option("--half", help="Weights in 16 bits: half the file, nearly as good.")
+    ] = False,
+    int8: Annotated[
+        bool, typer.Option("--int8", help="Matrices in 8 bits: smaller and rougher; listen first.")
+    ] = False,
+    describe: Annotated[str, typer.Option(metavar="TEXT", help="A line about the network.")] = "",
+    licence: Annotated[str, typer.Option(metavar="NAME", help="Of the weights.")] = "",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a summary as JSON.")] = False,
+) -> None:
+    """Write a trained network as a file for `arrayenh enhance --model`.
+
+    It is compared with the network as it was trained, and not written if it differs.
+    """
+    from arrayenh.cli.outputs import check_file, check_folder
+
+    need_torch("export")
+    check_file(output, overwrite)
+    check_folder(output.parent)
+    from arrayenh.training import models
+    from arrayenh.training.checkpoint import load_network, read
+    from arrayenh.training.export import ExportOptions, export
+
+    options = ExportOptions(
+        streaming=streaming, half=half, int8=int8, describe=describe, licence=licence
+    )
+    output.parent.mkdir(parents=True, exist_ok=True)
+    exported = export(load_network(read(checkpoint), models.build), output, options)
+    if as_json:
+        facts = {"n_parameters": exported.n_parameters, "deviation": exported.error}
+        terminal.show_json({"file": str(output), "bytes": len(exported.content), **facts})
+        return
+    terminal.say(
+        f"{output}: {exported.n_parameters} parameters, {len(exported.content) / 1e6:.2f} MB, "
+        f"within {exported.error:.1g} of torch"
+    )

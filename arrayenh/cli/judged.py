@@ -1,0 +1,162 @@
+"""A recording, its enhanced output and its clean speech: found, aligned, judged."""
+
+import os
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from arrayenh.audio import SUFFIXES, Recording, headroom, read, split_paths
+from arrayenh.chain.pipeline import Enhancer, restored
+from arrayenh.cli import terminal
+from arrayenh.cli.inputs import MARK
+from arrayenh.cli.score import MOST_EXCESS
+from arrayenh.errors import AudioError
+from arrayenh.evaluation.qa import Verdict, judge
+from arrayenh.evaluation.signals import Signals
+from arrayenh.evaluation.thresholds import Profile
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is asked of every recording.
+
+    Either `enhancer` makes the outputs, or they are in `enhanced`: a file, or a folder. So is
+    the clean speech, `reference`.
+    """
+
+    profile: Profile
+    enhancer: Enhancer | None
+    enhanced: Path | None
+    reference: Path | None
+    mics: int | None
+    channels: tuple[int, ...] | None
+    pad: bool
+    channel: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A verdict, the files it is about, and what was done on the way."""
+
+    verdict: Verdict
+    enhanced: Path | None = None
+    reference: Path | None = None
+    channel: int | None = None
+    log: tuple[str, ...] = ()
+
+
+def attempt(recording: str, within: Path, request: Request) -> Judged:
+    """Judge one of a batch; a failure is the verdict's error, not the batch's end."""
+    started = time.perf_counter()
+    try:
+        found = judged(recording, within, request)
+    except terminal.FAILURES as error:
+        found = Judged(Verdict(recording, error=terminal.words(error)))
+    elapsed = time.perf_counter() - started
+    return replace(found, verdict=replace(found.verdict, seconds=elapsed))
+
+
+def judged(recording: str, within: Path, request: Request) -> Judged:
+    """Judge a recording.
+
+    Raises
+    ------
+    AudioError
+        If a file is missing or cannot be read, or the files do not belong together.
+    MetricError
+        If no check of the profile could be made.
+    """
+    source = read(recording, request.mics, request.channels, request.pad)
+    enhanced, clean = request.enhanced, request.reference
+    if enhanced is not None:
+        enhanced = partner(enhanced, recording, within, (MARK, ""), "output")
+    if clean is not None:
+        clean = partner(clean, recording, within, ("",), "reference")
+    if enhanced is None:
+        assert request.enhancer is not None
+        estimate, channel, log = enhance(request.enhancer, source)
+        output = Recording(estimate[None], source.sample_rate, f"enhanced {source.name}")
+    else:
+        output, log = read(enhanced), ()
+        channel = source.channels[0] if request.channel is None else request.channel
+    files = [(source, row(source, channel)), (output, 0)]
+    if clean is not None:
+        target = read(clean)
+        files.append((target, row(target, channel) if target.n_mics > 1 else 0))
+    signals, notes = together(files)
+    after = Signals(signals[1], source.sample_rate, signals[2] if clean else None, noisy=signals[0])
+    checks = judge(replace(after, estimate=signals[0]), after, request.profile)
+    return Judged(Verdict(recording, checks), enhanced, clean, channel, (*log, *notes))
+
+
+def partner(given: Path, recording: str, within: Path, marks: tuple[str, ...], what: str) -> Path:
+    """The file that belongs to a recording: `given`, or of its name in that folder.
+
+    In a folder it lies as the recording lies in its own, or at the top; its name is that of
+    the recording with the first of `marks` for which there is one.
+    """
+    if not given.is_dir():
+        return given
+    paths = split_paths(recording)
+    names = [f"{Path(paths[0]).stem}{mark}" for mark in marks]
+    folders = dict.fromkeys((given / within, given))
+    for folder in filter(os.path.isdir, folders):
+        for name in names:
+            there = sorted(
+                path
+                for path in folder.iterdir()
+                if path.stem == name
+                and path.suffix.lower() in SUFFIXES
+                and not any(os.path.samefile(path, part) for part in paths if part.exists())
+            )
+            if len(there) > 1:
+                raise AudioError(f"{there[0]} and {there[1]}: which is the {what}? Name the file")
+            if there:
+                return there[0]
+    raise AudioError(f"{given} holds no {what} called {' or '.join(n + '.*' for n in names)}")
+
+
+def enhance(enhancer: Enhancer, source: Recording) -> tuple[np.ndarray, int, tuple[str, ...]]:
+    """What `arrayenh enhance` would write, (N,); the channel whose speech it keeps; the log.
+
+    Of two ears, the left one.
+    """
+    session = enhancer.open(source, shadows=False)
+    pieces = [piece["enhanced"] for piece in session.stages(max(source.n_samples, 1))]
+    enhanced = np.atleast_2d(restored(pieces, source))
+    gain = headroom(float(np.abs(enhanced).max(initial=0.0)))
+    return enhanced[0] * np.float32(gain), session.used[session.outputs[0]], tuple(session.log)
+
+
+def row(recording: Recording, channel: int) -> int:
+    """The row of a channel, by the file's own number."""
+    if channel not in recording.channels:
+        raise AudioError(
+            f"{recording.name} has no channel {channel}; in use are "
+            f"{', '.join(map(str, recording.channels))}"
+        )
+    return recording.channels.index(channel)
+
+
+def together(files: list[tuple[Recording, int]]) -> tuple[list[np.ndarray], tuple[str, ...]]:
+    """The chosen row of each, cut to one length, and what was done about it."""
+    first = files[0][0]
+    lengths = [recording.n_samples for recording, _ in files]
+    for recording, _ in files[1:]:
+        if recording.sample_rate != first.sample_rate:
+            raise AudioError(
+                f"{recording.name} has {recording.sample_rate} Hz but {first.name} has "
+                f"{first.sample_rate} Hz; resample one of them"
+            )
+        if max(lengths) > min(lengths) * (1 + MOST_EXCESS):
+            raise AudioError(
+                f"{recording.name} has {recording.n_samples} samples but {first.name} has "
+                f"{first.n_samples}: they must be aligned and equally long"
+            )
+    signals = [recording.samples[row, : min(lengths)] for recording, row in files]
+    if max(lengths) == min(lengths):
+        return signals, ()
+    note = f"lengths differ, {min(lengths)} to {max(lengths)} samples: all cut to the shortest"
+    return signals, (note,)

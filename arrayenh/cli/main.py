@@ -1,0 +1,144 @@
+"""The command `arrayenh`: parses, calls one function, prints.
+
+Heavy modules are imported inside the commands that need them, so that `--help` is quick.
+"""
+
+import io
+import os
+import signal
+import sys
+import traceback
+from contextlib import suppress
+from inspect import cleandoc
+from typing import Annotated, Any, TextIO
+
+import typer
+
+from arrayenh.cli import (
+    arrays,
+    benchmark,
+    demo,
+    enhance,
+    export,
+    inspect,
+    localize,
+    models,
+    qa,
+    scene,
+    score,
+    separate,
+    simulate,
+    terminal,
+    train,
+)
+from arrayenh.version import __version__
+
+WRONG_REQUEST, CRASH, INTERRUPTED = 2, 70, 130
+# of click, which typer carries inside itself or depends on, by version
+UsageError: Any = next(
+    base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException"
+)
+
+app = typer.Typer(
+    name="arrayenh",
+    help="Multi-microphone speech enhancement.",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+COMMANDS = (
+    enhance, demo, inspect, localize, score, separate, simulate, benchmark, qa, train, export,
+)  # fmt: skip
+for module in COMMANDS:
+    name, help_text = module.__name__.rpartition(".")[2], module.command.__doc__ or ""
+    # typer keeps the line breaks of a paragraph, which fit no terminal but ours
+    app.command(
+        name, help="\n\n".join(p.replace("\n", " ") for p in cleandoc(help_text).split("\n\n"))
+    )(module.command)
+app.add_typer(arrays.app, name="arrays")
+app.add_typer(models.app, name="models")
+app.add_typer(scene.app, name="scene")
+
+
+def print_version(wanted: bool) -> None:
+    """Print the version and stop there."""
+    if wanted:
+        typer.echo(f"arrayenh {__version__}")
+        raise typer.Exit()
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version and exit.", is_eager=True, callback=print_version
+        ),
+    ] = False,
+) -> None:
+    """Multi-microphone speech enhancement: beamform, post-filter, score."""
+
+
+def main() -> None:
+    """Run the command and exit with its code."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: tidy up, then 130
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # an old locale is no reason to fail
+    code = run(sys.argv[1:])
+    problem = last_words(sys.stdout)
+    if problem and not isinstance(problem, BrokenPipeError):
+        complain(f"the results cannot be written: {problem.strerror}")
+        code = WRONG_REQUEST
+    last_words(sys.stderr)
+    sys.exit(code)
+
+
+def last_words(stream: TextIO | None) -> OSError | None:
+    """Flush a stream; what cannot be written is dropped, or Python would try it again."""
+    if stream is None:  # closed by the caller
+        return None
+    try:
+        stream.flush()
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        return error
+    return None
+
+
+def run(arguments: list[str]) -> int:
+    """Run the command; return 0, 1 (some failed), 2 (wrong request), 70 or 130."""
+    try:
+        code = app(arguments or ["--help"], prog_name="arrayenh", standalone_mode=False)
+        if code == INTERRUPTED:  # typer's word for Ctrl-C
+            complain("interrupted")
+        return code if isinstance(code, int) else 0
+    except terminal.FAILURES as error:
+        complain(terminal.words(error))
+        return WRONG_REQUEST
+    except UsageError as error:
+        complain(usage(error))
+        return WRONG_REQUEST
+    except (KeyboardInterrupt, typer.Abort):
+        complain("interrupted")
+        return INTERRUPTED
+    except SystemExit as stop:  # of typer, where nobody reads on: the results are written
+        unread = isinstance(stop.__context__, BrokenPipeError)
+        return stop.code if isinstance(stop.code, int) and not unread else 0
+    except Exception:  # the last resort of the program: a mistake of ours, said as such
+        traceback.print_exc()
+        complain("this is a bug in arrayenh: please report it with the lines above")
+        return CRASH
+
+
+def usage(error: Any) -> str:
+    """What is wrong with the words of a command, and where the right ones are listed."""
+    message = error.format_message().strip()
+    stop = "" if message.endswith((".", "?", "!")) else "."
+    command = error.ctx.command_path if getattr(error, "ctx", None) else "arrayenh"
+    return f"{message}{stop} See '{command} --help'."
+
+
+def complain(line: str) -> None:
+    """Print one line on stderr."""
+    if sys.stderr is not None:  # print would take stdout for it
+        with suppress(OSError):
+            print(f"arrayenh: {' '.join(line.split())}", file=sys.stderr)

@@ -1,0 +1,136 @@
+"""`arrayenh score`: how near an estimate is to its reference."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from arrayenh.cli import terminal
+from arrayenh.errors import AudioError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+
+    from arrayenh.evaluation.scoring import Score
+
+MOST_EXCESS = 0.01  # of the length by which files may differ
+
+
+def command(
+    reference: Annotated[Path, typer.Argument(help="The clean speech.")],
+    estimate: Annotated[Path, typer.Argument(help="The enhanced speech.")],
+    mix: Annotated[
+        Path | None,
+        typer.Option(metavar="NOISY", help="The unprocessed microphone: its scores and gains too."),
+    ] = None,
+    channel: Annotated[int, typer.Option(help="Channel of files that have several.")] = 0,
+    metrics: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LIST|all",
+            help="Scores, such as si_sdr,csig,srmr; 'arrayenh benchmark --list' names them.",
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Score an estimate against a reference: SNR, SI-SDR, PESQ, STOI and more."""
+    from arrayenh.evaluation.scoring import METRICS, Signals, chosen, scores_of
+
+    names = [metric.name for metric in chosen(named(metrics, mix is not None))]
+    files = [reference, estimate, *([mix] if mix else [])]
+    (clean, output, *noisy), rate = load(files, channel)
+    mixture = noisy[0] if noisy else None
+    after = scores_of(Signals(output, rate, clean, mixture), names)
+    before = None
+    if mixture is not None:
+        before = scores_of(Signals(mixture, rate, clean, mixture), names)
+    if as_json:
+        terminal.show_json(as_dict(after, before))
+        return
+    rows = []
+    for name, score in after.items():
+        cells = [shown(score)]
+        if before:
+            gain = score.value - before[name].value
+            cells = [shown(before[name]), shown(score), f"{gain:+.3f}" if gain == gain else "n/a"]
+        rows.append((name, *cells, METRICS[name].unit))
+    columns = ("score", "noisy", "estimate", "gain", "unit") if before else ("score", "", "unit")
+    terminal.show_table(str(estimate), columns, rows)
+    terminal.warn(reasons(after, ""))
+    terminal.warn(reasons(before or {}, "noisy "))
+
+
+def named(metrics: str | None, with_mix: bool) -> list[str] | None:
+    """Names of the scores that were asked for; "all" are those that can be."""
+    from arrayenh.evaluation.scoring import METRICS
+
+    if metrics != "all":
+        return None if metrics is None else [name for name in metrics.split(",") if name]
+    given = {"reference", "noisy"} if with_mix else {"reference"}
+    return [name for name, metric in METRICS.items() if given.issuperset(metric.needs)]
+
+
+def load(paths: list[Path], channel: int) -> "tuple[list[np.ndarray], int]":
+    """One channel of each file, cut to one length, and their common rate."""
+    from arrayenh.audio import read
+
+    recordings = [read(path) for path in paths]
+    for path, recording in zip(paths, recordings, strict=True):
+        if recording.sample_rate != recordings[0].sample_rate:
+            raise AudioError(
+                f"{path} has {recording.sample_rate} Hz but {paths[0]} has "
+                f"{recordings[0].sample_rate} Hz; resample one of them"
+            )
+        if recording.n_mics > 1 and not 0 <= channel < recording.n_mics:
+            raise AudioError(
+                f"{path} has {recording.n_mics} channels, 0 to {recording.n_mics - 1}: "
+                f"no channel {channel}"
+            )
+    lengths = [recording.n_samples for recording in recordings]
+    shortest = min(lengths)
+    if max(lengths) > shortest * (1 + MOST_EXCESS):
+        raise AudioError(
+            f"the files differ in length, {shortest} to {max(lengths)} samples: "
+            f"they must be aligned and equally long"
+        )
+    if max(lengths) > shortest:
+        terminal.warn(
+            [f"lengths differ, {shortest} to {max(lengths)} samples: all cut to shortest"]
+        )
+    signals = [r.samples[channel if r.n_mics > 1 else 0, :shortest] for r in recordings]
+    return signals, recordings[0].sample_rate
+
+
+def reasons(found: "Mapping[str, Score]", which: str) -> list[str]:
+    """A line for each reason why scores are missing."""
+    names: dict[str, list[str]] = {}
+    for name, score in found.items():
+        if score.reason is not None:
+            names.setdefault(score.reason, []).append(which + name)
+    return [f"{', '.join(missing)}: {reason}" for reason, missing in names.items()]
+
+
+def as_dict(
+    after: "dict[str, Score]", before: "dict[str, Score] | None"
+) -> dict[str, dict[str, float | str | None]]:
+    """Scores, gains and reasons for scripts."""
+    result: dict[str, dict[str, float | str | None]] = {
+        "estimate": {name: score.value for name, score in after.items()},
+        "reasons": {name: score.reason for name, score in after.items() if score.reason},
+    }
+    if before:
+        result["noisy_reasons"] = {
+            name: score.reason for name, score in before.items() if score.reason
+        }
+        result["noisy"] = {name: score.value for name, score in before.items()}
+        result["gains"] = {
+            f"delta_{name}": score.value - before[name].value for name, score in after.items()
+        }
+    return result
+
+
+def shown(score: "Score") -> str:
+    """A score as a cell."""
+    return "n/a" if score.value != score.value else f"{score.value:.3f}"

@@ -1,0 +1,155 @@
+"""`arrayenh simulate`: data sets of simulated scenes."""
+
+import logging
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from arrayenh.cli import terminal
+
+if TYPE_CHECKING:
+    from arrayenh.scenes.dataset import Map
+    from arrayenh.scenes.plan import Plan
+
+
+def command(
+    recipe: Annotated[
+        str,
+        typer.Argument(
+            metavar="PRESET|SCENE.toml|MANIFEST.csv",
+            help="What scenes ('arrayenh scene list'); or a manifest, to render it again.",
+        ),
+    ],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="DIR", help="Folder of the data set.")
+    ],
+    count: Annotated[int, typer.Option("-n", "--count", min=1, help="Scenes.")] = 10,
+    seed: Annotated[int, typer.Option(min=0, help="Of everything that is drawn.")] = 0,
+    jobs: Annotated[int, typer.Option("--jobs", min=1, help="Processes.")] = 1,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="Dask scheduler, tcp://HOST:PORT, instead of --jobs."),
+    ] = None,
+    rooms: Annotated[
+        int | None,
+        typer.Option(min=1, help="So many rooms, each rendered once and used again and again."),
+    ] = None,
+    components: Annotated[
+        str,
+        typer.Option(
+            metavar="LIST",
+            help="Of mixture, target, early, noise, talkers, noises, sensors, residual, dry, "
+            "rirs; or all.",
+        ),
+    ] = "mixture,target,early,noise",
+    speech: Annotated[
+        str | None, typer.Option(metavar="DIR|LIST.csv", help="Speech instead of the recipe's.")
+    ] = None,
+    noise: Annotated[
+        str | None,
+        typer.Option(metavar="DIR|LIST.csv", help="Noise instead of the recipe's, babble apart."),
+    ] = None,
+    only: Annotated[
+        str | None, typer.Option(metavar="LIST", help="These scenes only, such as 3,17,20-25.")
+    ] = None,
+    format: Annotated[str, typer.Option(help="wav (32-bit float) or flac (24 bits).")] = "wav",
+    as_json: Annotated[bool, typer.Option("--json", help="Print a summary as JSON.")] = False,
+) -> None:
+    """Make a data set of simulated rooms, with all that is true of them.
+
+    Stopped at any moment, the same command goes on where it was; whatever --jobs is, the
+    files are the same to the byte.
+    """
+    from arrayenh.cli.outputs import check_folder
+    from arrayenh.scenes.dataset import make_dataset
+
+    plan = planned(recipe, seed, rooms, components, format, speech, noise)
+    indices = chosen(plan, only, count)
+    check_folder(output.parent)
+    mapped = workers(scheduler, jobs)
+    start = time.perf_counter()
+    with terminal.progress(len(indices), "scenes") as progress:
+        rows = make_dataset(plan, output, indices, mapped=mapped, progress=progress)
+    took = time.perf_counter() - start
+    seconds = sum(row["seconds"] for row in rows)
+    if as_json:
+        terminal.show_json(
+            {"folder": str(output), "scenes": len(rows), "seconds": seconds, "took_s": took}
+        )
+        return
+    terminal.say(f"{output}: {len(rows)} scenes, {seconds / 60:.1f} min, made in {took:.1f} s")
+
+
+def workers(scheduler: str | None, jobs: int) -> "Map":
+    """Who does the work."""
+    from arrayenh.scenes.workers import in_processes, in_turn, on_cluster
+
+    if scheduler is None:
+        return in_turn if jobs == 1 else in_processes(jobs)
+    mapped = on_cluster(scheduler)
+    # it tells of a lost scheduler at great length; our one line says the same
+    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
+    return mapped
+
+
+def planned(
+    recipe: str,
+    seed: int,
+    rooms: int | None,
+    components: str,
+    format: str,
+    speech: str | None,
+    noise: str | None,
+) -> "Plan":
+    """What was asked for, checked."""
+    from arrayenh.errors import ConfigError
+    from arrayenh.scenes.dataset import from_anywhere, with_folders
+    from arrayenh.scenes.plan import COMPONENTS, Plan
+    from arrayenh.scenes.recipe import Recipe, load_recipe
+    from arrayenh.scenes.voices import find_sounds, find_voices
+
+    wanted = COMPONENTS if components == "all" else tuple(filter(None, components.split(",")))
+    kinds: dict[str, Any] = {"components": wanted, "format": format, "seed": seed}
+    if recipe.endswith(".csv"):
+        if speech or noise or rooms:
+            raise ConfigError("a manifest has its own speech, noise and rooms; leave these out")
+        return Plan(source=str(Path(recipe).resolve()), name=Path(recipe).stem, **kinds)
+    found = load_recipe(recipe)
+    tree = with_folders(from_anywhere(found.tree), absolute(speech), absolute(noise))
+    for folder in {absolute(speech)} - {None}:
+        find_voices(str(folder))  # refuses an empty one before any work
+    for folder in {absolute(noise)} - {None}:
+        find_sounds(str(folder))
+    return Plan(tree=Recipe(found.name, tree).tree, name=found.name, n_rooms=rooms, **kinds)
+
+
+def absolute(folder: str | None) -> str | None:
+    """A folder as it is seen from anywhere."""
+    return None if folder is None else str(Path(folder).resolve())
+
+
+def chosen(plan: "Plan", only: str | None, count: int) -> list[int]:
+    """Which scenes: those of --only, else all of the manifest, else the first so many."""
+    from arrayenh.scenes.plan import manifest_of
+
+    if only is not None:
+        return numbers(only)
+    return sorted(manifest_of(plan.source)) if plan.source else list(range(count))
+
+
+def numbers(text: str) -> list[int]:
+    """The numbers of a list such as 3,17,20-25."""
+    from arrayenh.errors import ConfigError
+
+    found: list[int] = []
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        first, dash, last = part.partition("-")
+        whole = first.isdigit() and (last.isdigit() or not dash)
+        if not whole or int(last or first) < int(first):
+            raise ConfigError(f"--only {text}: {part!r} is no number and no range such as 3-7")
+        found += range(int(first), int(last or first) + 1)
+    if not found:
+        raise ConfigError("--only names no scene")
+    return found

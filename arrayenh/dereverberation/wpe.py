@@ -1,0 +1,232 @@
+"""Dereverberation by weighted prediction error (WPE): late sound is told from what was heard.
+
+What reverberates can be predicted from the frames before; speech, some frames on, cannot.
+The late part of each microphone is predicted from the past of all of them and taken off;
+the early part, and with it what a beamformer needs to know of directions, stays.
+"""
+
+import numpy as np
+
+from arrayenh._kernels import wpe as kernels
+from arrayenh.errors import ConfigError, ShapeError
+from arrayenh.statistics.lagged import (
+    add_lagged,
+    check_spec,
+    lagged_covariance,
+    solve_loaded,
+)
+
+TAPS, DELAY, ITERATIONS = 5, 2, 3  # for frames of 2048 samples, a hop of 512, at 16 kHz
+LEAST_POWER = 1e-4  # of a bin's mean: a frame of silence must not outweigh all others
+
+
+def wpe(
+    spec: np.ndarray, taps: int = TAPS, delay: int = DELAY, iterations: int = ITERATIONS
+) -> np.ndarray:
+    """Dereverberate a whole spectrum, all microphones.
+
+    Parameters, returns and errors are those of `wpe_filters` and `apply_wpe`; a bin that is
+    silent stays so.
+    """
+    return apply_wpe(wpe_filters(spec, taps, delay, iterations), spec, delay)
+
+
+def wpe_filters(
+    spec: np.ndarray, taps: int = TAPS, delay: int = DELAY, iterations: int = ITERATIONS
+) -> np.ndarray:
+    """Prediction filters of late reverberation.
+
+        G = (Σ x̄ x̄ᴴ / λ)⁻¹ Σ x̄ xᴴ / λ,   x̄(t) = [x(t - D); ... x(t - D - K + 1)],
+        λ(t) = mean_m |x_m(t) - (Gᴴ x̄(t))_m|²
+
+    G and λ by turns, λ at first from the recording itself.
+
+    Parameters
+    ----------
+    spec : complex64 ndarray, shape (F, M, T)
+    taps : int
+        K, frames that predict.
+    delay : int
+        D, frames that are left alone: at least as long as early reflections and the overlap
+        of the frames.
+    iterations : int
+
+    Returns
+    -------
+    filters : complex128 ndarray, shape (F, K, M, M)
+        The last axis is the microphone that is predicted.
+
+    Raises
+    ------
+    ShapeError
+        If `spec` has not three axes.
+    ConfigError
+        If a number is below 1.
+
+    References
+    ----------
+    T. Nakatani et al., "Speech dereverberation based on variance-normalized delayed linear
+    prediction", IEEE TASLP 18, 2010, eqs. 22 to 26; T. Yoshioka and T. Nakatani,
+    "Generalization of multi-channel linear prediction methods for blind MIMO impulse
+    response shortening", IEEE TASLP 20, 2012.
+    """
+    check_spec(spec)
+    for name, value in (("taps", taps), ("delay", delay), ("iterations", iterations)):
+        if value < 1:
+            raise ConfigError(f"{name} must be at least 1; got {value}")
+    n_freqs, n_mics, n_frames = spec.shape
+    filters = np.zeros((n_freqs, taps, n_mics, n_mics), np.complex128)
+    there = frame_power(spec)[:, : max(n_frames - delay, 0)].any(axis=1)  # what can predict
+    if not there.any():
+        return filters
+    sounding = spec if there.all() else np.ascontiguousarray(spec[there])
+    delays = [0, *range(delay, delay + taps)]
+    early = sounding
+    for _ in range(iterations):
+        cov = lagged_covariance(sounding, inverse_power(early), delays)
+        found, _ = solve_loaded(cov[:, n_mics:, n_mics:], cov[:, n_mics:, :n_mics])
+        filters[there] = found.reshape(-1, taps, n_mics, n_mics)
+        early = apply_wpe(filters[there], sounding, delay)
+    return filters
+
+
+def apply_wpe(
+    filters: np.ndarray, spec: np.ndarray, delay: int = DELAY, past: np.ndarray | None = None
+) -> np.ndarray:
+    """Take off what the filters predict: d = x - Gᴴ x̄.
+
+    Parameters
+    ----------
+    filters : complex ndarray, shape (F, K, M, M)
+    spec : complex64 ndarray, shape (F, M, T)
+    delay : int
+        D, as the filters were estimated with.
+    past : complex64 ndarray, shape (F, M, P), optional
+        The frames before, the last D + K - 1 of which are heard.
+
+    Returns
+    -------
+    early : complex64 ndarray, shape (F, M, T)
+
+    Raises
+    ------
+    ShapeError
+        If the shapes do not fit.
+    """
+    check_spec(spec)
+    n_freqs, n_mics, _ = spec.shape
+    if filters.ndim != 4 or filters.shape != (n_freqs, filters.shape[1], n_mics, n_mics):
+        raise ShapeError(
+            f"filters must have shape (F, K, M, M) to match spec {spec.shape}; got {filters.shape}"
+        )
+    early = np.empty(spec.shape, np.complex64)
+    kernels.copy(spec, early)
+    add_lagged(-filters, spec, delay + np.arange(filters.shape[1]), past, early)
+    return early
+
+
+def frame_power(spec: np.ndarray) -> np.ndarray:
+    """Mean power over the microphones, float32, shape (F, T)."""
+    power = np.empty((spec.shape[0], spec.shape[2]), np.float32)
+    kernels.mean_power(spec, power)
+    return power
+
+
+def inverse_power(early: np.ndarray) -> np.ndarray:
+    """1 / λ of each frame, λ at least 1e-4 of its mean; float32, 1 at most, shape (F, T)."""
+    power = frame_power(early)
+    # silence is no power, not 0 / 0
+    kernels.relative_inverse(power, LEAST_POWER, float(np.finfo(np.float32).tiny))
+    return power
+
+
+class OnlineWpe:
+    """WPE frame by frame: recursive least squares, with a memory that fades.
+
+        k = R⁻¹ x̄ / (α λ + x̄ᴴ R⁻¹ x̄),   d = x - Gᴴ x̄,
+        R⁻¹ <- (R⁻¹ - k x̄ᴴ R⁻¹) / α,   G <- G + k dᴴ
+
+    with λ the mean power of the last D + K - 1 frames. R⁻¹ stays Hermitian to the last bit.
+    Silence teaches nothing: it leaves the state as it is.
+
+    Parameters
+    ----------
+    n_freqs, n_mics : int
+        F, M.
+    taps, delay : int
+        K, D, frames.
+    hop_seconds : float
+        Time from frame to frame, s.
+    memory_seconds : float
+        Time constant of the statistics, s: α = exp(-hop / memory).
+
+    Raises
+    ------
+    ConfigError
+        If a number is out of range.
+
+    References
+    ----------
+    T. Yoshioka, "Speech enhancement in reverberant environments", PhD thesis, 2010, section
+    5.4; J. Caroselli, I. Shafran, A. Narayanan and R. Rose, "Adaptive multichannel
+    dereverberation for automatic speech recognition", Interspeech 2017, eqs. 8 to 11.
+    """
+
+    def __init__(
+        self,
+        n_freqs: int,
+        n_mics: int,
+        taps: int = TAPS,
+        delay: int = DELAY,
+        hop_seconds: float = 0.008,
+        memory_seconds: float = 5.0,
+    ) -> None:
+        if min(n_freqs, n_mics, taps, delay) < 1 or not hop_seconds > 0:
+            raise ConfigError("n_freqs, n_mics, taps, delay and hop_seconds must be positive")
+        if not memory_seconds >= hop_seconds:
+            raise ConfigError(
+                f"memory_seconds must be at least a hop, {hop_seconds}; got {memory_seconds}"
+            )
+        self.taps, self.delay = taps, delay
+        self.keep = float(np.exp(-hop_seconds / memory_seconds))
+        self._shape = n_freqs, n_mics
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything."""
+        n_freqs, n_mics = self._shape
+        size, held = self.taps * n_mics, (self.taps + self.delay) * n_mics
+        self._inverse = np.tile(np.eye(size), (n_freqs, 1, 1)), np.zeros((n_freqs, size, size))
+        self._filters = np.zeros((n_freqs, n_mics, size)), np.zeros((n_freqs, n_mics, size))
+        self._held = np.zeros((n_freqs, held)), np.zeros((n_freqs, held))
+
+    @property
+    def filters(self) -> np.ndarray:
+        """G after the last frame, complex128, shape (F, K, M, M), as of `wpe_filters`."""
+        n_freqs, n_mics = self._shape
+        re, im = self._filters
+        adjoint = (re + 1j * im).reshape(n_freqs, n_mics, self.taps, n_mics)
+        return adjoint.conj().transpose(0, 2, 3, 1)[:, ::-1]
+
+    def update(self, spec: np.ndarray) -> np.ndarray:
+        """Dereverberate the next frames.
+
+        Parameters
+        ----------
+        spec : complex64 ndarray, shape (F, M, t)
+
+        Returns
+        -------
+        early : complex64 ndarray, shape (F, M, t)
+
+        Raises
+        ------
+        ShapeError
+            If F or M are not those of the start.
+        """
+        check_spec(spec)
+        if spec.shape[:2] != self._shape:
+            raise ShapeError(f"spec must have shape {(*self._shape, 't')}; got {spec.shape}")
+        early = np.empty(spec.shape, np.complex64)
+        kernels.recursive_wpe(spec, self.keep, *self._inverse, *self._filters, *self._held, early)
+        return early

@@ -1,0 +1,229 @@
+"""Scores that model a listener: PESQ and STOI, by the packages that people compare with."""
+
+import math
+import warnings
+
+import numpy as np
+import soxr
+
+from arrayenh.errors import MetricError, MissingExtraError
+from arrayenh.evaluation.metrics.checks import refuse_silence, waveforms
+
+PESQ_MAX_UTTERANCES = 40
+"""The P.862 code holds 50 utterances and does not check; 40 leaves it a margin."""
+
+
+def pesq_wb(reference: np.ndarray, estimate: np.ndarray, sample_rate: int) -> float:
+    """Wide-band PESQ, mean opinion score (MOS-LQO) of ITU-T P.862.2.
+
+    Computed by the package `pesq` at 16 kHz; other rates are resampled to 16 kHz with
+    soxr first (below 16 kHz the missing band is missing in both signals).
+
+    Parameters
+    ----------
+    reference, estimate : float ndarray, shape (N,)
+    sample_rate : int
+        Hz.
+
+    Returns
+    -------
+    mos : float
+        MOS-LQO, in [0.999, 4.644]; higher is better.
+
+    Raises
+    ------
+    ShapeError
+        If the two are not one-dimensional float arrays of equal length.
+    MetricError
+        If a sample is NaN or infinite, a signal is silent, shorter than 1/4 s, or holds
+        more utterances than the P.862 code has room for.
+    MissingExtraError
+        If the package `pesq` is not installed.
+
+    References
+    ----------
+    ITU-T P.862 (2001) and P.862.2 (2007): PESQ and its wideband extension.
+    """
+    s, y = waveforms(reference, estimate, sample_rate)
+    return _pesq(s, y, sample_rate, "wb")
+
+
+def pesq_nb(reference: np.ndarray, estimate: np.ndarray, sample_rate: int) -> float:
+    """Narrow-band PESQ, mean opinion score (MOS-LQO) of ITU-T P.862.1.
+
+    Computed by the package `pesq` at 8 or 16 kHz; other rates are resampled to 16 kHz
+    with soxr first. The score listens through a telephone handset, 300 to 3400 Hz.
+
+    Parameters
+    ----------
+    reference, estimate : float ndarray, shape (N,)
+    sample_rate : int
+        Hz.
+
+    Returns
+    -------
+    mos : float
+        MOS-LQO, in [0.999, 4.549]; higher is better.
+
+    Raises
+    ------
+    ShapeError
+        If the two are not one-dimensional float arrays of equal length.
+    MetricError
+        If a sample is NaN or infinite, a signal is silent, shorter than 1/4 s, or holds
+        more utterances than the P.862 code has room for.
+    MissingExtraError
+        If the package `pesq` is not installed.
+
+    References
+    ----------
+    ITU-T P.862 (2001) and P.862.1 (2003): PESQ and its mapping to MOS-LQO.
+    """
+    s, y = waveforms(reference, estimate, sample_rate)
+    return _pesq(s, y, sample_rate, "nb")
+
+
+def stoi(reference: np.ndarray, estimate: np.ndarray, sample_rate: int) -> float:
+    """Short-time objective intelligibility, STOI.
+
+    Mean correlation of the envelopes in 15 third-octave bands from 150 Hz, over spans
+    of 384 ms, pauses of the reference removed. Computed by the package `pystoi` at
+    10 kHz, which resamples every other rate itself.
+
+    Parameters
+    ----------
+    reference, estimate : float ndarray, shape (N,)
+    sample_rate : int
+        Hz.
+
+    Returns
+    -------
+    intelligibility : float
+        Without unit, in [-1, 1]; in practice 0.4 to 1; higher is better.
+
+    Raises
+    ------
+    ShapeError
+        If the two are not one-dimensional float arrays of equal length.
+    MetricError
+        If a sample is NaN or infinite, a signal is silent, or fewer than 30 frames
+        (0.4 s) are left without the pauses.
+
+    References
+    ----------
+    C. Taal, R. Hendriks, R. Heusdens, J. Jensen, "An algorithm for intelligibility
+    prediction of time-frequency weighted noisy speech", IEEE TASLP 19(7), 2011.
+    """
+    s, y = waveforms(reference, estimate, sample_rate)
+    return _stoi(s, y, sample_rate, extended=False)
+
+
+def estoi(reference: np.ndarray, estimate: np.ndarray, sample_rate: int) -> float:
+    """STOI, extended to modulated noise: ESTOI.
+
+    As `stoi`, but spectra are normalised over time and over bands: it also follows
+    modulated noise. Where a band of the estimate is exactly zero through 384 ms the
+    package `pystoi` normalises noise of 1e-16, and the score varies slightly by run.
+
+    Parameters
+    ----------
+    reference, estimate : float ndarray, shape (N,)
+    sample_rate : int
+        Hz.
+
+    Returns
+    -------
+    intelligibility : float
+        Without unit, in [-1, 1]; in practice 0 to 1; higher is better.
+
+    Raises
+    ------
+    ShapeError
+        If the two are not one-dimensional float arrays of equal length.
+    MetricError
+        If a sample is NaN or infinite, a signal is silent, or fewer than 30 frames
+        (0.4 s) are left without the pauses.
+
+    References
+    ----------
+    J. Jensen, C. Taal, "An algorithm for predicting the intelligibility of speech
+    masked by modulated noise maskers", IEEE/ACM TASLP 24(11), 2016.
+    """
+    s, y = waveforms(reference, estimate, sample_rate)
+    return _stoi(s, y, sample_rate, extended=True)
+
+
+def _pesq(s: np.ndarray, y: np.ndarray, sample_rate: int, mode: str) -> float:
+    """PESQ through the compiled package; its error codes become MetricError here."""
+    try:
+        import pesq
+    except ImportError as error:
+        raise MissingExtraError(
+            "PESQ needs the package pesq: pip install 'arrayenh[eval]' "
+            "(it is compiled: a C compiler is needed)"
+        ) from error
+    refuse_silence(reference=s, estimate=y)
+    rate = sample_rate if mode == "nb" and sample_rate == 8000 else 16000
+    if sample_rate != rate:
+        s, y = soxr.resample(s, sample_rate, rate), soxr.resample(y, sample_rate, rate)
+    n_utterances = _utterances(s, rate)
+    if n_utterances > PESQ_MAX_UTTERANCES:
+        raise MetricError(
+            f"PESQ is for short excerpts: its code holds 50 utterances and about "
+            f"{n_utterances} were counted; score pieces of 20 s or less"
+        )
+    codes = pesq.PesqError
+    score = pesq.pesq(rate, s, y, mode, on_error=codes.RETURN_VALUES)
+    if math.isnan(score):
+        raise MetricError("PESQ has no value: one of the signals is nearly silent")
+    if score < 0:
+        reasons = {
+            codes.BUFFER_TOO_SHORT: "it needs at least 1/4 s",
+            codes.NO_UTTERANCES_DETECTED: "it detected no utterance in the reference",
+        }
+        reason = reasons.get(score, f"its code returned error {score}")
+        raise MetricError(f"PESQ has no value for these {s.size / rate:.2f} s: {reason}")
+    return float(score)
+
+
+def _utterances(reference: np.ndarray, sample_rate: int) -> int:
+    """Bound on the utterances that P.862 finds: the most over many speech thresholds.
+
+    P.862 joins activity of 4 ms frames over gaps up to 0.2 s and counts what is 0.2 s
+    or longer. Its own threshold adapts to the signal; here every one from 10 to 60 dB
+    below the loudest frame is tried.
+    """
+    hop = sample_rate // 250
+    n_frames = reference.size // hop
+    if n_frames == 0:
+        return 0
+    power = np.mean(reference[: n_frames * hop].reshape(n_frames, hop) ** 2, axis=1)
+    counts = [0]
+    for threshold_db in range(-60, -9, 5):
+        active = np.flatnonzero(power > power.max() * 10 ** (threshold_db / 10))
+        if active.size == 0:
+            continue
+        breaks = np.flatnonzero(np.diff(active) > 45)
+        first = active[np.concatenate(([0], breaks + 1))]
+        last = active[np.concatenate((breaks, [active.size - 1]))]
+        counts.append(int(np.count_nonzero(last - first >= 45)))
+    return max(counts)
+
+
+def _stoi(s: np.ndarray, y: np.ndarray, sample_rate: int, *, extended: bool) -> float:
+    """STOI through pystoi; its warning about too few frames becomes MetricError."""
+    import pystoi
+
+    too_few = MetricError(
+        "STOI needs 30 frames (0.4 s) of speech after its pauses are removed; "
+        f"got too few in {s.size / sample_rate:.2f} s"
+    )
+    if s.size < 0.4 * sample_rate:  # pystoi fails on arrays of less than a frame
+        raise too_few
+    refuse_silence(reference=s, estimate=y)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", "Not enough STFT frames", RuntimeWarning)
+        try:
+            return float(pystoi.stoi(s, y, int(sample_rate), extended=extended))
+        except RuntimeWarning:
+            raise too_few from None

@@ -1,0 +1,108 @@
+"""Scores of a system's output, and the table that lists them.
+
+A score is a function of what is known of an output, `Signals`, and returns one float;
+`METRICS` says what each one means and needs, `scores` and `scores_of` compute several, each
+on its own.
+"""
+
+import math
+from collections.abc import Iterable
+
+import numpy as np
+
+from arrayenh.errors import ConfigError, MetricError, MissingExtraError
+from arrayenh.evaluation.metric import Metric, Score
+from arrayenh.evaluation.metrics.perceptual import estoi, pesq_nb, pesq_wb, stoi
+from arrayenh.evaluation.metrics.waveform import seg_snr, shadow_snr, si_sdr, snr
+from arrayenh.evaluation.registry import CORE, METRICS
+from arrayenh.evaluation.signals import Signals
+
+__all__ = [
+    "CORE",
+    "METRICS",
+    "Metric",
+    "Score",
+    "Signals",
+    "estoi",
+    "pesq_nb",
+    "pesq_wb",
+    "scores",
+    "scores_of",
+    "seg_snr",
+    "shadow_snr",
+    "si_sdr",
+    "snr",
+    "stoi",
+]
+
+
+def scores(
+    reference: np.ndarray,
+    estimate: np.ndarray,
+    sample_rate: int,
+    names: Iterable[str] | None = None,
+) -> dict[str, Score]:
+    """Several scores of one estimate; one that fails is NaN with its reason.
+
+    Parameters
+    ----------
+    reference, estimate : float ndarray, shape (N,)
+    sample_rate : int
+        Hz.
+    names : iterable of str, optional
+        Names from `METRICS`; `CORE` by default.
+
+    Returns
+    -------
+    scores : dict of str to Score
+        In the order of `names`.
+
+    Raises
+    ------
+    ConfigError
+        If a name is unknown.
+    """
+    return scores_of(Signals(estimate, sample_rate, reference=reference), names)
+
+
+def scores_of(signals: Signals, names: Iterable[str] | None = None) -> dict[str, Score]:
+    """Several scores of one output; one that fails, or needs what is missing, is NaN.
+
+    Parameters
+    ----------
+    signals : Signals
+    names : iterable of str, optional
+        Names from `METRICS`; `CORE` by default.
+
+    Returns
+    -------
+    scores : dict of str to Score
+        In the order of `names`.
+
+    Raises
+    ------
+    ConfigError
+        If a name is unknown.
+    """
+    return {metric.name: _score(metric, signals) for metric in chosen(names)}
+
+
+def chosen(names: Iterable[str] | None = None) -> list[Metric]:
+    """The metrics of these names, `CORE` by default; unknown names are refused."""
+    wanted = list(CORE if names is None else names)
+    unknown = [name for name in wanted if name not in METRICS]
+    if unknown:
+        raise ConfigError(
+            f"no metric is called {', '.join(map(repr, unknown))}; choose from {', '.join(METRICS)}"
+        )
+    return [METRICS[name] for name in wanted]
+
+
+def _score(metric: Metric, signals: Signals) -> Score:
+    missing = [name for name in metric.needs if getattr(signals, name) is None]
+    if missing:
+        return Score(math.nan, f"it needs the {' and the '.join(missing)}, not given here")
+    try:
+        return Score(metric.compute(signals))
+    except (MetricError, MissingExtraError) as error:
+        return Score(math.nan, str(error))

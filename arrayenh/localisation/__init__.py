@@ -1,0 +1,1 @@
+"""Localisation: from where is spoken."""

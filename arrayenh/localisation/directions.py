@@ -1,0 +1,178 @@
+"""Directions of several talkers at once, by any method, as finely as they can be told."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from arrayenh.chain.settings import one_of
+from arrayenh.errors import ConfigError
+from arrayenh.localisation.grid import DirectionGrid, PowerAt
+from arrayenh.localisation.music import MusicForms, count_sources, fused
+from arrayenh.localisation.srp_phat import (
+    Pairs,
+    check_spectrum,
+    checked_weight,
+    cross_spectra,
+    in_band,
+    steered_power,
+)
+from arrayenh.statistics.covariance import spatial_covariance
+
+MOST_TALKERS = 4
+LEAST_SEPARATION_DEG = 15.0
+PEAK_SHARES = {"srp-phat": 0.4, "music": 0.15, "norm-music": 0.15}
+"""A peak is a talker if it stands out of the map's mean by this share of what the highest does."""
+METHODS = tuple(PEAK_SHARES)
+
+
+class Direction(NamedTuple):
+    """Where somebody speaks; NaN is an angle that the array does not hear.
+
+    Attributes
+    ----------
+    azimuth, elevation : float
+        Radians.
+    confidence : float
+        How far the phases agree on it, 0 (as in noise from everywhere) to 1 (one plane
+        wave): see `excess`.
+    """
+
+    azimuth: float
+    elevation: float
+    confidence: float
+
+
+def find_directions(
+    spec: np.ndarray,
+    positions: np.ndarray,
+    freqs: np.ndarray,
+    mask: np.ndarray | None = None,
+    *,
+    method: str = "srp-phat",
+    n_talkers: int | None = None,
+    step_deg: float | None = None,
+    least_separation_deg: float = LEAST_SEPARATION_DEG,
+) -> list[Direction]:
+    """Directions of the talkers of a spectrum, the surest first.
+
+    The map of the method is taken over all directions that the array can tell apart
+    (`DirectionGrid`); its peaks are talkers, refined to an 8th of the grid's step. If their
+    number is not given, at most four peaks count, and only those that stand out of the map's
+    mean by 0.4 of what the highest does; for MUSIC 0.15, but at most as many peaks as
+    `count_sources` finds, which is also the dimension of its signal subspace.
+
+    Parameters
+    ----------
+    spec : complex64 ndarray, shape (F, M, T)
+    positions : float ndarray, shape (M, 3)
+        Metres.
+    freqs : float ndarray, shape (F,)
+        Hz; the band of 200 to 6000 Hz is used.
+    mask : float ndarray, shape (F, T), optional
+        Speech presence, a weight of frames and bins.
+    method : {"srp-phat", "music", "norm-music"}
+    n_talkers : int, optional
+        Their number; fewer are found where the map has fewer peaks.
+    step_deg : float, optional
+        Of the grid.
+    least_separation_deg : float
+        No two directions are closer.
+
+    Returns
+    -------
+    directions : list of Direction
+        None in silence.
+
+    Raises
+    ------
+    ShapeError
+        If F, M or T differ.
+    ConfigError
+        If the method is unknown, or the number of talkers cannot be.
+    GeometryError
+        If there are fewer than two microphones.
+    """
+    one_of("method", method, METHODS)
+    check_spectrum(spec, positions, freqs)
+    grid = DirectionGrid.of(positions, step_deg)
+    check_talkers(method, n_talkers, len(positions))
+    band, pairs = in_band(freqs), Pairs.of(positions)
+    spec, weight, freqs = spec[band], checked_weight(spec, mask)[band], freqs[band]
+    cross = cross_spectra(spec, weight, pairs)
+    if not cross.any():
+        return []
+    total = len(pairs.first) * weight.sum(dtype=np.float64)
+    phat = srp_at(cross / total, freqs, pairs)
+    power_at, most = phat, n_talkers or MOST_TALKERS
+    if method != "srp-phat":
+        cov = spatial_covariance(spec, weight)
+        n_sources = n_talkers or min(max(count_sources(cov, spec.shape[2]), 1), len(positions) - 1)
+        power_at = music_at(cov, positions, freqs, n_sources, method, grid)
+        most = min(most, n_sources)
+    share = PEAK_SHARES[method] if n_talkers is None else 0.0
+    vectors = peak_directions(grid, power_at, most, np.deg2rad(least_separation_deg), share)
+    sure = excess(phat(vectors), phat(grid.vectors))
+    return [
+        Direction(*grid.angles(vector), float(q)) for vector, q in zip(vectors, sure, strict=True)
+    ]
+
+
+def check_talkers(method: str, n_talkers: int | None, n_mics: int) -> None:
+    """Refuse a number of talkers that cannot be found."""
+    if n_talkers is None:
+        return
+    if n_talkers < 1:
+        raise ConfigError(f"the number of talkers must be at least 1; got {n_talkers}")
+    if method != "srp-phat" and n_talkers >= n_mics:
+        raise ConfigError(
+            f"MUSIC with {n_mics} microphones finds at most {n_mics - 1} talkers at once; "
+            f"got {n_talkers}"
+        )
+
+
+def srp_at(cross: np.ndarray, freqs: np.ndarray, pairs: Pairs) -> PowerAt:
+    """The power of SRP-PHAT as a function of direction, (D, 3) -> (D,)."""
+    return lambda vectors: steered_power(cross, freqs, pairs.lags(vectors))
+
+
+def music_at(
+    cov: np.ndarray,
+    positions: np.ndarray,
+    freqs: np.ndarray,
+    n_sources: int,
+    method: str,
+    grid: DirectionGrid,
+) -> PowerAt:
+    """The pseudo-spectrum of MUSIC as a function of direction, (D, 3) -> (D,).
+
+    NormMUSIC keeps the maxima over the grid, also where fewer directions are asked for.
+    """
+    forms = MusicForms(cov, positions, freqs, n_sources)
+    most = forms(grid.vectors).max(axis=1) if method == "norm-music" else None
+    return lambda vectors: fused(forms(vectors), method == "norm-music", most)
+
+
+def peak_directions(
+    grid: DirectionGrid, power_at: PowerAt, most: int, least_separation: float, share: float
+) -> np.ndarray:
+    """Refined peaks of a map, the highest first, shape (K, 3).
+
+    Peaks count that stand out of the map's mean at least `share` times as far as the highest.
+    """
+    power = power_at(grid.vectors)
+    peaks = grid.peaks(power, least_separation, most)
+    height = power[peaks] - power.mean()
+    peaks = peaks[height >= share * height[0]]
+    return np.array([grid.refine(power_at, grid.vectors[peak]) for peak in peaks])
+
+
+def excess(power: np.ndarray, over_all: np.ndarray) -> np.ndarray:
+    """How far a power of SRP-PHAT stands out of its mean over all directions, 0 to 1.
+
+        q = (P - mean P) / (1 - mean P)
+
+    One plane wave has P = 1 and q = 1; noise from everywhere has one P for all directions,
+    and q = 0, however coherent it is between close microphones.
+    """
+    mean = float(over_all.mean())
+    return np.clip((power - mean) / max(1 - mean, np.finfo(float).tiny), 0.0, 1.0)

@@ -1,0 +1,308 @@
+"""Localisation: the delay, and the direction, that the talker's phases agree on."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from arrayenh._kernels import srp_phat as kernels
+from arrayenh.acoustics.steering import SPEED_OF_SOUND, direction
+from arrayenh.errors import ShapeError
+
+GRID_DEG = 1.0
+LONG = 1 << 20  # numbers of a spectrum that are worth more than one thread
+LEAST_MAGNITUDE = 1e-30  # what is smaller has hardly a phase
+LEAST_WEIGHT = np.float32(1e-6)  # a mask may be empty: then every frame counts the same
+BAND_HZ = (
+    200.0,
+    6000.0,
+)  # below, small arrays hear no phase; above, speech has no power
+UPSAMPLING = 16  # of a correlation, before a parabola finds its peak
+SAME_BASELINE = 1e-9  # metres: pairs so alike hear the same delay from everywhere
+
+
+def gcc_phat(
+    spec_a: np.ndarray,
+    spec_b: np.ndarray,
+    sample_rate: float,
+    mask: np.ndarray | None = None,
+    *,
+    most_delay: float | None = None,
+) -> tuple[float, np.ndarray, np.ndarray]:
+    """Generalised cross-correlation with phase transform of two microphones.
+
+        r(τ) = Σ_f Re{R(f) exp(+j2πfτ)} / Σ_f Σ_t γ,   R(f) = Σ_t γ(f,t) a b* / |a b*|
+
+    over the bins between 0 Hz and half the sample rate, which have no phase. It is computed
+    at lags 16 times finer than a sample; a parabola through the highest finds the delay.
+
+    Parameters
+    ----------
+    spec_a, spec_b : complex ndarray, shape (F, T)
+        From one STFT of F = n_fft / 2 + 1 bins.
+    sample_rate : float
+        Hz.
+    mask : float ndarray, shape (F, T), optional
+        γ, not negative.
+    most_delay : float, optional
+        Seconds; lags beyond are left out: distance / c for a pair of an array.
+
+    Returns
+    -------
+    delay : float
+        Seconds; positive where a hears the sound later than b; 0 in silence.
+    lags : float64 ndarray, shape (L,)
+        Seconds, increasing, less than half a frame either way.
+    correlation : float64 ndarray, shape (L,)
+        r, in [-1, 1].
+
+    Raises
+    ------
+    ShapeError
+        If the spectra, or the mask, differ in shape.
+
+    References
+    ----------
+    Knapp & Carter, "The generalized correlation method for estimation of time delay", 1976,
+    eq. 12 with the phase transform of table I.
+    """
+    if spec_a.ndim != 2 or spec_a.shape != spec_b.shape or len(spec_a) < 3:
+        raise ShapeError(
+            f"spec_a and spec_b must have one shape (F, T), F > 2; "
+            f"got {spec_a.shape} and {spec_b.shape}"
+        )
+    spec = np.stack([spec_a, spec_b], axis=1)
+    weight = checked_weight(spec, mask)[1:-1]
+    pair = Pairs.of(np.array([[0.0, 0.0, 0.0], [1.0, 0.0, 0.0]])[::-1])
+    cross = np.zeros(len(spec), np.complex128)
+    cross[1:-1] = cross_spectra(spec[1:-1], weight, pair)[:, 0]
+    n_lags = 2 * (len(spec) - 1) * UPSAMPLING
+    circular = np.fft.irfft(cross, n_lags) * n_lags / 2 / weight.sum(dtype=np.float64)
+    most = n_lags // 2 - 1
+    if most_delay is not None:
+        most = min(most, int(np.ceil(most_delay * sample_rate * UPSAMPLING)))
+    shifts = np.arange(-most, most + 1)
+    correlation = circular[shifts]
+    best = int(correlation.argmax()) if correlation.any() else most
+    lag = shifts[best] + parabola_peak(circular[shifts[best] + np.arange(-1, 2)])
+    return float(lag / (UPSAMPLING * sample_rate)), shifts / (UPSAMPLING * sample_rate), correlation
+
+
+def parabola_peak(around: np.ndarray) -> float:
+    """Where the parabola through three equidistant values is highest, -0.5 to 0.5."""
+    before, here, after = around
+    bend = before - 2 * here + after
+    return float(np.clip(0.5 * (before - after) / bend, -0.5, 0.5)) if bend < 0 else 0.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pairs:
+    """Pairs of microphones, grouped by the vector between them.
+
+    Pairs of one baseline hear the same delay from everywhere: their cross-spectra are added
+    before anything is steered. Eight microphones in a line have 28 pairs, but 7 baselines.
+
+    Attributes
+    ----------
+    first, second, baseline : int64 ndarray, shape (P,)
+        r[first] - r[second] is vectors[baseline].
+    vectors : float64 ndarray, shape (B, 3)
+        Metres.
+    """
+
+    first: np.ndarray
+    second: np.ndarray
+    baseline: np.ndarray
+    vectors: np.ndarray
+
+    @classmethod
+    def of(cls, positions: np.ndarray) -> "Pairs":
+        """All pairs of the microphones at `positions`, shape (M, 3)."""
+        positions = np.asarray(positions, np.float64)
+        second, first = np.triu_indices(len(positions), k=1)
+        apart = np.round((positions[first] - positions[second]) / SAME_BASELINE) + 0.0
+        leading = np.take_along_axis(apart, (apart != 0).argmax(axis=1)[:, None], axis=1)[:, 0]
+        turned = leading < 0
+        first, second = np.where(turned, second, first), np.where(turned, first, second)
+        apart[turned] *= -1
+        _, chosen, baseline = np.unique(apart, axis=0, return_index=True, return_inverse=True)
+        vectors = (positions[first] - positions[second])[chosen]
+        return cls(first, second, baseline.reshape(-1), vectors)
+
+    def lags(self, directions: np.ndarray, speed_of_sound: float = SPEED_OF_SOUND) -> np.ndarray:
+        """Delay τ_first - τ_second of plane waves from `directions`, (D, 3) -> s, (B, D)."""
+        return -(self.vectors @ directions.T) / speed_of_sound
+
+
+def cross_spectra(spec: np.ndarray, weight: np.ndarray, pairs: Pairs) -> np.ndarray:
+    """Phase-transformed cross-spectra, summed over frames and over pairs of one baseline.
+
+        R_b(f) = Σ_(m,n)∈b Σ_t γ(f,t) x_m x_n* / |x_m x_n*|
+
+    Parameters
+    ----------
+    spec : complex ndarray, shape (F, M, T)
+    weight : float ndarray, shape (F, T)
+        γ.
+    pairs : Pairs
+
+    Returns
+    -------
+    cross : complex128 ndarray, shape (F, B)
+    """
+    cross = np.zeros((len(spec), len(pairs.vectors)), np.complex128)
+    gather = (
+        kernels.phase_cross_spectra_of_long if spec.size >= LONG else kernels.phase_cross_spectra
+    )
+    gather(spec, weight, LEAST_MAGNITUDE, pairs.first, pairs.second, pairs.baseline, cross)
+    return cross
+
+
+def steered_power(cross: np.ndarray, freqs: np.ndarray, lags: np.ndarray) -> np.ndarray:
+    """Σ_f Σ_b Re{R_b(f) exp(+j2πf τ_b(u))} for each direction u.
+
+    Parameters
+    ----------
+    cross : complex ndarray, shape (F, B)
+    freqs : float ndarray, shape (F,)
+        Hz.
+    lags : float ndarray, shape (B, D)
+        Seconds, of `Pairs.lags`.
+
+    Returns
+    -------
+    power : float64 ndarray, shape (D,)
+    """
+    power = np.zeros(lags.shape[1])
+    if len(freqs) and len(lags):
+        omega = 2 * np.pi * np.asarray(freqs, np.float64)
+        re, im = np.ascontiguousarray(cross.real), np.ascontiguousarray(cross.imag)
+        kernels.steered_sum(re, im, omega, np.ascontiguousarray(lags), power)
+    return power
+
+
+def steered_forms(
+    hermitian: np.ndarray, freqs: np.ndarray, pairs: Pairs, lags: np.ndarray
+) -> np.ndarray:
+    """a(f,u)ᴴ C(f) a(f,u) of each bin and direction, a the steering vector of u.
+
+    Parameters
+    ----------
+    hermitian : complex ndarray, shape (F, M, M)
+        C.
+    freqs : float ndarray, shape (F,)
+        Hz.
+    pairs : Pairs
+    lags : float ndarray, shape (B, D)
+        Seconds, of `Pairs.lags`.
+
+    Returns
+    -------
+    forms : float64 ndarray, shape (F, D)
+    """
+    forms = np.zeros((len(hermitian), lags.shape[1]))
+    if len(freqs) and len(lags):
+        cross = np.zeros((len(hermitian), len(lags)), np.complex128)
+        entries = hermitian[:, pairs.first, pairs.second]  # (F, P)
+        np.add.at(cross.T, pairs.baseline, entries.T)
+        omega = 2 * np.pi * np.asarray(freqs, np.float64)
+        re, im = np.ascontiguousarray(cross.real), np.ascontiguousarray(cross.imag)
+        kernels.steered_bins(re, im, omega, np.ascontiguousarray(lags), forms)
+    return 2 * forms + np.einsum("fmm->f", hermitian).real[:, None]
+
+
+def srp_phat(
+    spec: np.ndarray,
+    positions: np.ndarray,
+    freqs: np.ndarray,
+    mask: np.ndarray | None = None,
+    *,
+    azimuth: np.ndarray | None = None,
+    elevation: float | np.ndarray = 0.0,
+    speed_of_sound: float = SPEED_OF_SOUND,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Steered response power with phase transform, over azimuth or any set of directions.
+
+        P(u) = Σ_f Σ_{m≠n} a_m* R_mn a_n / Σ_f Σ_{m≠n} Σ_t γ,
+        R_mn(f) = Σ_t γ(f,t) x_m x_n* / |x_m x_n*|,   a the steering vector of u
+
+    (DiBiase 2000, eq. 6.28, weighted by a speech mask γ; over 200 to 6000 Hz.)
+
+    Parameters
+    ----------
+    spec : complex64 ndarray, shape (F, M, T)
+    positions : float ndarray, shape (M, 3)
+        Metres.
+    freqs : float ndarray, shape (F,)
+        Hz.
+    mask : float ndarray, shape (F, T), optional
+    azimuth : float ndarray, shape (A,), optional
+        Radians; the full circle in steps of one degree without it.
+    elevation : float or ndarray, shape (A,)
+        Radians, one for each azimuth, or one for all.
+
+    Returns
+    -------
+    azimuth : float64 ndarray, shape (A,)
+        Radians, [-π, π) unless given.
+    power : float64 ndarray, shape (A,)
+        At most 1: every pair agrees in every bin.
+
+    Raises
+    ------
+    ShapeError
+        If F, M or T differ.
+    """
+    check_spectrum(spec, positions, freqs)
+    if azimuth is None:
+        azimuth = np.deg2rad(np.arange(-180.0, 180.0, GRID_DEG))
+    band, pairs = in_band(freqs), Pairs.of(positions)
+    weight = checked_weight(spec, mask)[band]
+    cross = cross_spectra(spec[band], weight, pairs)
+    lags = pairs.lags(direction(azimuth, elevation), speed_of_sound)
+    power = steered_power(cross, freqs[band], lags)
+    most = len(pairs.first) * weight.sum(dtype=np.float64)
+    return azimuth, power / max(most, np.finfo(float).tiny)
+
+
+def localise(
+    spec: np.ndarray,
+    positions: np.ndarray,
+    freqs: np.ndarray,
+    mask: np.ndarray | None = None,
+) -> float:
+    """Azimuth of the strongest direction of `srp_phat`, radians.
+
+    A linear array cannot tell a direction from its mirror image: of the two the one on its
+    +y side is returned.
+    """
+    azimuth, power = srp_phat(spec, positions, freqs, mask)
+    best = np.flatnonzero(power >= power.max() - 1e-9 * abs(power.max()))
+    return float(max(azimuth[best], key=lambda angle: np.sin(angle)))
+
+
+def in_band(freqs: np.ndarray) -> slice | np.ndarray:
+    """The bins in the band of speech: a slice, which copies nothing, where they are one."""
+    bins = np.flatnonzero((freqs >= BAND_HZ[0]) & (freqs <= BAND_HZ[1]))
+    whole = len(bins) > 0 and bins[-1] - bins[0] == len(bins) - 1
+    return slice(bins[0], bins[-1] + 1) if whole else bins
+
+
+def check_spectrum(spec: np.ndarray, positions: np.ndarray, freqs: np.ndarray) -> None:
+    """Refuse spectrum, positions and frequencies of different sizes."""
+    if spec.ndim != 3 or positions.shape != (spec.shape[1], 3) or len(freqs) != len(spec):
+        raise ShapeError(
+            f"spec (F, M, T), positions (M, 3) and freqs (F,) must agree; "
+            f"got {spec.shape}, {positions.shape}, {freqs.shape}"
+        )
+
+
+def checked_weight(spec: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
+    """A mask that fits `spec` and is nowhere quite zero, shape (F, T)."""
+    if mask is None:
+        return np.ones((len(spec), spec.shape[2]), np.float32)
+    if mask.shape != (len(spec), spec.shape[2]):
+        raise ShapeError(
+            f"mask must have shape (F, T) = {(len(spec), spec.shape[2])} to match spec; "
+            f"got {mask.shape}"
+        )
+    return np.maximum(mask, LEAST_WEIGHT)

@@ -1,0 +1,1 @@
+"""Speech masks: in which time-frequency bins the talker is heard."""

@@ -1,0 +1,174 @@
+"""Masks from directions alone: a mixture of complex angular-central Gaussians (cACGMM).
+
+Where a sound comes from shows in the direction of the vector of all microphones, whatever
+its level. The frames of a bin are shared out among classes (talkers, noise) by that
+direction; what each class looks like is learnt from the recording itself.
+"""
+
+from itertools import permutations
+
+import numpy as np
+
+from arrayenh._kernels import cacgmm as kernels
+from arrayenh.errors import ConfigError, ShapeError
+from arrayenh.statistics.lagged import check_spec
+
+ITERATIONS = 20
+LOADING = 1e-4  # relative, of the shape matrices: what one frame cannot make certain
+MOST_CLASSES = 6  # all their permutations are looked at
+ALIGNMENTS = 20  # rounds at most, until no bin changes
+
+
+def cacgmm(
+    spec: np.ndarray,
+    initial: np.ndarray,
+    iterations: int = ITERATIONS,
+    shared_priors: bool = True,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Posterior of each class in each bin, by expectation maximisation.
+
+        p(z) = Σ_k π_k A(z; B_k),   A(z; B) ∝ det(B)⁻¹ (zᴴ B⁻¹ z)⁻ᴹ,   z = x / |x|
+        γ_k ∝ π_k A(z; B_k),   B_k <- M Σ_t γ_k / (zᴴ B_k⁻¹ z) z zᴴ / Σ_t γ_k
+
+    Parameters
+    ----------
+    spec : complex64 ndarray, shape (F, M, T)
+    initial : float ndarray, shape (F, K, T)
+        γ to begin with, from masks or chance; summed over the classes it is made 1.
+    iterations : int
+    shared_priors : bool
+        Whether π_k depends on time and is common to all frequencies, so that a class means
+        the same sound in every bin (Ito, Araki & Nakatani 2013); otherwise each bin has
+        constants of its own, and `align` is needed unless `initial` agrees over frequency.
+
+    Returns
+    -------
+    posteriors : float32 ndarray, shape (F, K, T)
+        In [0, 1], summing to one. A silent frame has its priors.
+    log_likelihood : float64 ndarray, shape (iterations,) or (1,)
+        Mean over frames and bins after each iteration (with `shared_priors`), or the last.
+
+    Raises
+    ------
+    ShapeError
+        If `initial` does not have the F and T of `spec`.
+    ConfigError
+        If `iterations` is below 1.
+
+    References
+    ----------
+    N. Ito, S. Araki and T. Nakatani, "Complex angular central Gaussian mixture model for
+    directional statistics in mask-based microphone array signal processing", EUSIPCO 2016,
+    eqs. 9 to 13.
+    """
+    check_spec(spec)
+    n_freqs, _, n_frames = spec.shape
+    if initial.ndim != 3 or (initial.shape[0], initial.shape[2]) != (n_freqs, n_frames):
+        raise ShapeError(
+            f"initial must have shape (F, K, T) to match spec {spec.shape}; got {initial.shape}"
+        )
+    if iterations < 1:
+        raise ConfigError(f"iterations must be at least 1; got {iterations}")
+    gamma = normalised(initial)
+    steps, each = (iterations, 1) if shared_priors else (1, iterations)
+    log_likelihood = np.zeros(steps)
+    quadratics, at = np.ones_like(gamma), np.empty(n_freqs)
+    for step in range(steps):
+        prior = gamma.mean(axis=0) if shared_priors else gamma[:1].mean(axis=0)
+        kernels.expectation_maximisation(
+            spec, LOADING, shared_priors, prior, each, gamma, quadratics, at
+        )
+        log_likelihood[step] = at.sum() / max(n_freqs * n_frames, 1)
+    return gamma, log_likelihood
+
+
+def normalised(initial: np.ndarray) -> np.ndarray:
+    """Classes that sum to one in every bin, float32; alike where all are zero."""
+    gamma = np.maximum(initial, 0).astype(np.float32)
+    total = gamma.sum(axis=1, keepdims=True)
+    return np.divide(gamma, total, out=np.full_like(gamma, 1 / gamma.shape[1]), where=total > 0)
+
+
+def random_classes(
+    n_freqs: int, n_classes: int, n_frames: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Classes to begin with by chance, the same at all frequencies; shape (F, K, T)."""
+    drawn = rng.dirichlet(np.ones(n_classes), n_frames).T.astype(np.float32)
+    return np.broadcast_to(drawn, (n_freqs, n_classes, n_frames)).copy()
+
+
+def align(posteriors: np.ndarray) -> np.ndarray:
+    """Which class of each bin belongs to which sound: permutations over frequency.
+
+    A sound is active at all frequencies at the same time: the classes of each bin are
+    put in the order that correlates best with the mean of all bins, until none changes.
+
+    Parameters
+    ----------
+    posteriors : float ndarray, shape (F, K, T)
+        K at most 6.
+
+    Returns
+    -------
+    order : int64 ndarray, shape (F, K)
+        `np.take_along_axis(posteriors, order[:, :, None], 1)` is aligned.
+
+    Raises
+    ------
+    ConfigError
+        If there are more than 6 classes.
+
+    References
+    ----------
+    H. Sawada, S. Araki and S. Makino, "Underdetermined convolutive blind source separation
+    via frequency bin-wise clustering and permutation alignment", IEEE TASLP 19, 2011,
+    section V.
+    """
+    n_freqs, n_classes, _ = posteriors.shape
+    if n_classes > MOST_CLASSES:
+        raise ConfigError(f"at most {MOST_CLASSES} classes can be aligned; got {n_classes}")
+    centred = posteriors - posteriors.mean(axis=2, keepdims=True)
+    scale = np.linalg.norm(centred, axis=2, keepdims=True)
+    activity = np.divide(centred, scale, out=np.zeros_like(centred), where=scale > 0)
+    orders = np.array(list(permutations(range(n_classes))))
+    order = grown_order(activity, orders)
+    for _ in range(ALIGNMENTS):
+        mean = np.take_along_axis(activity, order[:, :, None], 1).mean(axis=0)
+        found = best_orders(activity, mean, orders)
+        if np.array_equal(found, order):
+            break
+        order = found
+    return order
+
+
+def grown_order(activity: np.ndarray, orders: np.ndarray) -> np.ndarray:
+    """A first order: from neighbours to ever larger blocks of bins."""
+    n_freqs, n_classes, _ = activity.shape
+    order = np.tile(np.arange(n_classes), (n_freqs, 1))
+    # neighbours agree best: blocks double in size, each aligned with the one beside it
+    size = 1
+    while size < n_freqs:
+        n_blocks = -(-n_freqs // size)
+        padded = np.zeros((n_blocks * size, *activity.shape[1:]), activity.dtype)
+        padded[:n_freqs] = np.take_along_axis(activity, order[:, :, None], 1)
+        means = padded.reshape(n_blocks, size, *activity.shape[1:]).mean(axis=1)
+        left, right = means[0 : n_blocks - 1 : 2], means[1::2]
+        scores = np.einsum("bkt,blt->bkl", left, right)
+        chosen = orders[scored(scores, orders).argmax(axis=1)]
+        turn = np.tile(np.arange(n_classes), (n_blocks, 1))
+        turn[1::2] = chosen
+        order = np.take_along_axis(order, np.repeat(turn, size, axis=0)[:n_freqs], 1)
+        size *= 2
+    return order
+
+
+def best_orders(activity: np.ndarray, mean: np.ndarray, orders: np.ndarray) -> np.ndarray:
+    """The order of each bin that correlates best with `mean`, shape (F, K)."""
+    scores = np.matmul(mean, activity.swapaxes(1, 2))  # (F, K of the mean, K of the bin)
+    return orders[scored(scores, orders).argmax(axis=1)]
+
+
+def scored(scores: np.ndarray, orders: np.ndarray) -> np.ndarray:
+    """Σ_k scores[:, k, order[k]] for every order, shape (F, K!)."""
+    places = np.arange(scores.shape[1])
+    return scores[:, places, orders].sum(axis=2)

@@ -1,0 +1,299 @@
+"""Microphone positions on disk: JSON, CSV, and the XML of acoular.
+
+JSON keeps everything, and may say more than is read here: the notes beside a recording
+hold its positions too. CSV keeps positions and microphone names. XML keeps the name
+of the array as well.
+"""
+
+import contextlib
+import csv
+import io
+import json
+import os
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+from typing import NoReturn
+from xml.parsers import expat
+from xml.sax.saxutils import quoteattr
+
+import numpy as np
+
+from arrayenh.errors import GeometryError, ShapeError
+from arrayenh.microphones.mic_array import MicArray
+
+POSITION_KEYS = ("mic_positions_m", "positions")
+AXES = ("x", "y", "z")
+
+
+def read_array(path: Path) -> MicArray:
+    """Read microphone positions from a .json, .csv or .xml file.
+
+    Parameters
+    ----------
+    path : Path
+        An array without a name of its own is named after the file.
+
+    Returns
+    -------
+    array : MicArray
+
+    Raises
+    ------
+    GeometryError
+        If the file cannot be read, is not of its format, or describes no possible
+        array; the message names the file.
+    """
+    _check_suffix(path)
+    try:
+        return READERS[path.suffix.lower()](path.read_bytes(), path.stem)
+    except OSError as error:
+        raise GeometryError(
+            f"cannot read {path}: {error.strerror}; give the path of an array file, "
+            "or a name from 'arrayenh arrays list'"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise GeometryError(f"{path}: not UTF-8 text; save it as UTF-8") from error
+    except (GeometryError, ShapeError) as error:
+        raise GeometryError(f"{path}: {error}") from error
+
+
+def write_array(array: MicArray, path: Path) -> None:
+    """Write an array as .json, .csv or .xml, whole or not at all.
+
+    Parameters
+    ----------
+    array : MicArray
+    path : Path
+        A file of that name is replaced.
+
+    Raises
+    ------
+    GeometryError
+        If the suffix is unknown or the file cannot be written.
+    """
+    _check_suffix(path)
+    write_whole(path, WRITERS[path.suffix.lower()](array).encode())
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file so that nobody ever sees half of it.
+
+    A temporary file in the same folder is written, then renamed.
+
+    Parameters
+    ----------
+    path : Path
+        A file of that name is replaced.
+    content : bytes
+
+    Raises
+    ------
+    GeometryError
+        If the file cannot be written.
+    """
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        with open(temporary, "xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        raise GeometryError(
+            f"cannot write {path}: {error.strerror}; give a file in a folder that "
+            "exists and may be written"
+        ) from error
+    finally:
+        with contextlib.suppress(OSError):  # after the rename there is none left
+            temporary.unlink()
+
+
+def _check_suffix(path: Path) -> None:
+    if path.suffix.lower() not in READERS:
+        raise GeometryError(
+            f"{path}: an array file ends in {', '.join(READERS)}; got {path.suffix or 'no suffix'}"
+        )
+
+
+def _read_json(content: bytes, stem: str) -> MicArray:
+    text = content.decode("utf-8-sig")
+    try:
+        found = json.loads(text)
+    except ValueError as error:  # also an integer of thousands of digits
+        raise GeometryError(f"not JSON: {error}") from error
+    except RecursionError as error:
+        raise GeometryError("not an array: nested too deep") from error
+    if isinstance(found, list):
+        found = {"positions": found}
+    if not isinstance(found, dict):
+        raise GeometryError(
+            f"expected an object or a list of positions; got {type(found).__name__}"
+        )
+    for key in ("unit", "units"):
+        if found.get(key, "m") not in ("m", "metre", "metres", "meter", "meters"):
+            raise GeometryError(f"positions must be in metres; got {key} {found[key]!r}")
+    given = [key for key in POSITION_KEYS if found.get(key) is not None]
+    if len(given) != 1:
+        raise GeometryError(
+            "expected mic_positions_m, a list of [x, y, z] in metres, once; "
+            f"got {' and '.join(given) or 'none'}"
+        )
+    return MicArray(
+        found[given[0]],
+        found.get("name", stem),
+        found.get("names"),
+        found.get("source"),
+    )
+
+
+def _json_text(array: MicArray) -> str:
+    fields: dict[str, object] = {
+        "name": array.name,
+        "mic_positions_m": array.positions.tolist(),
+        "names": array.names,
+        "source": array.source,
+    }
+    known = {key: value for key, value in fields.items() if value is not None}
+    return json.dumps(known, indent=1, ensure_ascii=False) + "\n"
+
+
+def _read_csv(content: bytes, stem: str) -> MicArray:
+    lines = io.StringIO(content.decode("utf-8-sig"), newline="")
+    try:
+        rows = _csv_rows(lines)
+    except csv.Error as error:
+        raise GeometryError(f"not CSV: {error}") from error
+    if not rows:
+        raise GeometryError("no microphones; expected lines of x,y,z in metres")
+    columns = _csv_header(rows[0][1])
+    if columns is None:
+        columns = ["x", "y", "z", "name"][: max(3, len(rows[0][1]))]
+    else:
+        rows = rows[1:]
+    for line, row in rows:
+        if len(row) != len(columns):
+            raise GeometryError(f"line {line}: expected {','.join(columns)}; got {','.join(row)}")
+    cells = [(line, dict(zip(columns, row, strict=True))) for line, row in rows]
+    positions = [_coordinates(cell, f"line {line}") for line, cell in cells]
+    names = tuple(cell["name"] for _, cell in cells) if "name" in columns else None
+    return MicArray(np.array(positions), stem, names)
+
+
+def _csv_rows(lines: io.StringIO) -> list[tuple[int, list[str]]]:
+    """Cells of every line that is neither empty nor a comment, with its number."""
+    reader = csv.reader(lines, skipinitialspace=True, strict=True)
+    found = []
+    for row in reader:
+        cells = [cell.strip() for cell in row]
+        if any(cells) and not cells[0].startswith("#"):
+            found.append((reader.line_num, cells))
+    return found
+
+
+def _csv_header(cells: list[str]) -> list[str] | None:
+    """Return the columns that a first line names; None if it holds positions."""
+    columns = [cell.lower() for cell in cells]
+    if not {"x", "y", "z", "name"} & set(columns):
+        return None
+    if sorted(columns) not in (["x", "y", "z"], ["name", "x", "y", "z"]):
+        raise GeometryError(
+            f"the header must hold x, y, z and at most name, each once; got {','.join(cells)}"
+        )
+    return columns
+
+
+def _csv_text(array: MicArray) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    rows = array.positions.tolist()
+    if array.names is None:
+        writer.writerows([AXES, *rows])
+    else:
+        named = [[*row, name] for row, name in zip(rows, array.names, strict=True)]
+        writer.writerows([(*AXES, "name"), *named])
+    return text.getvalue()
+
+
+class _AcoularXml:
+    """What acoular's XML holds, gathered while expat reads it; no DTD is accepted."""
+
+    def __init__(self) -> None:
+        self.root: dict[str, str] | None = None
+        self.microphones: list[dict[str, str]] = []
+
+    def parse(self, content: bytes) -> None:
+        parser = expat.ParserCreate()
+        parser.StartElementHandler = self.start
+        parser.StartDoctypeDeclHandler = self.refuse_dtd
+        try:
+            parser.Parse(content, True)
+        except expat.ExpatError as error:
+            raise GeometryError(f"not XML: {error}") from error
+
+    def start(self, tag: str, attributes: dict[str, str]) -> None:
+        if self.root is None:
+            if tag != "MicArray":
+                raise GeometryError(f"expected <MicArray> at the top; got <{tag}>")
+            self.root = attributes
+        elif tag == "pos":
+            self.microphones.append(attributes)
+        else:
+            raise GeometryError(f"expected <pos> inside <MicArray>; got <{tag}>")
+
+    def refuse_dtd(self, *declaration: object) -> NoReturn:
+        raise GeometryError("a DTD (<!DOCTYPE ...>) is refused for safety; delete that declaration")
+
+
+def _read_xml(content: bytes, stem: str) -> MicArray:
+    xml = _AcoularXml()
+    xml.parse(content)
+    positions = [
+        _coordinates(microphone, f"<pos> number {number}")
+        for number, microphone in enumerate(xml.microphones, start=1)
+    ]
+    given = tuple(microphone.get("Name", "") for microphone in xml.microphones)
+    named = any(given) and given != _points(len(given))
+    name = (xml.root or {}).get("name") or stem
+    return MicArray(np.array(positions), name, given if named else None)
+
+
+def _points(n_mics: int) -> tuple[str, ...]:
+    """Return the names that acoular gives to microphones without one."""
+    return tuple(f"Point {number}" for number in range(1, n_mics + 1))
+
+
+def _xml_text(array: MicArray) -> str:
+    names = array.names or _points(array.n_mics)
+    lines = ['<?xml version="1.0" encoding="utf-8"?>']
+    lines.append(f"<MicArray name={quoteattr(array.name)}>")
+    for name, (x, y, z) in zip(names, array.positions.tolist(), strict=True):
+        lines.append(f'  <pos Name={quoteattr(name)} x="{x!r}" y="{y!r}" z="{z!r}"/>')
+    return "\n".join([*lines, "</MicArray>", ""])
+
+
+def _coordinates(cells: dict[str, str], where: str) -> list[float]:
+    """Numbers under x, y and z; `where` says which microphone if one is missing."""
+    numbers = []
+    for axis in AXES:
+        if axis not in cells:
+            raise GeometryError(f"{where}: has no {axis}; give x, y and z in metres")
+        try:
+            numbers.append(float(cells[axis]))
+        except ValueError as error:
+            raise GeometryError(
+                f"{where}: {axis} must be a number of metres; got {cells[axis]!r}"
+            ) from error
+    return numbers
+
+
+READERS: dict[str, Callable[[bytes, str], MicArray]] = {
+    ".json": _read_json,
+    ".csv": _read_csv,
+    ".xml": _read_xml,
+}
+WRITERS: dict[str, Callable[[MicArray], str]] = {
+    ".json": _json_text,
+    ".csv": _csv_text,
+    ".xml": _xml_text,
+}

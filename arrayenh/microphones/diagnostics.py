@@ -1,0 +1,384 @@
+"""Diagnostics of the microphones of a recording: who is dead, clipped, flipped, a copy.
+
+A `ChannelSurvey` hears the recording block by block and keeps sums only, so memory does
+not grow with the recording and the report does not depend on how it was cut.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from arrayenh.errors import ConfigError, ShapeError
+from arrayenh.microphones.clipping import PCM16_STEP, FlatTops
+from arrayenh.microphones.polarity import LaggedCorrelation, flipped, inner_products
+
+DEAD_DBFS = -90.0
+"""A channel below this level is dead: its RMS is about one 16-bit step."""
+
+DEAD_BELOW_MEDIAN_DB = 60.0
+"""So is one that far below the median level of the channels that are not."""
+
+MISGAINED_DB = 20.0
+"""A live channel at least this far from the median level is mis-gained."""
+
+DC_FULL_SCALE, DC_RELATIVE = 0.01, 0.25
+"""A DC offset is reported from 1 % of full scale and a quarter of the channel's RMS."""
+
+LEAST_SECONDS = 0.1
+"""Shorter recordings are judged for dead, clipped and non-finite channels only."""
+
+COPY_RESIDUAL = 1e-4
+"""A copy times a gain leaves less than this of a channel's RMS (-80 dB) ..."""
+
+COPY_CORRELATION = 0.99999
+"""... or, correlated above this, less than one 16-bit step: a copy rounded again."""
+
+LEAST_CLIP_EDGES = 3
+"""More than one flat top: a single one, of three samples, happens in quiet rumble."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelReport:
+    """What was heard in one channel.
+
+    Attributes
+    ----------
+    index : int
+        Channel, from 0.
+    level_dbfs : float
+        RMS after the mean is removed, dB re full scale 1.0; -inf for a constant.
+    peak, peak_dbfs : float
+        Greatest magnitude; the same in dB re full scale.
+    dc_offset : float
+        Mean, full scale 1.0.
+    clipped_fraction : float
+        Part of the samples in flat tops: runs of at least three equal samples at the
+        channel's own positive or negative extreme, at any level (a gain may follow the
+        clipping). Resampling, dither or a high-pass after the clipping hide it.
+    crest_factor_db : float
+        Greatest deviation from the mean over RMS, dB; NaN for a constant.
+    n_nonfinite : int
+        NaN or infinite samples; they were taken for zeros.
+    faults : tuple of str
+        Among "nonfinite", "dead", "clipped", "dc-offset", "duplicate of K",
+        "N dB low", "N dB high", "flipped", "flipped relative to channel K".
+    """
+
+    index: int
+    level_dbfs: float
+    peak: float
+    peak_dbfs: float
+    dc_offset: float
+    clipped_fraction: float
+    crest_factor_db: float
+    n_nonfinite: int = 0
+    faults: tuple[str, ...] = ()
+
+    @property
+    def dead(self) -> bool:
+        """Whether nothing is heard; if all channels are dead, it is silence."""
+        return "dead" in self.faults
+
+    @property
+    def usable(self) -> bool:
+        """Whether the spatial stage may take the channel.
+
+        Dead and non-finite channels are left out, and so are duplicates: they add no
+        direction and make covariances singular. All other faults only harm a little.
+        """
+        return not any(
+            fault in ("dead", "nonfinite") or fault.startswith("duplicate") for fault in self.faults
+        )
+
+
+def survey(samples: np.ndarray, sample_rate: int) -> tuple[ChannelReport, ...]:
+    """Diagnose every channel of a whole recording.
+
+    Parameters
+    ----------
+    samples : float ndarray, shape (M, N)
+    sample_rate : int
+        Hz.
+
+    Returns
+    -------
+    reports : tuple of ChannelReport, length M
+
+    Raises
+    ------
+    ShapeError
+        If `samples` is not two-dimensional with at least one channel of floats.
+    ConfigError
+        If the sample rate is below 2000 Hz.
+    """
+    samples = np.asarray(samples)
+    if samples.ndim != 2:
+        raise ShapeError(f"samples must have shape (M, N); got {samples.shape}")
+    listener = ChannelSurvey(samples.shape[0], sample_rate)
+    step = int(sample_rate)  # one second at a time: no double-precision copy of all
+    for start in range(0, samples.shape[1], step):
+        listener.update(samples[:, start : start + step])
+    return listener.report()
+
+
+def faults_text(report: ChannelReport) -> tuple[str, ...]:
+    """One short line for each fault of a channel.
+
+    Parameters
+    ----------
+    report : ChannelReport
+
+    Returns
+    -------
+    lines : tuple of str
+        Empty for a channel without a fault.
+
+    Examples
+    --------
+    >>> dead = ChannelReport(2, -np.inf, 0, -np.inf, 0, 0, np.nan, faults=("dead",))
+    >>> faults_text(dead)
+    ('microphone 2 is dead (-inf dBFS): left out',)
+    """
+    return tuple(
+        f"microphone {report.index} {_fault_words(fault, report)}" for fault in report.faults
+    )
+
+
+def _fault_words(fault: str, report: ChannelReport) -> str:
+    if fault == "dead":
+        return f"is dead ({report.level_dbfs:.0f} dBFS): left out"
+    if fault == "nonfinite":
+        return f"holds {report.n_nonfinite} NaN or infinite samples: left out"
+    if fault == "clipped":
+        percent = 100 * report.clipped_fraction
+        return f"is clipped ({percent:.2g} % of its samples): kept"
+    if fault == "dc-offset":
+        return f"has a DC offset ({report.dc_offset:+.3f} of full scale): kept"
+    if fault.startswith("duplicate"):
+        return f"is a {fault}: left out"
+    if fault.startswith("flipped"):
+        return f"has its polarity {fault}: kept"
+    return f"is {fault} against the others ({report.level_dbfs:.0f} dBFS): kept"
+
+
+class ChannelSurvey:
+    """Listens to a recording block by block; reports each channel at any time.
+
+    Parameters
+    ----------
+    n_mics : int
+        M.
+    sample_rate : int
+        Hz, at least 2000.
+    labels : sequence of int, optional
+        The number by which reports call each channel; 0 to M - 1 without it.
+
+    Raises
+    ------
+    ShapeError
+        If `n_mics` is below 1.
+    ConfigError
+        If the sample rate is below 2000 Hz.
+    """
+
+    def __init__(self, n_mics: int, sample_rate: int, labels: Sequence[int] | None = None):
+        if n_mics < 1:
+            raise ShapeError(f"n_mics must be at least 1; got {n_mics}")
+        if sample_rate < 2000:
+            raise ConfigError(
+                f"sample_rate must be at least 2000 Hz, to hear the band that tells "
+                f"polarity; got {sample_rate}"
+            )
+        self._n_mics = n_mics
+        self._labels = list(range(n_mics)) if labels is None else list(labels)
+        self._sample_rate = sample_rate
+        self._n_samples = 0
+        self._n_nonfinite = np.zeros(n_mics, np.int64)
+        self._sum = np.zeros(n_mics)
+        self._product = np.zeros((n_mics, n_mics))
+        self._tops = FlatTops(n_mics)
+        self._bottoms = FlatTops(n_mics)
+        self._low_band = LaggedCorrelation(n_mics, sample_rate)
+
+    def update(self, block: np.ndarray) -> None:
+        """Take the next samples.
+
+        Parameters
+        ----------
+        block : float ndarray, shape (M, n)
+            Any n; NaN and infinities are counted and taken for zeros.
+
+        Raises
+        ------
+        ShapeError
+            If the block does not have M channels of real floating-point samples.
+        """
+        block = np.asarray(block)
+        if block.ndim != 2 or block.shape[0] != self._n_mics:
+            raise ShapeError(f"block must have shape (M, n), M = {self._n_mics}; got {block.shape}")
+        if not np.issubdtype(block.dtype, np.floating):
+            raise ShapeError(
+                f"block must hold real floating-point samples; got {block.dtype}: "
+                "scale to full scale 1.0 first"
+            )
+        if block.shape[1] == 0:
+            return
+        block = self._without_nonfinite(block)
+        self._tops.update(block)
+        self._bottoms.update(-block)
+        wide = block.astype(np.float64)
+        self._n_samples += wide.shape[1]
+        self._sum += wide.sum(axis=1)
+        self._product += inner_products(wide, wide)
+        self._low_band.update(wide)
+
+    def report(self) -> tuple[ChannelReport, ...]:
+        """Judge what was heard so far.
+
+        Returns
+        -------
+        reports : tuple of ChannelReport, length M
+        """
+        heard = self._measured()
+        faults: list[list[str]] = [[] for _ in range(self._n_mics)]
+        broken = self._n_nonfinite > 0
+        dead = _dead(heard.level_dbfs)
+        offset = _offset(heard.dc_offset, heard.rms) & self._long_enough()
+        for m in range(self._n_mics):
+            named = {
+                "nonfinite": broken[m],
+                "dead": dead[m],
+                "clipped": heard.clipped[m] and not dead[m],
+                "dc-offset": offset[m],
+            }
+            faults[m] += [fault for fault, found in named.items() if found]
+        live = np.flatnonzero(~dead & ~broken)
+        if live.size > 1 and self._long_enough():
+            self._compare(heard, live, faults)
+        return tuple(
+            ChannelReport(
+                index=self._labels[m],
+                level_dbfs=float(heard.level_dbfs[m]),
+                peak=float(heard.peak[m]),
+                peak_dbfs=float(_db(heard.peak[m])),
+                dc_offset=float(heard.dc_offset[m]),
+                clipped_fraction=float(heard.clipped_fraction[m]),
+                crest_factor_db=float(heard.crest_db[m]),
+                n_nonfinite=int(self._n_nonfinite[m]),
+                faults=tuple(faults[m]),
+            )
+            for m in range(self._n_mics)
+        )
+
+    def _compare(self, heard: "_Measured", live: np.ndarray, faults: list[list[str]]) -> None:
+        """Add the faults that show only beside the other live channels."""
+        originals = _originals(heard.cov, live)
+        for m in live[originals != live]:
+            original = originals[live == m][0]
+            faults[m].append(f"duplicate of {self._labels[original]}")
+        distinct = live[originals == live]
+        for m, gain_db in _misgained(heard.level_dbfs, distinct).items():
+            word = "high" if gain_db > 0 else "low"
+            faults[m].append(f"{abs(gain_db):.0f} dB {word}")
+        for m, fault in flipped(self._low_band.signs(), distinct, self._labels).items():
+            faults[m].append(fault)
+
+    def _without_nonfinite(self, block: np.ndarray) -> np.ndarray:
+        finite = np.isfinite(block)
+        if finite.all():
+            return block
+        self._n_nonfinite += np.count_nonzero(~finite, axis=1)
+        return np.where(finite, block, block.dtype.type(0))
+
+    def _long_enough(self) -> bool:
+        return self._n_samples >= LEAST_SECONDS * self._sample_rate
+
+    def _measured(self) -> "_Measured":
+        n_samples = max(self._n_samples, 1)
+        mean = self._sum / n_samples
+        cov = self._product / n_samples - np.outer(mean, mean)
+        top, bottom = self._tops.extreme, -self._bottoms.extreme
+        if self._n_samples == 0:
+            top = bottom = np.zeros(self._n_mics)
+        constant = top == bottom  # exact; the difference of the sums is not
+        cov[constant] = cov[:, constant] = 0.0
+        rms = np.sqrt(np.maximum(np.diag(cov), 0.0))
+        swing = np.where(constant, np.nan, np.maximum(top - mean, mean - bottom))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            crest_db = _db(swing / rms)
+        flat = self._tops.n_flat() + self._bottoms.n_flat()
+        edges = self._tops.hard_edges + self._bottoms.hard_edges
+        return _Measured(
+            cov=cov,
+            rms=rms,
+            level_dbfs=_db(rms),
+            peak=np.maximum(np.abs(top), np.abs(bottom)),
+            dc_offset=mean,
+            crest_db=crest_db,
+            clipped_fraction=flat / n_samples,
+            clipped=edges >= LEAST_CLIP_EDGES,
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Measured:
+    """Numbers of all channels, each of shape (M,); the covariance is (M, M)."""
+
+    cov: np.ndarray
+    rms: np.ndarray
+    level_dbfs: np.ndarray
+    peak: np.ndarray
+    dc_offset: np.ndarray
+    crest_db: np.ndarray
+    clipped_fraction: np.ndarray
+    clipped: np.ndarray
+
+
+def _db(amplitude: np.ndarray) -> np.ndarray:
+    with np.errstate(divide="ignore"):
+        return 20 * np.log10(amplitude)
+
+
+def _dead(level_dbfs: np.ndarray) -> np.ndarray:
+    """Boolean (M,): below -90 dBFS, or 60 dB below the median of those above it."""
+    dead = level_dbfs < DEAD_DBFS
+    if dead.all():
+        return dead
+    return dead | (level_dbfs < _median_high(level_dbfs[~dead]) - DEAD_BELOW_MEDIAN_DB)
+
+
+def _offset(dc_offset: np.ndarray, rms: np.ndarray) -> np.ndarray:
+    dc = np.abs(dc_offset)
+    return (dc >= DC_FULL_SCALE) & (dc >= DC_RELATIVE * rms)
+
+
+def _median_high(level_dbfs: np.ndarray) -> float:
+    """Take the median; of an even number the louder of the middle two.
+
+    So of two channels the quiet one is at fault: gain is lost more often than won.
+    """
+    return float(np.sort(level_dbfs)[level_dbfs.size // 2])
+
+
+def _misgained(level_dbfs: np.ndarray, distinct: np.ndarray) -> dict[int, float]:
+    """Channels at least 20 dB from the median level: {channel: dB above it}."""
+    gain_db = level_dbfs[distinct] - _median_high(level_dbfs[distinct])
+    far = np.abs(gain_db) >= MISGAINED_DB
+    return {int(m): float(g) for m, g in zip(distinct[far], gain_db[far], strict=True)}
+
+
+def _originals(cov: np.ndarray, live: np.ndarray) -> np.ndarray:
+    """For each live channel the first one that it copies, itself if it copies none.
+
+    A copy is x_m = g x_k, g of any size and sign. The best g leaves σ_m √(1 - ρ²):
+    small beside σ_m for a copy in floating point, under a 16-bit step for the quieter
+    of the two where the copy was rounded again.
+    """
+    power = np.diag(cov)[live]
+    rho2 = cov[np.ix_(live, live)] ** 2 / np.outer(power, power)
+    residual = np.sqrt(np.maximum(1 - rho2, 0.0))
+    rounding = np.sqrt(np.minimum.outer(power, power)) * residual
+    copy = (residual < COPY_RESIDUAL) | ((rho2 > COPY_CORRELATION**2) & (rounding < PCM16_STEP))
+    np.fill_diagonal(copy, True)
+    return live[copy.argmax(axis=1)]  # the first True of each row

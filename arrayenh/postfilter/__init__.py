@@ -1,1 +1,0 @@
-"""What one channel can still gain after the beamformer."""

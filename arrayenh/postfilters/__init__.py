@@ -1,0 +1,1 @@
+"""Post-filters: what one channel can still gain behind the beamformer."""

@@ -1,0 +1,38 @@
+"""Where a report or a picture goes: one file, whole or not at all."""
+
+import os
+from pathlib import Path
+
+from arrayenh.errors import AudioError, ConfigError, GeometryError
+from arrayenh.microphones.array_files import write_whole
+
+
+def check_output(path: str | os.PathLike[str], suffixes: tuple[str, ...], overwrite: bool) -> Path:
+    """Refuse an output that cannot, or must not, be written, before any work is done.
+
+    Raises
+    ------
+    ConfigError
+        If the name does not end in one of `suffixes`.
+    AudioError
+        If the file exists and `overwrite` is not set, or its folder does not exist.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in suffixes:
+        raise ConfigError(f"{path} should end in {' or '.join(suffixes)}")
+    if path.is_dir():
+        raise AudioError(f"{path} is a folder; name a file in it")
+    if path.exists() and not overwrite:
+        raise AudioError(f"{path} exists; use --overwrite to replace it")
+    if not path.parent.is_dir():
+        raise AudioError(f"the folder {path.parent} does not exist")
+    return path
+
+
+def save_whole(path: Path, content: bytes) -> Path:
+    """Write a file so that nobody ever sees half of it; `AudioError` where it cannot be."""
+    try:
+        write_whole(path, content)
+    except GeometryError as error:
+        raise AudioError(str(error)) from error
+    return path

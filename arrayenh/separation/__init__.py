@@ -1,0 +1,1 @@
+"""Blind separation of talkers."""

@@ -1,1 +1,0 @@
-"""What a microphone array knows: steering, statistics, masks, beamformers."""

@@ -1,0 +1,1 @@
+"""What is estimated from spectra: covariances, transfer functions, noise."""

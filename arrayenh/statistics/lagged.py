@@ -1,0 +1,235 @@
+"""Filters over several frames of all microphones: their statistics, solution, application.
+
+Reverberation is longer than a frame, and no weights of a single frame can undo it. A
+convolutional filter looks at the frames t - δ₀, t - δ₁, ... of every microphone at once:
+
+    x̄(t) = [x(t - δ₀); x(t - δ₁); ...],   y(t) = wᴴ x̄(t)
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from arrayenh._kernels import lagged as kernels
+from arrayenh.errors import ConfigError, NumericalError, ShapeError
+
+LOADING = 1e-6  # relative; hides the rounding of statistics summed in single precision
+LOADING_STEP, MOST_LOADING = 100.0, 1e-2  # until the matrix is positive definite
+FOUR = 4  # delays that the kernel takes at once
+
+
+def lagged_covariance(spec: np.ndarray, weight: np.ndarray, delays: Sequence[int]) -> np.ndarray:
+    """Weighted covariance of several frames of all microphones.
+
+        R(f) = Σ_t γ(f,t) x̄(f,t) x̄(f,t)ᴴ,   x̄(t) = [x(t - δ₀); x(t - δ₁); ...]
+
+    Nothing is heard before the first frame.
+
+    Parameters
+    ----------
+    spec : complex64 ndarray, shape (F, M, T)
+    weight : float ndarray, shape (F, T)
+        γ, not negative.
+    delays : sequence of int, length A
+        δ, frames, from 0 up.
+
+    Returns
+    -------
+    cov : complex128 ndarray, shape (F, A·M, A·M)
+        Hermitian; microphones of the same delay side by side.
+
+    Raises
+    ------
+    ShapeError
+        If `weight` does not have the F and T of `spec`.
+    ConfigError
+        If the delays are negative or do not rise.
+    """
+    check_spec(spec)
+    if weight.shape != (spec.shape[0], spec.shape[2]):
+        raise ShapeError(
+            f"weight must have shape (F, T) = {(spec.shape[0], spec.shape[2])} to match spec; "
+            f"got {weight.shape}"
+        )
+    shifts = checked_delays(delays)
+    lags, firsts, pairs = pairs_by_lag(shifts)
+    size = len(shifts) * spec.shape[1]
+    cov = np.empty((len(spec), size, size), np.complex128)
+    smallest = float(np.finfo(weight.dtype).tiny)
+    kernels.lagged_sums(spec, weight, smallest, shifts, lags, firsts, pairs, cov)
+    return cov
+
+
+def lagged_cross_covariance(
+    spec: np.ndarray, target: np.ndarray, delays: Sequence[int]
+) -> np.ndarray:
+    """Cross-covariance of several frames of all microphones and a target.
+
+        p(f) = Σ_t x̄(f,t) d*(f,t),   x̄(t) = [x(t - δ₀); x(t - δ₁); ...]
+
+    Parameters
+    ----------
+    spec : complex64 ndarray, shape (F, M, T)
+    target : complex ndarray, shape (F, T)
+        d.
+    delays : sequence of int, length A
+        δ, frames, from 0 up.
+
+    Returns
+    -------
+    cross : complex128 ndarray, shape (F, A, M)
+
+    Raises
+    ------
+    ShapeError
+        If `target` does not have the F and T of `spec`.
+    ConfigError
+        If the delays are negative or do not rise.
+    """
+    check_spec(spec)
+    if target.shape != (spec.shape[0], spec.shape[2]):
+        raise ShapeError(
+            f"target must have shape (F, T) to match spec {spec.shape}; got {target.shape}"
+        )
+    shifts = checked_delays(delays)
+    cross = np.empty((len(spec), len(shifts), spec.shape[1]), np.complex128)
+    kernels.lagged_cross_sums(spec, target, shifts, cross)
+    return cross
+
+
+def lagged_filter(
+    filters: np.ndarray, spec: np.ndarray, delays: Sequence[int], past: np.ndarray | None = None
+) -> np.ndarray:
+    """Apply filters over several frames: y_o(t) = Σ_a w_{a,o}ᴴ x(t - δ_a).
+
+    Parameters
+    ----------
+    filters : complex ndarray, shape (F, A, M, O)
+        For each of O outputs.
+    spec : complex64 ndarray, shape (F, M, T)
+    delays : sequence of int, length A
+        Frames.
+    past : complex64 ndarray, shape (F, M, P), optional
+        The frames before; without them nothing was heard. Only the last are needed.
+
+    Returns
+    -------
+    filtered : complex64 ndarray, shape (F, O, T)
+
+    Raises
+    ------
+    ShapeError
+        If the shapes do not fit.
+    ConfigError
+        If the delays are negative or do not rise.
+    """
+    check_spec(spec)
+    shifts = checked_delays(delays)
+    n_freqs, n_mics, n_frames = spec.shape
+    if filters.ndim != 4 or filters.shape[:3] != (n_freqs, len(shifts), n_mics):
+        raise ShapeError(
+            f"filters must have shape (F, A, M, O), A = {len(shifts)}, to match spec "
+            f"{spec.shape}; got {filters.shape}"
+        )
+    out = np.zeros((n_freqs, filters.shape[3], n_frames), np.complex64)
+    add_lagged(filters, spec, shifts, past, out)
+    return out
+
+
+def add_lagged(
+    filters: np.ndarray,
+    spec: np.ndarray,
+    delays: np.ndarray,
+    past: np.ndarray | None,
+    out: np.ndarray,
+) -> None:
+    """Add the output of filters that fit to `out`, complex64, shape (F, O, T)."""
+    n_freqs, n_mics, _ = spec.shape
+    n_past = int(delays[-1])
+    before = np.zeros((n_freqs, n_mics, n_past), np.complex64)
+    if past is not None and n_past:
+        held = past[:, :, -n_past:]
+        before[:, :, n_past - held.shape[2] :] = held
+    size = len(delays) * n_mics
+    extra = -size % FOUR
+    flat = np.zeros((n_freqs, out.shape[1], size + extra), np.complex64)
+    flat[:, :, :size] = filters.reshape(n_freqs, size, -1).swapaxes(1, 2)
+    mics = np.append(np.tile(np.arange(n_mics), len(delays)), np.zeros(extra, np.int64))
+    shifts = np.append(np.repeat(delays, n_mics), np.full(extra, n_past))
+    kernels.add_lagged(flat, mics, shifts, spec, before, out)
+
+
+def solve_loaded(
+    cov: np.ndarray, right: np.ndarray, loading: float = LOADING
+) -> tuple[np.ndarray, np.ndarray]:
+    """(R + δ tr(R)/n I)⁻¹ right for each bin, with as much loading as it takes.
+
+    Parameters
+    ----------
+    cov : complex128 ndarray, shape (F, n, n)
+        Hermitian, positive semidefinite.
+    right : complex128 ndarray, shape (F, n, K)
+    loading : float
+        δ to begin with.
+
+    Returns
+    -------
+    answer : complex128 ndarray, shape (F, n, K)
+    used : float64 ndarray, shape (F,)
+        The loading that was enough.
+
+    Raises
+    ------
+    NumericalError
+        If a matrix holds no power, is not finite, or not positive even with 1 %.
+    """
+    answer = np.empty(right.shape, np.complex128)
+    used = np.empty(len(cov))
+    kernels.solve_each(
+        np.ascontiguousarray(cov, np.complex128),
+        np.ascontiguousarray(right, np.complex128),
+        loading,
+        LOADING_STEP,
+        MOST_LOADING,
+        answer,
+        used,
+    )
+    if np.isnan(used).any():
+        raise NumericalError(
+            f"bin {np.argmax(np.isnan(used))} is silent, or its statistics are not finite"
+        )
+    return answer, used
+
+
+def checked_delays(delays: Sequence[int]) -> np.ndarray:
+    """Delays as an array; refuses what does not rise from 0 or more."""
+    shifts = np.asarray(delays)
+    rising = shifts.ndim == 1 and len(shifts) > 0 and np.all(np.diff(shifts) > 0)
+    if not rising or shifts[0] < 0 or not np.issubdtype(shifts.dtype, np.integer):
+        raise ConfigError(f"delays must be whole, rise, and not be negative; got {list(delays)}")
+    return shifts.astype(np.int64)
+
+
+def pairs_by_lag(delays: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """All pairs a <= b of delays, those that are equally far apart side by side.
+
+    Returns
+    -------
+    lags : int64 ndarray, shape (L,)
+        δ_b - δ_a, rising.
+    firsts : int64 ndarray, shape (L + 1,)
+        First pair of each lag, and the number of pairs.
+    pairs : int64 ndarray, shape (P, 2)
+    """
+    first, second = np.triu_indices(len(delays))
+    apart = delays[second] - delays[first]
+    order = np.argsort(apart, kind="stable")
+    lags, firsts = np.unique(apart[order], return_index=True)
+    pairs = np.stack([first, second], axis=1)[order]
+    return lags, np.append(firsts, len(pairs)), pairs
+
+
+def check_spec(spec: np.ndarray) -> None:
+    """Refuse a spectrum that has not three axes."""
+    if spec.ndim != 3:
+        raise ShapeError(f"spec must have shape (F, M, T); got {spec.shape}")

@@ -1,0 +1,209 @@
+"""Relative transfer functions: how a talker is heard at each microphone against the reference.
+
+Steering from statistics instead of geometry: reflections are part of it.
+"""
+
+import numpy as np
+
+from arrayenh.beamformers.mvdr import LOADING
+from arrayenh.errors import NumericalError, ShapeError
+
+LEAST_HEARD = 1e-9  # of the talker at all microphones together
+
+
+def rtf_by_subtraction(
+    noisy_cov: np.ndarray, noise_cov: np.ndarray, reference: int = 0
+) -> np.ndarray:
+    """Relative transfer function from what speech adds to the noise covariance.
+
+        a = (Φₓ - Φₙ) e_ref / e_refᵀ (Φₓ - Φₙ) e_ref
+
+    Parameters
+    ----------
+    noisy_cov, noise_cov : complex ndarray, shape (F, M, M)
+    reference : int
+
+    Returns
+    -------
+    rtf : complex128 ndarray, shape (F, M)
+        1 at the reference microphone.
+
+    Raises
+    ------
+    ShapeError
+        If the shapes differ, or the reference is no microphone.
+    NumericalError
+        If a bin has no more power with speech than without.
+
+    References
+    ----------
+    I. Cohen, "Relative transfer function identification using speech signals", IEEE Trans.
+    Speech Audio Process. 12, 2004; S. Markovich-Golan and S. Gannot, "Performance analysis of
+    the covariance subtraction method for relative transfer function estimation and comparison
+    to the covariance whitening method", ICASSP 2015, eq. 5.
+    """
+    check_covariances(noisy_cov, noise_cov, reference)
+    column = (noisy_cov - noise_cov)[..., reference].astype(np.complex128)
+    power = column[:, reference].real
+    if not (power > 0).all():
+        raise NumericalError(
+            f"bin {np.argmin(power > 0)} has no more power with speech than without: use "
+            f"rtf_by_whitening, or another stretch of noise"
+        )
+    return column / power[:, None]
+
+
+def rtf_by_whitening(
+    speech_cov: np.ndarray,
+    noise_cov: np.ndarray,
+    reference: int = 0,
+    loading: float = LOADING,
+) -> np.ndarray:
+    """Relative transfer function from the direction in which speech tops the noise most.
+
+        Φₙ = L Lᴴ,   v = principal eigenvector of L⁻¹ Φₛ L⁻ᴴ,   a = L v / (L v)_ref
+
+    Parameters
+    ----------
+    speech_cov : complex ndarray, shape (F, M, M)
+        Of speech, or of noisy speech: both have the same principal direction.
+    noise_cov : complex ndarray, shape (F, M, M)
+    reference : int
+    loading : float
+        Relative diagonal loading of the noise covariance.
+
+    Returns
+    -------
+    rtf : complex128 ndarray, shape (F, M)
+        1 at the reference microphone.
+
+    Raises
+    ------
+    ShapeError
+        If the shapes differ, or the reference is no microphone.
+    NumericalError
+        If a noise covariance is singular, or the reference does not hear the talker.
+
+    References
+    ----------
+    S. Markovich, S. Gannot and I. Cohen, "Multichannel eigenspace beamforming in a
+    reverberant noisy environment with multiple interfering speech signals", IEEE TASLP 17,
+    2009; Markovich-Golan and Gannot 2015, eq. 9.
+    """
+    check_covariances(speech_cov, noise_cov, reference)
+    heard = principal_direction(speech_cov, noise_cov, loading)
+    at = heard[:, reference]
+    if not (np.abs(at) > LEAST_HEARD).all():
+        bad = np.argmin(np.abs(at))
+        raise NumericalError(f"microphone {reference} does not hear the talker in bin {bad}")
+    return heard / at[:, None]
+
+
+def principal_direction(
+    speech_cov: np.ndarray, noise_cov: np.ndarray, loading: float | np.ndarray = LOADING
+) -> np.ndarray:
+    """The talker at each microphone, L v, of norm 1 in each bin; complex128, shape (F, M)."""
+    factor, _, vectors = generalised_eigen(speech_cov, noise_cov, loading)
+    heard = (factor @ vectors[..., -1:])[..., 0]
+    return heard / np.linalg.norm(heard, axis=1, keepdims=True)
+
+
+def rank_one(speech_cov: np.ndarray, noise_cov: np.ndarray, loading: float = LOADING) -> np.ndarray:
+    """Speech covariance reduced to one talker: the part of its principal direction.
+
+        Φₛ ≈ λ₁ L v vᴴ Lᴴ
+
+    Parameters and errors are those of `rtf_by_whitening`.
+
+    Returns
+    -------
+    reduced : complex128 ndarray, shape (F, M, M)
+        Of rank one.
+
+    References
+    ----------
+    R. Serizel, M. Moonen, B. van Dijk and J. Wouters, "Low-rank approximation based
+    multichannel Wiener filter algorithms for noise reduction with application in cochlear
+    implants", IEEE/ACM TASLP 22, 2014, eq. 31.
+    """
+    check_covariances(speech_cov, noise_cov, 0)
+    factor, values, vectors = generalised_eigen(speech_cov, noise_cov, loading)
+    heard = factor @ vectors[..., -1:]
+    return np.maximum(values[:, -1], 0)[:, None, None] * (heard @ hermitian(heard))
+
+
+def speech_covariance(
+    noisy_cov: np.ndarray, noise_cov: np.ndarray, loading: float = LOADING
+) -> np.ndarray:
+    """What a noisy covariance holds beyond the noise, as a covariance.
+
+        Φₛ = L V max(Λ - I, 0) Vᴴ Lᴴ,   with V Λ Vᴴ = L⁻¹ Φₓ L⁻ᴴ
+
+    Φₓ - Φₙ without the directions in which that is negative. Parameters and errors are those
+    of `rtf_by_whitening`.
+
+    Returns
+    -------
+    speech_cov : complex128 ndarray, shape (F, M, M)
+        Positive semidefinite.
+
+    References
+    ----------
+    Serizel et al. 2014, eq. 24.
+    """
+    check_covariances(noisy_cov, noise_cov, 0)
+    factor, values, vectors = generalised_eigen(noisy_cov, noise_cov, loading)
+    heard = factor @ vectors
+    return (heard * np.maximum(values - 1, 0)[:, None, :]) @ hermitian(heard)
+
+
+def generalised_eigen(
+    speech_cov: np.ndarray, noise_cov: np.ndarray, loading: float | np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Cholesky factor L of the noise, and eigenvalues and -vectors of L⁻¹ Φₛ L⁻ᴴ, rising.
+
+    Returns
+    -------
+    factor : complex128 ndarray, shape (F, M, M)
+    values : float64 ndarray, shape (F, M)
+        Signal-to-noise ratios.
+    vectors : complex128 ndarray, shape (F, M, M)
+        In columns.
+
+    Raises
+    ------
+    NumericalError
+        If a noise covariance is singular or a covariance is not finite.
+    """
+    n_mics = noise_cov.shape[-1]
+    noise = np.asarray(noise_cov, np.complex128)
+    for name, cov in (("speech", speech_cov), ("noise", noise)):
+        finite = np.isfinite(cov).all(axis=(-2, -1))
+        if not finite.all():
+            raise NumericalError(f"the {name} covariance of bin {np.argmin(finite)} is not finite")
+    load = loading * np.trace(noise, axis1=-2, axis2=-1).real / n_mics
+    try:
+        factor = np.linalg.cholesky(noise + load[:, None, None] * np.eye(n_mics))
+    except np.linalg.LinAlgError as error:
+        raise NumericalError(
+            "a noise covariance is singular; use loading > 0 or more frames"
+        ) from error
+    half = np.linalg.solve(factor, np.asarray(speech_cov, np.complex128))
+    whitened = np.linalg.solve(factor, hermitian(half))
+    values, vectors = np.linalg.eigh((whitened + hermitian(whitened)) / 2)
+    return factor, values, vectors
+
+
+def hermitian(matrices: np.ndarray) -> np.ndarray:
+    """Conjugate transpose of the last two axes."""
+    return np.swapaxes(matrices, -1, -2).conj()
+
+
+def check_covariances(first: np.ndarray, second: np.ndarray, reference: int) -> None:
+    """Refuse covariances of different shapes and references that are no microphone."""
+    if first.shape != second.shape or first.ndim != 3 or first.shape[1] != first.shape[2]:
+        raise ShapeError(
+            f"covariances must share the shape (F, M, M); got {first.shape} and {second.shape}"
+        )
+    if not 0 <= reference < first.shape[-1]:
+        raise ShapeError(f"reference must be 0 to {first.shape[-1] - 1}; got {reference}")

@@ -1,0 +1,115 @@
+"""Souden's MVDR in torch: from a mask to a beamformed spectrum, with gradients.
+
+A network of masks is judged by the beamformer that its mask steers, and hears what it gives.
+Heymann, Drude, Boeddeker, Hanebrink & Haeb-Umbach, "BEAMNET: end-to-end training of a
+beamformer-supported multi-channel ASR system", ICASSP 2017.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from arrayenh.beamformers.blind import CLEAN_SNR, LEAST_LOADING, LEAST_MASK
+from arrayenh.beamformers.mvdr import LOADING
+
+FAINT = 1e-14  # power of a bin against the mean: fainter ones have no statistics
+
+
+@dataclass(frozen=True, slots=True)
+class Beamed:
+    """What a beamformer gives; complex64, shape (B, T, F).
+
+    Attributes
+    ----------
+    reference : Tensor
+        Microphone 0.
+    beamformed : Tensor
+    masked : Tensor
+        The reference through the mask.
+    noise : Tensor
+        Of the beamformer's output, as `arrayenh.beamformers.blind.residual_noise` tells it,
+        without phase or gradient.
+    """
+
+    reference: Tensor
+    beamformed: Tensor
+    masked: Tensor
+    noise: Tensor
+
+    @property
+    def rest(self) -> Tensor:
+        """Reference less beamformed."""
+        return self.reference - self.beamformed
+
+    def spec(self, roles: tuple[str, ...]) -> Tensor:
+        """What a network hears, (B, C, T, F, 2)."""
+        return torch.view_as_real(torch.stack([getattr(self, role) for role in roles], dim=1))
+
+
+def beamform(mask: Tensor, mics: Tensor) -> Beamed:
+    """The weights of `arrayenh.beamformers.blind.blind_mvdr` for microphone 0, and its output.
+
+    But for the bound on the noise gain, which is not differentiable, and rarely met.
+
+    Parameters
+    ----------
+    mask : Tensor, shape (B, T, F)
+        Speech, in [0, 1].
+    mics : Tensor, shape (B, M, T, F, 2)
+        Microphones that are silent throughout do not take part.
+    """
+    x = torch.view_as_complex(mics.contiguous()).permute(0, 3, 1, 2).contiguous()  # (B, F, M, T)
+    heard = (mics != 0).flatten(2).any(dim=2).sum(dim=1).clamp(min=1)  # (B,)
+    speech_weight = mask.clamp(min=LEAST_MASK).square()
+    noise_weight = (1 - mask).clamp(min=LEAST_MASK).square()
+    speech, noise = (covariance(x, w) for w in (speech_weight, noise_weight))
+    least = FAINT * mics.square().mean(dim=(1, 2, 3, 4))[:, None] + torch.finfo().tiny
+    speech_power, noise_power = (trace(cov) / heard[:, None] for cov in (speech, noise))
+    ratio = (speech_power / (noise_power + least)).detach()
+    loading = (LOADING * (1 + (ratio / CLEAN_SNR) ** 4)).clamp(LEAST_LOADING, 1.0)
+    eye = torch.eye(x.shape[2], dtype=noise.dtype, device=noise.device)
+    noise = noise + (loading * noise_power + least)[..., None, None] * eye
+    solved = torch.linalg.solve(noise, torch.cat([speech, eye.expand_as(noise)], dim=-1))
+    product, inverse = solved.chunk(2, dim=-1)
+    weights = product[..., 0] / (trace(product)[..., None] + torch.finfo().tiny)  # (B, F, M)
+    kept, power = speech[..., 0, 0].real.sum(dim=1), output_power(weights, speech).sum(dim=1)
+    level = torch.where(power > 0, kept / positive(power), 1.0).sqrt()
+    weights = weights * level[:, None, None]
+    beamformed = (weights.conj().to(x.dtype)[..., None, :] @ x)[:, :, 0]  # (B, F, T)
+    with torch.no_grad():
+        solved = torch.view_as_real(inverse.to(x.dtype) @ x)
+        total = (torch.view_as_real(x) * solved).sum(dim=-1).sum(dim=2)
+        total *= output_power(weights, noise).to(total.dtype)[..., None]
+        left = (total - beamformed.abs().square()).clamp(min=0)
+        left = left * (heard > 1)[:, None, None]  # of one microphone it would be rounding
+        magnitude = (left / (heard - 1).clamp(min=1)[:, None, None]).sqrt()
+    reference = x[:, :, 0].transpose(1, 2)
+    return Beamed(
+        reference,
+        beamformed.transpose(1, 2),
+        mask * reference,
+        torch.complex(magnitude, torch.zeros_like(magnitude)).transpose(1, 2),
+    )
+
+
+def covariance(x: Tensor, weight: Tensor) -> Tensor:
+    """Weighted mean of x xᴴ, (B, F, M, T) and (B, T, F) -> complex128 (B, F, M, M)."""
+    weight = weight.transpose(1, 2)
+    summed = (x * weight[:, :, None]) @ x.mH
+    return (summed / weight.sum(dim=2)[..., None, None]).to(torch.complex128)
+
+
+def trace(matrix: Tensor) -> Tensor:
+    """Real part of the trace, (..., M, M) -> (...)."""
+    return torch.diagonal(matrix, dim1=-2, dim2=-1).real.sum(dim=-1)
+
+
+def output_power(weights: Tensor, cov: Tensor) -> Tensor:
+    """wᴴ Φ w, (..., M) and (..., M, M) -> (...)."""
+    return (weights.conj()[..., None, :] @ cov @ weights[..., None])[..., 0, 0].real
+
+
+def positive(values: Tensor) -> Tensor:
+    """The values, 1 where they are not above 0."""
+    return torch.where(values > 0, values, 1.0)

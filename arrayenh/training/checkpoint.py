@@ -1,0 +1,136 @@
+"""Trainings and networks on disk: one safetensors file each, with all else as JSON in its head.
+
+No pickle: a file from anywhere can be opened. One file, written whole, is always of one moment.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+from arrayenh.errors import ConfigError
+from arrayenh.microphones.array_files import write_whole
+from arrayenh.training.recipe import TrainRecipe, as_recipe, as_tree
+from arrayenh.version import __version__
+
+LAST, BEST = "last.safetensors", "best.safetensors"
+HEAD = "arrayenh"  # key of the metadata
+NETWORK, EMA = "network.", "ema."  # how names of tensors begin
+
+Build = Callable[[str, dict[str, Any]], nn.Module]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Checkpoint:
+    """What a file holds.
+
+    Attributes
+    ----------
+    recipe : TrainRecipe
+    tensors : dict of str to Tensor
+    facts : dict
+        Counters and the like, as JSON can say it.
+    """
+
+    recipe: TrainRecipe
+    tensors: dict[str, Tensor]
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    def part(self, prefix: str) -> dict[str, Tensor]:
+        """Tensors whose names begin so, without that beginning."""
+        return {
+            name.removeprefix(prefix): tensor
+            for name, tensor in self.tensors.items()
+            if name.startswith(prefix)
+        }
+
+    def encode(self) -> bytes:
+        """The file."""
+        head = {"version": __version__, "recipe": as_tree(self.recipe), "facts": self.facts}
+        # cloned: layers may keep their weights in one memory, which the format does not know
+        tensors = {name: tensor.detach().cpu().clone() for name, tensor in self.tensors.items()}
+        return safetensors.torch.save(tensors, {HEAD: json.dumps(head)})
+
+    def write(self, path: Path) -> None:
+        """Write the file, whole or not at all."""
+        write_whole(path, self.encode())
+
+
+def decode(content: bytes, source: str) -> Checkpoint:
+    """What the bytes of a file hold.
+
+    Raises
+    ------
+    ConfigError
+        If it is damaged, or of something else.
+    """
+    try:
+        length = int.from_bytes(content[:8], "little")
+        head = json.loads(content[8 : 8 + length])["__metadata__"][HEAD]
+        said = json.loads(head)
+        recipe, facts = as_recipe(said["recipe"], source), dict(said["facts"])
+        return Checkpoint(recipe, safetensors.torch.load(content), facts)
+    except (ValueError, TypeError, KeyError, safetensors.SafetensorError) as error:
+        if isinstance(error, ConfigError):
+            raise
+        raise ConfigError(f"{source} is no checkpoint of arrayenh, or damaged") from error
+
+
+def read(path: Path) -> Checkpoint:
+    """A checkpoint from a file, or the best one of a training's folder.
+
+    Raises
+    ------
+    ConfigError
+        If it cannot be read, is damaged, or of something else.
+    """
+    path = path / BEST if path.is_dir() else path
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"the checkpoint {path} cannot be read: {error.strerror}") from error
+    return decode(content, str(path))
+
+
+def load_network(checkpoint: Checkpoint, build: Build) -> nn.Module:
+    """The network of a checkpoint, with averaged weights where it has them, ready to run.
+
+    Raises
+    ------
+    ConfigError
+        If the weights are not of that network.
+    """
+    choice = checkpoint.recipe.model
+    network = build(choice.name, choice.settings)
+    load_weights(network, checkpoint.part(EMA) or checkpoint.part(NETWORK))
+    return network.eval()
+
+
+def load_weights(network: nn.Module, weights: Mapping[str, Tensor]) -> None:
+    """Put weights into a network, or refuse them in one line."""
+    try:
+        network.load_state_dict(dict(weights))
+    except RuntimeError as error:
+        words = " ".join(str(error).split())
+        raise ConfigError(f"the checkpoint does not fit the network: {words}") from error
+
+
+def optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """State of an optimiser, "<number of the weight>.<name>"."""
+    state = optimiser.state_dict()["state"]
+    return {f"{k}.{name}": value for k, entry in state.items() for name, value in entry.items()}
+
+
+def restore_optimiser(optimiser: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    """The reverse of `optimiser_tensors`."""
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, tensor in tensors.items():
+        number, _, name = key.partition(".")
+        state.setdefault(int(number), {})[name] = tensor
+    optimiser.load_state_dict({**optimiser.state_dict(), "state": state})

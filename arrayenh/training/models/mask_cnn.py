@@ -1,0 +1,81 @@
+"""`mask-cnn`: five convolutions over time and frequency, and a ratio mask.
+
+The plain convolutional denoiser of many first projects: channels 1, 32, 64, 64, 32, 1, batch
+normalisation and GELU between, a sigmoid at the end. S. R. Park, J. Lee, "A fully convolutional
+neural network for speech enhancement", Interspeech 2017, is where the idea is from. The
+convolutions are dilated (F. Yu, V. Koltun, "Multi-scale context aggregation by dilated
+convolutions", ICLR 2016): five of 3 frames and 3 bins side by side would see 90 ms, in which
+noise and speech sound alike.
+"""
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from arrayenh.networks.signature import Signature
+from arrayenh.training.models import model
+from arrayenh.training.models.model import STRICT, by_channels, compressed, power, whole_level
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """Sizes of the network.
+
+    Attributes
+    ----------
+    inputs : tuple of str
+        One, as of `Signature`.
+    n_fft, hop : int
+    channels : tuple of int
+        Between the first convolution and the last.
+    kernel : int
+        Frames and bins that each sees, odd.
+    dilations : tuple of (int, int)
+        Frames and bins by which these are apart, of each convolution but the last.
+    """
+
+    inputs: tuple[str, ...] = ("beamformed",)
+    n_fft: int = 512
+    hop: int = 128
+    channels: tuple[int, ...] = (32, 64, 64, 32)
+    kernel: int = 3
+    dilations: tuple[tuple[int, int], ...] = ((1, 1), (2, 2), (4, 4), (8, 2))
+
+    __pydantic_config__ = STRICT
+
+    def __post_init__(self) -> None:
+        if len(self.dilations) != len(self.channels):
+            raise ValueError("dilations must be as many as channels")
+
+
+class Model(model.Model):
+    """The network."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.config = config
+        self.signature = Signature(
+            "mask-cnn", "postfilter", config.inputs, config.n_fft, config.hop
+        )
+        layers: list[nn.Module] = []
+        widths, half = pairwise((1, *config.channels)), config.kernel // 2
+        for (n_in, n_out), apart in zip(widths, config.dilations, strict=True):
+            padding = (half * apart[0], half * apart[1])
+            layers += [
+                nn.Conv2d(n_in, n_out, config.kernel, padding=padding, dilation=apart),
+                nn.BatchNorm2d(n_out),
+                nn.GELU(),
+            ]
+        last = nn.Conv2d(config.channels[-1], 1, config.kernel, padding=half)
+        self.layers = nn.Sequential(*layers, last)
+
+    def forward(
+        self, spec: Tensor, state: tuple[Tensor, ...] | None = None
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Spectrum (B, T, F, 2)."""
+        bin_power = power(spec[:, :1])  # (B, 1, T, F)
+        picture = by_channels(compressed(bin_power / whole_level(bin_power)))
+        mask = torch.sigmoid(self.layers(picture))
+        return spec[:, 0] * mask[:, 0, :, :, None], ()

@@ -1,0 +1,255 @@
+"""`mask-gru`: convolutions over frequency, recurrent layers over time, a mask; causal or not.
+
+One network for any microphones: it hears a signal by itself, or the reference microphone, what
+a beamformer made of it, and what noise that leaves. Their ratios tell, for any array, how much
+of a bin comes from where the beamformer looks: they lie beside the magnitudes at both ends of
+a U of strided convolutions. At its bottom recurrent layers hear all bands together; layers on
+either side of them hear each band alone, the same for every band, as statistics of noise are.
+
+K. Tan, D. Wang, "A convolutional recurrent neural network for real-time speech enhancement",
+Interspeech 2018; S. Braun, I. Tashev, "Data augmentation and loss normalization for deep noise
+suppression", SPECOM 2020; X. Hao, X. Su, R. Horaud, X. Li, "FullSubNet: a full-band and sub-band
+fusion model for real-time single-channel speech enhancement", ICASSP 2021.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from arrayenh.networks.signature import Signature
+from arrayenh.training.models import model
+from arrayenh.training.models.model import (
+    LEVEL_FRAMES,
+    STRICT,
+    compressed,
+    power,
+    recent_level,
+    whole_level,
+)
+
+MOST_COMPLEX_GAIN = 2.0
+OPEN = 0.7  # gain of a post-filter before it learns
+N_FRAMES = 3  # that the first and the last convolution see
+BINS = 5  # that each convolution sees
+FINEST = 8  # signals of full resolution before the last convolution
+LEAK = 0.1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """Sizes of the network.
+
+    Attributes
+    ----------
+    task : {"mask", "postfilter"}
+        A post-filter multiplies its first input by a complex mask.
+    inputs : tuple of str
+        As of `Signature`.
+    n_fft, hop : int
+    causal : bool
+        Frame by frame; otherwise the recurrent layers run both ways.
+    channels : tuple of int
+        Of each convolution; each halves the bins.
+    bands : int
+        What the recurrent layers hear.
+    hidden : int
+        Units of each recurrent layer and direction.
+    layers : int
+    narrow : int
+        Units, for each direction, of the two layers that hear every band alone; 0: no such
+        layers.
+    dropout : float
+        Between recurrent layers.
+    """
+
+    task: str = "mask"
+    inputs: tuple[str, ...] = ("reference", "beamformed", "noise", "masked")
+    n_fft: int = 2048
+    hop: int = 512
+    causal: bool = False
+    channels: tuple[int, ...] = (16, 16, 24, 24, 32)
+    bands: int = 248
+    hidden: int = 160
+    layers: int = 2
+    narrow: int = 0
+    dropout: float = 0.0
+
+    __pydantic_config__ = STRICT
+
+
+class Model(model.Model):
+    """The network."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.config = config
+        self.signature = Signature(
+            "mask-gru", config.task, config.inputs, config.n_fft, config.hop, causal=config.causal
+        )
+        self.n_features = len(config.inputs) * (len(config.inputs) + 1) // 2
+        widths = (self.n_features, *config.channels)
+        sizes = [self.signature.n_freqs]
+        for _ in config.channels:
+            sizes.append((sizes[-1] + 1) // 2)
+        self.falling = nn.ModuleList(
+            Convolution(widths[k], widths[k + 1], 1 if k else N_FRAMES)
+            for k in range(len(config.channels))
+        )
+        self.bottom = (widths[-1], sizes[-1])
+        self.alone = nn.ModuleList(
+            Alone(widths[-1], config.narrow, config.causal)
+            for _ in range(2 if config.narrow else 0)
+        )
+        self.squeeze = nn.Linear(widths[-1] * sizes[-1], config.bands)
+        self.norm = nn.LayerNorm(config.bands)
+        self.recurrent = nn.GRU(
+            config.bands,
+            config.hidden,
+            config.layers,
+            batch_first=True,
+            dropout=config.dropout,
+            bidirectional=not config.causal,
+        )
+        width = config.hidden * (1 if config.causal else 2)
+        self.expand = nn.Linear(width, widths[-1] * sizes[-1])
+        self.across = nn.ModuleList(nn.Conv2d(n, n, 1) for n in config.channels)
+        upwards = (FINEST, *config.channels)
+        self.rising = nn.ModuleList(
+            Deconvolution(upwards[k + 1], upwards[k], sizes[k]) for k in range(len(config.channels))
+        )
+        self.n_parts = 2 if config.task == "postfilter" else 1
+        self.last = nn.Conv2d(
+            FINEST + self.n_features, self.n_parts, (N_FRAMES, BINS), padding=(0, BINS // 2)
+        )
+        if config.task == "postfilter":
+            with torch.no_grad():
+                self.last.bias[0] = OPEN  # type: ignore[index]
+        if config.causal:
+            alone = ("before", "after") if config.narrow else ()
+            self.state_names = ("level", "recurrent", "first", "last", *alone)
+
+    def initial_state(self, batch: int) -> tuple[Tensor, ...]:
+        """State at the start of a recording: zeros."""
+        if not self.config.causal:
+            return ()
+        zeros, n_freqs = self.expand.weight.new_zeros, self.signature.n_freqs
+        alone = (zeros(batch, self.bottom[1], self.config.narrow) for _ in self.alone)
+        return (
+            zeros(batch, LEVEL_FRAMES, 2),
+            zeros(self.config.layers, batch, self.config.hidden),
+            zeros(batch, self.n_features, N_FRAMES - 1, n_freqs),
+            zeros(batch, FINEST + self.n_features, N_FRAMES - 1, n_freqs),
+            *alone,
+        )
+
+    def forward(
+        self, spec: Tensor, state: tuple[Tensor, ...] | None = None
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Mask (B, T, F), or spectrum (B, T, F, 2), and the state after these frames."""
+        before: Sequence[Tensor | None] = (None,) * 5
+        after: tuple[Tensor, ...] = ()
+        bin_power = power(spec)  # (B, C, T, F)
+        if self.config.causal:
+            level, *before = state if state is not None else self.initial_state(len(spec))
+            mean_power, level = recent_level(bin_power, level)
+            after = (level,)
+        else:
+            mean_power = whole_level(bin_power)
+        hidden, first, last, *alone = before
+        alone_after: list[Tensor] = []
+        features = self.features(compressed(bin_power / mean_power))
+        heard, first = surrounded(features, first)
+        kept = []
+        for convolution in self.falling:
+            heard = convolution(heard)
+            kept.append(heard)
+        if self.alone:
+            heard, end = self.alone[0](heard, alone[0])
+            alone_after.append(end)
+        bands = self.norm(self.squeeze(heard.transpose(1, 2).flatten(2)))  # (B, T, bands)
+        seen, hidden = self.recurrent(bands, hidden)
+        risen = self.expand(seen).unflatten(2, self.bottom).transpose(1, 2)  # (B, c, T, f)
+        if self.alone:
+            risen, end = self.alone[1](heard + risen, alone[1])
+            alone_after.append(end)
+        for k in reversed(range(len(kept))):
+            risen = self.rising[k](risen + self.across[k](kept[k]))
+        near, last = surrounded(torch.cat([risen, features], dim=1), last)
+        out = self.last(near)  # (B, 1 or 2, T, F)
+        if self.config.causal:
+            after = (*after, hidden, first, last, *alone_after)
+        if self.n_parts == 1:
+            return torch.sigmoid(out[:, 0]), after
+        gain = MOST_COMPLEX_GAIN * torch.tanh(out / MOST_COMPLEX_GAIN)
+        return complex_product(spec[:, 0], gain.permute(0, 2, 3, 1)), after
+
+    def features(self, magnitudes: Tensor) -> Tensor:
+        """The magnitudes, and of each pair how much of their sum is the first, (B, *, T, F)."""
+        pairs = combinations(range(magnitudes.shape[1]), 2)
+        ratios = [magnitudes[:, i] / (magnitudes[:, i] + magnitudes[:, j]) for i, j in pairs]
+        return torch.cat([magnitudes, *(ratio[:, None] for ratio in ratios)], dim=1)
+
+
+class Alone(nn.Module):
+    """A recurrent layer that hears each band alone, the same for every band, added to its input."""
+
+    def __init__(self, n_channels: int, n_units: int, causal: bool) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(n_channels)
+        self.recurrent = nn.GRU(n_channels, n_units, batch_first=True, bidirectional=not causal)
+        self.out = nn.Linear(n_units * (1 if causal else 2), n_channels)
+
+    def forward(self, x: Tensor, state: Tensor | None) -> tuple[Tensor, Tensor]:
+        """The bands (B, c, T, f) and the state (B, f, units) after them."""
+        n_batch, n_bands = x.shape[0], x.shape[3]
+        each = self.norm(x.permute(0, 3, 2, 1)).flatten(0, 1)  # (B f, T, c)
+        before = None if state is None else state.flatten(0, 1)[None]
+        seen, hidden = self.recurrent(each, before)
+        more = self.out(seen).unflatten(0, (n_batch, n_bands)).permute(0, 3, 2, 1)
+        return x + more, hidden[-1].unflatten(0, (n_batch, n_bands))
+
+
+class Convolution(nn.Sequential):
+    """Half as many bins."""
+
+    def __init__(self, n_in: int, n_out: int, n_frames: int) -> None:
+        super().__init__(
+            nn.Conv2d(n_in, n_out, (n_frames, BINS), (1, 2), (0, BINS // 2)),
+            nn.BatchNorm2d(n_out),
+            nn.LeakyReLU(LEAK),
+        )
+
+
+class Deconvolution(nn.Sequential):
+    """Twice as many bins, to `n_bins`."""
+
+    def __init__(self, n_in: int, n_out: int, n_bins: int) -> None:
+        more = (0, 1 - n_bins % 2)
+        super().__init__(
+            nn.ConvTranspose2d(n_in, n_out, (1, BINS), (1, 2), (0, BINS // 2), more),
+            nn.BatchNorm2d(n_out),
+            nn.LeakyReLU(LEAK),
+        )
+
+
+def surrounded(x: Tensor, past: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Frames with those that a convolution sees beside them, (B, c, T, F) -> (B, c, T + 2, F).
+
+    Those before, and `past` for the next time, of a causal network; else one on either side.
+    """
+    if past is None:
+        both = functional.pad(x, (0, 0, N_FRAMES // 2, N_FRAMES // 2))
+    else:
+        both = torch.cat([past, x], dim=2)
+    return both, both[:, :, -(N_FRAMES - 1) :]
+
+
+def complex_product(x: Tensor, y: Tensor) -> Tensor:
+    """The product of complex numbers, (..., 2)."""
+    re = x[..., 0] * y[..., 0] - x[..., 1] * y[..., 1]
+    im = x[..., 0] * y[..., 1] + x[..., 1] * y[..., 0]
+    return torch.stack([re, im], dim=-1)

@@ -1,0 +1,96 @@
+"""Pictures of a training: loss over the steps, and what the network makes of an example."""
+
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from arrayenh.microphones.array_files import write_whole
+from arrayenh.networks.signature import Signature
+
+CURVE, EXAMPLE = "loss.png", "example.png"
+RANGE_DB = 70.0  # shown, below the loudest bin of the input
+COLOURS = {"loss": "#0072b2", "dev_loss": "#d55e00"}
+NAMES = {"loss": "trained on", "dev_loss": "measured by"}
+
+
+def draw_losses(rows: Sequence[Mapping[str, float]], path: Path) -> None:
+    """Loss over steps, of the batches that are trained on and of those that are not.
+
+    Parameters
+    ----------
+    rows : sequence of mapping
+        Of a `LogBook`.
+    path : Path
+        PNG.
+    """
+    figure = new_figure((8, 4.5))
+    axes = figure.add_subplot()
+    for key, colour in COLOURS.items():
+        points = [(row["step"], row[key]) for row in rows if key in row]
+        if points:
+            steps, values = zip(*points, strict=True)
+            marker = "o" if key == "dev_loss" else ""
+            axes.plot(steps, values, color=colour, marker=marker, markersize=3, label=NAMES[key])
+    axes.set_xlabel("step")
+    axes.set_ylabel("loss")
+    axes.grid(color="0.9", linewidth=0.7)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False)
+    save(figure, path)
+
+
+def draw_example(spectra: Sequence[np.ndarray], signature: Signature, path: Path) -> None:
+    """Spectrograms of what came in, what went out and what was wanted, one above the other.
+
+    Parameters
+    ----------
+    spectra : sequence of complex ndarray, shape (T, F)
+        Three.
+    signature : Signature
+    path : Path
+        PNG.
+    """
+    figure = new_figure((9, 7.5))
+    names = (f"in: {signature.inputs[0]}", f"out: {signature.name}", "target")
+    loudest = max(float(np.abs(spectra[0]).max()), 1e-6)
+    n_frames = len(spectra[0])
+    extent = (0, n_frames * signature.hop / signature.sample_rate, 0, signature.sample_rate / 2e3)
+    for k, (spec, name) in enumerate(zip(spectra, names, strict=True)):
+        axes = figure.add_subplot(3, 1, k + 1)
+        level = 20 * np.log10(np.maximum(np.abs(spec) / loudest, 10 ** (-RANGE_DB / 20)))
+        axes.imshow(
+            level.T, origin="lower", aspect="auto", extent=extent, cmap="magma",
+            vmin=-RANGE_DB, vmax=0,
+        )  # fmt: skip
+        axes.set_title(name, size=10, loc="left")
+        axes.set_ylabel("kHz")
+    axes.set_xlabel("time (s)")
+    figure.tight_layout()
+    save(figure, path)
+
+
+def can_draw() -> bool:
+    """Whether matplotlib is there."""
+    from importlib.util import find_spec
+
+    return find_spec("matplotlib") is not None
+
+
+def new_figure(size: tuple[float, float]) -> Any:
+    """An empty figure of so many inches across and up, without pyplot."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=size)
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def save(figure: Any, path: Path) -> None:
+    """Write a figure as PNG, whole or not at all."""
+    content = io.BytesIO()
+    figure.savefig(content, format="png", dpi=110)
+    write_whole(path, content.getvalue())

@@ -1,0 +1,231 @@
+import importlib.util
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.signal import butter, sosfiltfilt
+
+from arrayenh.errors import MissingExtraError, TrialError
+from arrayenh.evaluation.systems.names import system
+from arrayenh.evaluation.systems.peer import Peer, installed
+from arrayenh.evaluation.systems.peers import PEERS
+from arrayenh.evaluation.systems.steered_peers import STEERED, advanced, stacked_covariance
+from arrayenh.evaluation.systems.streaming_peers import from_pcm, to_pcm
+from arrayenh.evaluation.systems.system import Output, Trial
+from arrayenh.microphones.geometry import load_array
+from arrayenh.microphones.mic_array import MicArray
+from arrayenh.scenes.packaged import load_clip
+from tests.signals import RATE, SPEED_OF_SOUND, band_limited, delayed, level_db
+
+PLACE = np.array([1.0, 0.8, 0.1])  # of the talker, metres from the middle of the array
+MIRRORED = np.array([[-5.0, 0.8, 0.1], [1.0, 6.0, 0.1], [1.0, 0.8, -4.0]])
+ARRAY = load_array("circular4-35mm")
+
+
+@pytest.fixture(params=[peer.name for peer in PEERS])
+def peer(request):
+    """Each peer whose package is installed."""
+    found = system(request.param)
+    module = found.package.replace("-", "_")
+    if importlib.util.find_spec(module) is None:
+        pytest.skip(f"{found.name} needs the package {found.package}, of the extra peers")
+    return found
+
+
+@pytest.fixture(scope="module")
+def trial():
+    """A voice from PLACE in the open, after a second of hiss, and hardly any noise; 3.5 s."""
+    rng = np.random.default_rng(0)
+    voice = np.pad(load_clip("female")[0][: 5 * RATE // 2], (RATE, 0))
+    distances = np.linalg.norm(ARRAY.centred().positions - PLACE, axis=1)
+    arrivals = (distances - distances[0]) / SPEED_OF_SOUND
+    speech = (distances[0] / distances)[:, None] * delayed(voice, arrivals)
+    noise = 3e-4 * rng.standard_normal(speech.shape)
+    return Trial(
+        (speech + noise).astype(np.float32),
+        RATE,
+        speech.astype(np.float32),
+        ARRAY,
+        float(np.arctan2(PLACE[1], PLACE[0])),
+        PLACE,
+        MIRRORED,
+    )
+
+
+def lag(signal, late, most=800):
+    """Samples by which one signal is behind another, with a fraction."""
+    n_fft = 2 * len(signal)
+    spectrum = np.fft.rfft(late, n_fft) * np.fft.rfft(signal, n_fft).conj()
+    correlation = np.roll(np.fft.irfft(spectrum, n_fft), most)[: 2 * most + 1]
+    peak = int(correlation.argmax())
+    before, at, after = correlation[peak - 1 : peak + 2]
+    return peak - most + 0.5 * (before - after) / (before - 2 * at + after)
+
+
+# ---- each of them ------------------------------------------------------------------------
+
+
+def test_outputs_are_in_time_with_the_microphone(peer, trial):
+    """Above 1 kHz, where high-pass filters turn no phase; a sample at 16 kHz would be seen."""
+    above = butter(4, 1000, "highpass", fs=RATE, output="sos")
+    samples = peer.run(trial).samples
+    assert samples.shape == trial.mixture[0].shape and samples.dtype == np.float32
+    speech = trial.target[0]
+    assert abs(lag(sosfiltfilt(above, speech), sosfiltfilt(above, samples))) < 0.6
+
+
+def test_outputs_are_the_same_again(peer, trial):
+    short = replace(trial, mixture=trial.mixture[:, : 2 * RATE], target=trial.target[:, : 2 * RATE])
+    assert_array_equal(peer.run(short).samples, peer.run(short).samples)
+
+
+def test_silence_stays_silent(peer):
+    silent = Trial(
+        np.zeros((4, RATE), np.float32), RATE, None, ARRAY, position=PLACE, reflections=MIRRORED
+    )
+    assert_array_equal(peer.run(silent).samples, np.zeros(RATE, np.float32))
+
+
+@pytest.mark.parametrize("kind", ["one microphone", "0.1 s", "90 samples", "48 kHz", "loud"])
+def test_any_recording_comes_back_as_long(peer, kind):
+    rng = np.random.default_rng(1)
+    n_mics = 1 if kind == "one microphone" else 4
+    n_samples = {"0.1 s": 1600, "90 samples": 90, "48 kHz": 48_000}.get(kind, 20_000)
+    mixture = 0.05 * rng.standard_normal((n_mics, n_samples)).astype(np.float32)
+    mixture *= 60 if kind == "loud" else 1
+    array = MicArray(ARRAY.positions[:n_mics], "part")
+    rate = 48_000 if kind == "48 kHz" else RATE
+    trial = Trial(mixture, rate, None, array, 0.7, PLACE, MIRRORED)
+    refuses = {
+        "one microphone": ("pra-srp-das",),
+        "90 samples": ("noisereduce", "noisereduce-nonstationary"),
+    }
+    if peer.name in refuses.get(kind, ()):
+        with pytest.raises(TrialError, match="needs"):
+            peer.run(trial)
+        return
+    samples = peer.run(trial).samples
+    assert samples.shape == (n_samples,) and samples.dtype == np.float32
+    assert np.isfinite(samples).all() and np.abs(samples).max() < 2 * np.abs(mixture).max()
+
+
+def test_an_empty_recording_is_refused(peer):
+    with pytest.raises(TrialError, match="empty"):
+        peer.run(Trial(np.zeros((4, 0), np.float32), RATE))
+
+
+def test_a_missing_package_is_one_line(peer, trial, monkeypatch):
+    gone = peer.package.replace("-", "_")
+    for module in list(sys.modules):
+        if module == gone or module.startswith(f"{gone}."):
+            monkeypatch.setitem(sys.modules, module, None)
+    monkeypatch.setitem(sys.modules, gone, None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'arrayenh\[peers\]'") as caught:
+        peer.run(trial)
+    assert "\n" not in str(caught.value) and peer.package in str(caught.value)
+
+
+def test_definitions_hold_settings_and_version(peer):
+    said = dict(peer.definition())
+    assert said[peer.package] == installed(peer.package) is not None
+    for key, value in peer.settings.items():
+        other = replace(peer, settings={**peer.settings, key: 0.1 if value is None else None})
+        assert other.definition() != said
+
+
+def test_nobody_gives_what_is_not_finite(trial):
+    broken = Peer("broken", "", "numpy", lambda trial: Output(np.full(3, np.nan, np.float32)))
+    with pytest.raises(TrialError, match="not finite"):
+        broken.run(trial)
+
+
+# ---- steered ones ------------------------------------------------------------------------
+
+
+@pytest.fixture(params=[peer.name for peer in STEERED])
+def steered(request):
+    return system(request.param)
+
+
+def test_a_steered_peer_is_linear(steered, trial):
+    output = steered.run(trial)
+    peak = np.abs(output.samples).max()
+    assert_allclose(output.speech + output.noise, output.samples, rtol=0, atol=1e-5 * peak)
+
+
+def test_a_steered_peer_keeps_the_level_of_the_talker(steered, trial):
+    if steered.name == "pra-rake-mvdr":
+        pytest.skip("it looks for reflections, of which there are none in the open")
+    speech = steered.run(trial).speech
+    assert abs(level_db(speech) - level_db(trial.target[0])) < 0.2
+
+
+@pytest.mark.parametrize("name", ["pra-das", "pra-mvdr"])
+def test_a_known_position_gives_the_speech_of_the_microphone(name, trial):
+    speech = system(name).run(trial).speech
+    wrong = np.sum((speech - trial.target[0]) ** 2) / np.sum(trial.target[0] ** 2)
+    assert wrong < 1e-3
+
+
+def test_delay_and_sum_averages_white_noise(trial):
+    output = system("pra-das").run(trial)
+    gain = level_db(trial.mixture - trial.target) - level_db(output.noise)
+    nearer = level_db(trial.target[0]) - level_db(trial.target)  # than the mean microphone
+    assert abs(gain - 10 * np.log10(4) + nearer) < 0.05
+
+
+def test_mvdr_takes_a_noise_of_the_lead_in_away(trial):
+    """Noise that all microphones hear at once, which delay-and-sum keeps at low frequency."""
+    hum = 0.1 * band_limited(np.random.default_rng(3), trial.mixture.shape[1], 300, 1000)
+    noisy = replace(trial, mixture=(trial.mixture + hum).astype(np.float32))
+    left = {name: level_db(system(name).run(noisy).noise) for name in ("pra-das", "pra-mvdr")}
+    assert left["pra-mvdr"] < left["pra-das"] - 1
+
+
+@pytest.mark.parametrize(
+    "name, lacks",
+    [
+        ("pra-das", "array"),
+        ("pra-das", "position"),
+        ("pra-mvdr", "position"),
+        ("pra-rake-mvdr", "reflections"),
+        ("pra-srp-das", "array"),
+    ],
+)
+def test_what_is_not_known_is_said(trial, name, lacks):
+    with pytest.raises(TrialError, match=f"{name} needs"):
+        system(name).run(replace(trial, **{lacks: None}))
+
+
+def test_another_array_is_refused(trial):
+    with pytest.raises(TrialError, match="4 microphones but the recording has 2"):
+        system("pra-das").run(replace(trial, mixture=trial.mixture[:2], target=None))
+
+
+def test_stacked_covariance_is_the_mean_over_all_windows():
+    rng = np.random.default_rng(0)
+    noise, n_taps = rng.standard_normal((2, 30)), 4
+    padded = np.pad(noise, ((0, 0), (n_taps - 1, n_taps - 1)))
+    wanted = np.zeros((8, 8))
+    for end in range(n_taps, padded.shape[1] + 1):
+        window = padded[:, end - n_taps : end][:, ::-1].ravel()  # the newest sample first
+        wanted += np.outer(window, window) / 30
+    assert_allclose(stacked_covariance(noise, n_taps), wanted, atol=1e-12)
+
+
+@pytest.mark.parametrize("samples", [0.0, 7.0, 3.4, -12.6])
+def test_advanced_by_whole_and_broken_samples(samples):
+    signal = band_limited(np.random.default_rng(0), 4000) * np.hanning(4000)
+    wanted = delayed(signal, [-samples / RATE])[0]
+    assert_allclose(advanced(signal, samples), wanted, atol=1e-3)
+
+
+# ---- 16 bit ------------------------------------------------------------------------------
+
+
+def test_pcm_is_rounded_and_cut_off():
+    samples = np.array([0.0, 0.5, -0.25, 1 / 32768, 0.4 / 32768, 1.5, -1.5], np.float32)
+    wanted = [0, 0.5, -0.25, 1 / 32768, 0, 32767 / 32768, -1]
+    assert_array_equal(from_pcm(to_pcm(samples)), np.array(wanted, np.float32))
