@@ -15,14 +15,13 @@ from pathlib import Path
 
 import numpy as np
 
+from arrayenh import beamformers
 from arrayenh.acoustics.coherence import diffuse_coherence
 from arrayenh.acoustics.steering import plane_wave
-from arrayenh.beamformers import blind as statistics
-from arrayenh.beamformers import mvdr as beamformers
-from arrayenh.beamformers import mwf as wiener
+from arrayenh.beamformers.blind import blind_mvdr
 from arrayenh.beamformers.estimate import ESTIMATORS, Filters, Heard
 from arrayenh.beamformers.filter_and_sum import beam_of_width
-from arrayenh.beamformers.multiframe import multi_frame_least_squares
+from arrayenh.beamformers.mcwf import multi_frame_least_squares
 from arrayenh.chain.settings import FIXED, EnhanceConfig
 from arrayenh.chain.stage import STEERED_LOADING, filtered, scattered
 from arrayenh.dereverberation.wpe import wpe
@@ -31,6 +30,8 @@ from arrayenh.evaluation.scoring import scores, shadow_snr
 from arrayenh.evaluation.systems.bounds import ratio_mask
 from arrayenh.evaluation.systems.system import Trial
 from arrayenh.masks.source import mask_source
+from arrayenh.statistics.covariance import covariances, sounding
+from arrayenh.statistics.loading import LOADING, adaptive_loading
 from arrayenh.stft import Stft
 from benchmarks import plain
 from benchmarks.standard_scenes import arguments, on_each, standard_scenes
@@ -54,7 +55,7 @@ class Scene:
         self.spec, self.speech, self.noise = map(
             STFT.analyse, (self.mixture, self.early, self.rest)
         )
-        self.there = statistics.sounding(self.spec)
+        self.there = sounding(self.spec)
         self.freqs = STFT.freqs(self.rate)
         self.positions, self.azimuth = trial.array.positions, trial.azimuth
         self.steering = plane_wave(self.positions, self.azimuth, self.freqs)
@@ -70,19 +71,19 @@ class Scene:
 
     def first(self, mask: np.ndarray) -> np.ndarray:
         """What the masks are refined behind."""
-        weights, _ = statistics.blind_mvdr(self.spec, mask, 0, beamformers.LOADING, self.there)
+        weights, _ = blind_mvdr(self.spec, mask, 0, LOADING, self.there)
         return beamformers.apply(weights, self.spec)
 
     def heard(self, mask: np.ndarray, steered: bool) -> Heard:
         """Statistics of a mask, as the chain makes them."""
         there = self.there
-        covs = statistics.covariances(self.spec, mask, there)
-        loading = STEERED_LOADING if steered else beamformers.LOADING
+        covs = covariances(self.spec, mask, there)
+        loading = STEERED_LOADING if steered else LOADING
         return Heard(
             np.ascontiguousarray(self.spec[there]),
             mask[there],
             *covs,
-            statistics.adaptive_loading(*covs, loading),
+            adaptive_loading(*covs, loading),
             0,
             self.steering[there] if steered else None,
             None,
@@ -135,12 +136,12 @@ def differences(scene: Scene) -> Row:
     mask = scene.masks()["oracle"].astype(np.float64)
     spec = scene.spec.astype(np.complex128)
     speech, noise = plain.covariance(spec, mask**2), plain.covariance(spec, (1 - mask) ** 2)
-    ours = statistics.covariances(scene.spec, mask.astype(np.float32), np.ones(len(mask), bool))
+    ours = covariances(scene.spec, mask.astype(np.float32), np.ones(len(mask), bool))
     jobs: dict[str, tuple[np.ndarray, np.ndarray]] = {
         "Souden MVDR": (beamformers.souden_mvdr(*ours), plain.souden(speech, noise)),
-        "SDW-MWF": (wiener.mwf(*ours), plain.mwf(speech, noise)),
-        "rank-1 MWF": (wiener.rank_one_mwf(*ours), plain.rank_one_mwf(speech, noise)),
-        "GEV with BAN": (wiener.gev(*ours), plain.gev(speech, noise)),
+        "SDW-MWF": (beamformers.mwf(*ours), plain.mwf(speech, noise)),
+        "rank-1 MWF": (beamformers.rank_one_mwf(*ours), plain.rank_one_mwf(speech, noise)),
+        "GEV with BAN": (beamformers.gev(*ours), plain.gev(speech, noise)),
         "MVDR, RTF by whitening": (
             beamformers.mvdr(wiener_rtf(*ours), ours[1]),
             plain.mvdr(plain.rtf_by_whitening(speech, noise), noise),

@@ -23,9 +23,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from arrayenh import beamformers
 from arrayenh.acoustics.steering import delays, plane_wave
 from arrayenh.beamformers import multiframe
-from arrayenh.beamformers import mvdr as beamformers
 from arrayenh.beamformers.gsc import blocking_matrix
 from arrayenh.beamformers.recursive import OnlineGsc, OnlineMvdr
 from arrayenh.dereverberation import wpe as dereverb

@@ -20,7 +20,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import scipy.fft
 
-from arrayenh.beamformers import mvdr as beamformers
+from arrayenh import beamformers
 from arrayenh.statistics.covariance import speech_noise_covariances
 from arrayenh.stft import Stft
 

@@ -2,10 +2,10 @@
 
 import numpy as np
 
+from arrayenh import beamformers
 from arrayenh.acoustics.coherence import diffuse_coherence
 from arrayenh.acoustics.steering import plane_wave
 from arrayenh.audio import Recording
-from arrayenh.beamformers import mvdr as beamformers
 from arrayenh.chain.pipeline import Enhancer
 from arrayenh.chain.settings import EnhanceConfig
 from arrayenh.evaluation.scoring import shadow_snr, si_sdr

@@ -8,7 +8,7 @@ from pathlib import Path
 import numba
 import pytest
 
-from arrayenh import _kernels
+from arrayenh._kernels import compiler
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "getuid"), reason="a home is always there")
 
@@ -21,12 +21,12 @@ class Homeless:
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
     """Finds a place where there is no other; the temporary folder is this test's."""
-    monkeypatch.setattr(_kernels, "_probe", Homeless())
+    monkeypatch.setattr(compiler, "_probe", Homeless())
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setattr(numba.config, "CACHE_DIR", "")
 
     def find():
-        _kernels.find_cache()
+        compiler.find_cache()
         return Path(numba.config.CACHE_DIR)
 
     return find
@@ -34,7 +34,7 @@ def cache(tmp_path, monkeypatch):
 
 def test_where_there_is_a_place_nothing_is_changed(monkeypatch):
     monkeypatch.setattr(numba.config, "CACHE_DIR", "")
-    _kernels.find_cache()
+    compiler.find_cache()
     assert numba.config.CACHE_DIR == ""
 
 

@@ -1,4 +1,4 @@
-"""Loops of arrayenh.postfilters.gains; the functions of one bin serve _kernels.noise as well.
+"""Loops of arrayenh.postfilters.gains; the functions of one bin serve _kernels.noise_psd as well.
 
 Nothing is checked.
 """
@@ -6,7 +6,8 @@ Nothing is checked.
 import math
 
 import numpy as np
-from numba import njit, prange
+
+from arrayenh._kernels.compiler import njit, prange
 
 EULER = 0.5772156649015329
 WIENER, LSA, STSA = 0, 1, 2

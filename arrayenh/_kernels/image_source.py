@@ -2,7 +2,7 @@
 
 import math
 
-from numba import njit
+from arrayenh._kernels.compiler import njit
 
 SUM = {"reassoc", "contract", "nsz"}  # lets a sum be vectorised; NaN stays NaN
 

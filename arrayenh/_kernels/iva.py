@@ -3,7 +3,8 @@
 import math
 
 import numpy as np
-from numba import njit, prange
+
+from arrayenh._kernels.compiler import njit, prange
 
 SUM = {"reassoc", "contract", "nsz"}  # lets a sum be vectorised; NaN stays NaN
 

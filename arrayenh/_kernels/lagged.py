@@ -3,7 +3,8 @@
 import math
 
 import numpy as np
-from numba import njit, prange, uint64
+
+from arrayenh._kernels.compiler import njit, prange, uint64
 
 SUM = {"reassoc", "contract", "nsz"}  # lets a sum be vectorised; NaN stays NaN
 EPS = 2.0**-52

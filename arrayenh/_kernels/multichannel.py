@@ -1,6 +1,6 @@
 """Loops of arrayenh.postfilters.multichannel.  Called by that module only; nothing is checked."""
 
-from numba import njit, prange
+from arrayenh._kernels.compiler import njit, prange
 
 
 @njit(cache=True)

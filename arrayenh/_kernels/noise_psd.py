@@ -3,8 +3,8 @@
 import math
 
 import numpy as np
-from numba import njit, prange
 
+from arrayenh._kernels.compiler import njit, prange
 from arrayenh._kernels.gains import lsa, posterior_presence
 
 HEARD, NOISE, SMOOTH = 0, 1, 2  # columns of the states of MinimumStatistics and Imcra

@@ -1,7 +1,8 @@
 """Loops of arrayenh.microphones.polarity.  Called by that module only; nothing is checked."""
 
 import numpy as np
-from numba import njit
+
+from arrayenh._kernels.compiler import njit
 
 
 @njit(cache=True)

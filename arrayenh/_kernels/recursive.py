@@ -5,7 +5,8 @@ them, and vectorised. The frames of a block follow each other while its state is
 """
 
 import numpy as np
-from numba import njit, prange, uint64
+
+from arrayenh._kernels.compiler import njit, prange, uint64
 
 LANES = 64  # bins of a block
 UNHEARD = 1e-6  # of the loading: what so loud a sound leaves of all before, in Φ⁻¹ as rounding

@@ -5,7 +5,8 @@ a loop of their own, the same on several.
 """
 
 import numpy as np
-from numba import njit, prange
+
+from arrayenh._kernels.compiler import njit, prange
 
 SUM = {"reassoc", "contract", "nsz"}  # lets a sum be vectorised; NaN stays NaN
 CHUNK = 128  # frames summed in single precision, before they are added in double

@@ -1,7 +1,8 @@
 """Loops of arrayenh.dereverberation.wpe.  Called by that module only; nothing is checked."""
 
 import numpy as np
-from numba import njit, prange
+
+from arrayenh._kernels.compiler import njit, prange
 
 SUM = {"reassoc", "contract", "nsz"}  # lets a sum be vectorised; NaN stays NaN
 

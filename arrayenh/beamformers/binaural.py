@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from arrayenh.beamformers.mvdr import LOADING
 from arrayenh.beamformers.mwf import mwf, rank_one_mwf
 from arrayenh.chain.settings import within
 from arrayenh.errors import ShapeError
+from arrayenh.statistics.loading import LOADING
 from arrayenh.statistics.transfer_functions import check_covariances
 
 

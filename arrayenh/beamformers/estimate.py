@@ -5,15 +5,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from arrayenh.beamformers import blind as statistics
-from arrayenh.beamformers import mvdr as beamformers
-from arrayenh.beamformers import mwf as wiener
+from arrayenh import beamformers
 from arrayenh.beamformers.binaural import binaural_mwf
 from arrayenh.beamformers.gsc import sidelobe_canceller
-from arrayenh.beamformers.multiframe import apply_lagged, multi_frame_least_squares, wpd
-from arrayenh.beamformers.mwf import loaded
+from arrayenh.beamformers.mcwf import multi_frame_least_squares
+from arrayenh.beamformers.mpdr import MPDR_LOADING
+from arrayenh.beamformers.weights import level_gain, limited
+from arrayenh.beamformers.wpd import wpd
 from arrayenh.chain.settings import EnhanceConfig
 from arrayenh.statistics.covariance import spatial_covariance
+from arrayenh.statistics.lagged import apply_lagged
+from arrayenh.statistics.loading import LOADING, loaded
 from arrayenh.statistics.transfer_functions import (
     LEAST_HEARD,
     principal_direction,
@@ -84,7 +86,7 @@ class Heard:
 
     def limited(self, estimate: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> np.ndarray:
         """Weights of `estimate(bins, loaded noise covariance)` of bounded noise gain."""
-        weights, self.loading[:] = statistics.limited(
+        weights, self.loading[:] = limited(
             lambda bins, loading: estimate(bins, loaded(self.noise_cov[bins], loading)),
             self.loading,
         )
@@ -92,7 +94,7 @@ class Heard:
 
     def levelled(self, weights: np.ndarray) -> np.ndarray:
         """Weights with the speech level of the reference microphone."""
-        return weights * statistics.level_gain(weights, self.speech_cov, self.reference)
+        return weights * level_gain(weights, self.speech_cov, self.reference)
 
     @property
     def towards(self) -> np.ndarray:
@@ -135,7 +137,7 @@ def filter_and_sum(heard: Heard, config: EnhanceConfig) -> Filters:
 def superdirective(heard: Heard, config: EnhanceConfig) -> Filters:
     """Against a diffuse field."""
     assert heard.diffuse is not None
-    loading = beamformers.LOADING if config.loading is None else config.loading
+    loading = LOADING if config.loading is None else config.loading
     found = beamformers.superdirective(
         heard.towards, heard.diffuse, loading, least_wng_db=LEAST_WNG_DB
     )
@@ -144,7 +146,7 @@ def superdirective(heard: Heard, config: EnhanceConfig) -> Filters:
 
 def mpdr(heard: Heard, config: EnhanceConfig) -> Filters:
     """From all frames."""
-    loading = beamformers.MPDR_LOADING if config.loading is None else config.loading
+    loading = MPDR_LOADING if config.loading is None else config.loading
     return Filters.of(beamformers.mpdr(heard.towards, spatial_covariance(heard.spec), loading))
 
 
@@ -169,7 +171,7 @@ def softly_constrained(constraints: np.ndarray, noise: np.ndarray) -> np.ndarray
     if apart.any():
         responses = np.zeros(constraints.shape[2])
         responses[0] = 1
-        weights[apart] = wiener.lcmv(constraints[apart], responses, noise[apart], 0.0)
+        weights[apart] = beamformers.lcmv(constraints[apart], responses, noise[apart], 0.0)
     return weights
 
 
@@ -186,7 +188,7 @@ def mwf(heard: Heard, config: EnhanceConfig) -> Filters:
 
     def estimate(bins: np.ndarray, noise: np.ndarray) -> np.ndarray:
         speech = speech_covariance(heard.speech_cov[bins], noise, 0.0)
-        return wiener.mwf(speech, noise, max(config.mu, LEAST_MU), heard.reference, 0.0)
+        return beamformers.mwf(speech, noise, max(config.mu, LEAST_MU), heard.reference, 0.0)
 
     return Filters.of(heard.levelled(heard.limited(estimate)))
 
@@ -196,7 +198,7 @@ def rank_one_mwf(heard: Heard, config: EnhanceConfig) -> Filters:
 
     def estimate(bins: np.ndarray, noise: np.ndarray) -> np.ndarray:
         speech = rank_one(heard.speech_cov[bins], noise, 0.0)
-        return wiener.rank_one_mwf(speech, noise, config.mu, heard.reference, 0.0)
+        return beamformers.rank_one_mwf(speech, noise, config.mu, heard.reference, 0.0)
 
     return Filters.of(heard.levelled(heard.limited(estimate)))
 
@@ -204,7 +206,7 @@ def rank_one_mwf(heard: Heard, config: EnhanceConfig) -> Filters:
 def gev(heard: Heard, config: EnhanceConfig) -> Filters:
     """Of the largest SNR."""
     found = heard.limited(
-        lambda bins, noise: wiener.gev(heard.speech_cov[bins], noise, heard.reference, 0.0)
+        lambda bins, noise: beamformers.gev(heard.speech_cov[bins], noise, heard.reference, 0.0)
     )
     return Filters.of(heard.levelled(found))
 
@@ -218,7 +220,7 @@ def binaural(heard: Heard, config: EnhanceConfig) -> Filters:
     left, right = binaural_mwf(speech, noise, ears, config.mu, config.partial, loading=0.0)
     gain = np.mean(
         [
-            statistics.level_gain(weights, heard.speech_cov, ear)
+            level_gain(weights, heard.speech_cov, ear)
             for weights, ear in zip((left, right), ears, strict=True)
         ]
     )

@@ -5,8 +5,8 @@ from functools import partial
 import numpy as np
 
 from arrayenh.acoustics.steering import SPEED_OF_SOUND, delays
-from arrayenh.beamformers.mvdr import solve
 from arrayenh.errors import ConfigError, ShapeError
+from arrayenh.statistics.loading import solve
 
 GRID_DEG = 5.0  # of the directions in which the beam is wanted
 LEAST_WNG_DB = -10.0

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from arrayenh.beamformers.mvdr import LOADING, solve
 from arrayenh.errors import NumericalError, ShapeError
+from arrayenh.statistics.loading import LOADING, solve
 from arrayenh.statistics.transfer_functions import hermitian
 
 

@@ -2,11 +2,10 @@
 
 import numpy as np
 
-from arrayenh.beamformers.mvdr import LOADING, solve
 from arrayenh.errors import ConfigError, NumericalError, ShapeError
+from arrayenh.statistics.loading import LOADING, loaded, solve
 from arrayenh.statistics.transfer_functions import (
     check_covariances,
-    generalised_eigen,
     hermitian,
 )
 
@@ -85,112 +84,6 @@ def rank_one_mwf(
     return ratio[..., reference] / (mu + trace)[:, None]
 
 
-def gev(
-    speech_cov: np.ndarray,
-    noise_cov: np.ndarray,
-    reference: int = 0,
-    loading: float = LOADING,
-) -> np.ndarray:
-    """Weights of the largest SNR at the output, with blind analytic normalisation.
-
-        w = argmax wᴴ Φₛ w / wᴴ Φₙ w,   w ← w sqrt(wᴴ Φₙ Φₙ w / M) / wᴴ Φₙ w
-
-    The SNR does not tell phase from phase: here the output has that of the speech at the
-    reference microphone.
-
-    Parameters
-    ----------
-    speech_cov, noise_cov : complex ndarray, shape (F, M, M)
-    reference : int
-    loading : float
-        Relative diagonal loading of the noise covariance.
-
-    Returns
-    -------
-    weights : complex128 ndarray, shape (F, M)
-
-    Raises
-    ------
-    ShapeError, NumericalError
-        If the covariances do not fit, or the noise covariance is singular.
-
-    References
-    ----------
-    E. Warsitz and R. Haeb-Umbach, "Blind acoustic beamforming based on generalized
-    eigenvalue decomposition", IEEE TASLP 15, 2007, eqs. 16 and 27.
-    """
-    check_covariances(speech_cov, noise_cov, reference)
-    factor, _, vectors = generalised_eigen(speech_cov, noise_cov, loading)
-    weights = np.linalg.solve(hermitian(factor), vectors[..., -1:])[..., 0]
-    noise = np.asarray(noise_cov, np.complex128)
-    through = np.einsum("fij,fj->fi", noise, weights)
-    power = np.einsum("fi,fi->f", weights.conj(), through).real
-    gain = np.linalg.norm(through, axis=1) / np.sqrt(noise.shape[-1]) / power
-    heard = np.einsum("fi,fi->f", weights.conj(), speech_cov[..., reference])
-    phase = np.where(np.abs(heard) > 0, heard / np.maximum(np.abs(heard), 1e-300), 1.0)
-    return weights * (gain * phase)[:, None]
-
-
-def lcmv(
-    constraints: np.ndarray,
-    responses: np.ndarray,
-    noise_cov: np.ndarray,
-    loading: float = LOADING,
-) -> np.ndarray:
-    """Least noise with a given response in each of several directions.
-
-        w = Φₙ⁻¹ A (Aᴴ Φₙ⁻¹ A)⁻¹ g*,   so that wᴴ a_k = g_k
-
-    Parameters
-    ----------
-    constraints : complex ndarray, shape (F, M, K)
-        A: a steering vector in each column; K at most M.
-    responses : complex ndarray, shape (K,) or (F, K)
-        g: 1 keeps a talker, 0 is a null.
-    noise_cov : complex ndarray, shape (F, M, M)
-    loading : float
-        Relative diagonal loading of the noise covariance.
-
-    Returns
-    -------
-    weights : complex128 ndarray, shape (F, M)
-
-    Raises
-    ------
-    ShapeError
-        If the shapes do not fit, or there are more constraints than microphones.
-    NumericalError
-        If a covariance is singular, or two constraints are one.
-
-    References
-    ----------
-    O. L. Frost, "An algorithm for linearly constrained adaptive array processing", Proc. IEEE
-    60, 1972, eq. 11; Van Trees 2002, eq. 6.358.
-    """
-    constraints = np.asarray(constraints, np.complex128)
-    if constraints.ndim != 3 or noise_cov.shape != (*constraints.shape[:2], constraints.shape[1]):
-        raise ShapeError(
-            f"constraints must have shape (F, M, K) and noise_cov (F, M, M); got "
-            f"{constraints.shape} and {noise_cov.shape}"
-        )
-    n_freqs, n_mics, n_constraints = constraints.shape
-    if n_constraints > n_mics:
-        raise ShapeError(f"{n_mics} microphones cannot keep {n_constraints} constraints")
-    try:
-        wanted = np.broadcast_to(np.asarray(responses, np.complex128), (n_freqs, n_constraints))
-    except ValueError as error:
-        raise ShapeError(
-            f"responses must have shape (K,) or (F, K), K = {n_constraints}; "
-            f"got {np.shape(responses)}"
-        ) from error
-    whitened = solve(noise_cov, constraints, loading)
-    gram = hermitian(constraints) @ whitened
-    worst = np.linalg.cond(gram)
-    if not (worst < 1e12).all():
-        raise NumericalError(f"two constraints of bin {np.argmax(worst)} are the same direction")
-    return (whitened @ np.linalg.solve(gram, wanted.conj()[..., None]))[..., 0]
-
-
 def least_squares(spec: np.ndarray, target: np.ndarray, loading: float = LOADING) -> np.ndarray:
     """Weights whose output is as near as can be to a target that is known.
 
@@ -254,10 +147,3 @@ def best_reference(speech_cov: np.ndarray, noise_cov: np.ndarray, loading: float
         )
         ratios.append(speech / noise)
     return int(np.argmax(ratios))
-
-
-def loaded(cov: np.ndarray, loading: float | np.ndarray) -> np.ndarray:
-    """A covariance with a part of its mean diagonal added to each."""
-    n_mics = cov.shape[-1]
-    power = np.trace(cov, axis1=-2, axis2=-1).real / n_mics
-    return cov + (loading * power)[:, None, None] * np.eye(n_mics)

@@ -7,9 +7,10 @@ at frame t. Frames may come one by one or many at once: the output is the same. 
 
 import numpy as np
 
-from arrayenh._kernels import recursive as kernels
+from arrayenh import _kernels
+from arrayenh.beamformers.delay_and_sum import delay_and_sum
 from arrayenh.beamformers.gsc import blocking_matrix
-from arrayenh.beamformers.mvdr import apply, delay_and_sum
+from arrayenh.beamformers.weights import apply
 from arrayenh.chain.settings import within
 from arrayenh.errors import ConfigError, ShapeError
 from arrayenh.statistics.transfer_functions import hermitian
@@ -211,7 +212,7 @@ class OnlineMvdr(Recursion):
         speech = np.zeros_like(noise_weight) if speech_weight is None else speech_weight
         beamformed = np.empty((self.n_freqs, spec.shape[2]), np.complex64)
         level = np.zeros((2, *beamformed.shape), np.float32)
-        kernels.recursive_beamformer(
+        _kernels.recursive.recursive_beamformer(
             spec,
             speech,
             noise_weight,
@@ -328,7 +329,7 @@ class OnlineGsc(Recursion):
         adjoint = hermitian(blocking_matrix(steering)).transpose(1, 2, 0)
         room = self.most_norm - np.sum(np.abs(fixed) ** 2, axis=1)
         beamformed = np.empty((self.n_freqs, spec.shape[2]), np.complex64)
-        kernels.recursive_canceller(
+        _kernels.recursive.recursive_canceller(
             spec,
             noise_weight,
             self.forget,

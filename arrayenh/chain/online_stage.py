@@ -6,7 +6,9 @@ from arrayenh.beamformers.recursive import LOADING, OnlineDas, OnlineGsc, Online
 from arrayenh.chain.look import Look
 from arrayenh.chain.settings import EnhanceConfig
 from arrayenh.localisation.tracking import DirectionTracker
-from arrayenh.masks.source import MaskSource, NeuralMasks, SppMasks
+from arrayenh.masks.neural import NeuralMasks
+from arrayenh.masks.source import MaskSource
+from arrayenh.masks.spp import SppMasks
 from arrayenh.networks.runtime import Network
 
 TURN_SECONDS = 0.3  # in which delay-and-sum glides to a new direction

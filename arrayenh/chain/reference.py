@@ -2,10 +2,12 @@
 
 import numpy as np
 
-from arrayenh.beamformers import blind as statistics
-from arrayenh.beamformers import mvdr as beamformers
+from arrayenh import beamformers
+from arrayenh.beamformers.blind import blind_mvdr
 from arrayenh.beamformers.mwf import best_reference
-from arrayenh.masks.source import SppMasks
+from arrayenh.masks.spp import SppMasks
+from arrayenh.statistics.covariance import covariances, sounding
+from arrayenh.statistics.loading import LOADING
 from arrayenh.stft import Stft
 
 
@@ -27,14 +29,12 @@ def best_microphone(samples: np.ndarray, stft: Stft, sample_rate: int) -> int:
     if samples.shape[1] < stft.n_fft:
         return 0
     spec = stft.analyse(samples)
-    there = statistics.sounding(spec)
+    there = sounding(spec)
     if not there.any():
         return 0
     mask = SppMasks(stft.n_freqs, stft.hop / sample_rate).estimate(
         spec,
-        lambda mask: beamformers.apply(
-            statistics.blind_mvdr(spec, mask, 0, beamformers.LOADING, there)[0], spec
-        ),
+        lambda mask: beamformers.apply(blind_mvdr(spec, mask, 0, LOADING, there)[0], spec),
     )
-    speech_cov, noise_cov = statistics.covariances(spec, mask, there)
+    speech_cov, noise_cov = covariances(spec, mask, there)
     return best_reference(speech_cov, noise_cov)

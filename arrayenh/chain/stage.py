@@ -5,10 +5,10 @@ from typing import Protocol
 
 import numpy as np
 
+from arrayenh import beamformers
 from arrayenh.acoustics.coherence import diffuse_coherence
-from arrayenh.beamformers import blind as statistics
-from arrayenh.beamformers import mvdr as beamformers
 from arrayenh.beamformers.binaural import ears
+from arrayenh.beamformers.blind import BlindBeam, residual_noise, with_phase
 from arrayenh.beamformers.estimate import ESTIMATORS, Filters, Heard
 from arrayenh.chain.look import Look
 from arrayenh.chain.networks import Networks, needs_mask
@@ -16,11 +16,20 @@ from arrayenh.chain.online_stage import OnlineBeamformer
 from arrayenh.chain.settings import FIXED, MAY_STEER, EnhanceConfig, numbers
 from arrayenh.dereverberation.wpe import DELAY, TAPS, OnlineWpe, apply_wpe, wpe_filters
 from arrayenh.masks.directional import DirectionalMasks
-from arrayenh.masks.source import MaskSource, hears_a_guide, mask_source, squared
+from arrayenh.masks.neural import hears_a_guide
+from arrayenh.masks.source import MaskSource, mask_source
 from arrayenh.microphones.geometry import MicArray
 from arrayenh.networks.cleanness import cleanness
-from arrayenh.statistics.covariance import spatial_covariance
+from arrayenh.statistics.covariance import covariances, sounding, spatial_covariance
 from arrayenh.statistics.lagged import lagged_filter
+from arrayenh.statistics.loading import (
+    LOADING,
+    adaptive_loading,
+    ill_conditioned,
+    position_loading,
+    solvable,
+)
+from arrayenh.statistics.power import squared
 from arrayenh.stft import Analysis, Stft, Synthesis
 
 STEERED_LOADING = 1e-2  # relative: geometry and direction never are exact
@@ -288,9 +297,9 @@ class SpatialStage:
     def _usual_loading(self) -> float | np.ndarray:
         """Relative loading of the noise covariance: statistics are exact, geometry never is."""
         if self.config.doa is None or not self._geometry_steers:
-            return beamformers.LOADING
+            return LOADING
         error = self.config.position_error_mm / 1000
-        return STEERED_LOADING + beamformers.position_loading(self._freqs, error)
+        return STEERED_LOADING + position_loading(self._freqs, error)
 
     def new_filter(self) -> SegmentFilter:
         """A filter of the same form, to apply `filters` to other signals (shadow filtering)."""
@@ -383,7 +392,7 @@ class SpatialStage:
     def _estimate(self, spec: np.ndarray) -> tuple[Filters, "Estimated"]:
         """Filters of a segment, and what they were estimated from."""
         config, reference, n_mics = self.config, self.place.reference, self.place.n_mics
-        there = statistics.sounding(spec)
+        there = sounding(spec)
         self._n_passed += int(np.sum(~there))
         self._n_bins += len(there)
         ear_pair = self.ears
@@ -401,12 +410,12 @@ class SpatialStage:
         heard = self._heard(spec, mask, there, ear_pair)
         found = ESTIMATORS[config.beamformer](heard, config)
         if config.beamformer not in FIXED:
-            ill = statistics.ill_conditioned(heard.noise_cov)
+            ill = ill_conditioned(heard.noise_cov)
             self._n_ill += int(np.sum(ill))
             self._most_loading = max(self._most_loading, heard.loading[ill].max(initial=0.0))
         if self._postfilter is not None:
             estimated.towards[there] = heard.towards
-        estimated.noise_cov[there] = statistics.solvable(heard.noise_cov, heard.loading)
+        estimated.noise_cov[there] = solvable(heard.noise_cov, heard.loading)
         filters = scattered(found, there, outputs)
         if mask is not None and self._knows_early:
             power = squared(spec[:, reference])
@@ -419,9 +428,9 @@ class SpatialStage:
     ) -> dict[str, np.ndarray]:
         """`told`, as far as it is ready; of filters over several frames the noise of the first."""
         reference = spec[:, self.place.reference]
-        noise = statistics.residual_noise(spec, found.weights[:, 0, :, 0], heard.noise_cov, out)
+        noise = residual_noise(spec, found.weights[:, 0, :, 0], heard.noise_cov, out)
         signals = {
-            "noise": statistics.with_phase(noise, reference - out),
+            "noise": with_phase(noise, reference - out),
             "masked": reference if heard.mask is None else heard.mask * reference,
         }
         return {
@@ -438,11 +447,11 @@ class SpatialStage:
         """The statistics of the bins that hold sound."""
         if mask is None:
             mask = np.full((len(spec), spec.shape[2]), 0.5, np.float32)
-        speech_cov, noise_cov = statistics.covariances(spec, mask, there)
+        speech_cov, noise_cov = covariances(spec, mask, there)
         if self._noise_cov is not None:
             noise_cov = self._noise_cov[there]
         usual = np.broadcast_to(self._loading, len(there))[there]
-        loading = statistics.adaptive_loading(speech_cov, noise_cov, usual)
+        loading = adaptive_loading(speech_cov, noise_cov, usual)
         look = self._look
         return Heard(
             spec if there.all() else np.ascontiguousarray(spec[there]),
@@ -459,11 +468,11 @@ class SpatialStage:
         )
 
     def _mask(self, spec: np.ndarray, there: np.ndarray) -> np.ndarray:
-        loading, reference = beamformers.LOADING, self.place.reference
+        loading, reference = LOADING, self.place.reference
         if self.config.doa is None and self.config.loading is not None:
             loading = self.config.loading
         assert self._masks is not None  # there is a beamformer
-        return self._masks.estimate(spec, statistics.BlindBeam(spec, reference, loading, there))
+        return self._masks.estimate(spec, BlindBeam(spec, reference, loading, there))
 
 
 def scattered(found: Filters, there: np.ndarray, outputs: tuple[int, ...]) -> Filters:

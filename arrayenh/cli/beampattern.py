@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from arrayenh import beamformers
 from arrayenh.acoustics.coherence import diffuse_coherence
 from arrayenh.acoustics.steering import plane_wave
 from arrayenh.beamformers import directivity as patterns
-from arrayenh.beamformers import mvdr as beamformers
+from arrayenh.beamformers.superdirective import DIFFUSE_LOADING
 from arrayenh.chain.settings import LEAST_LOADING, one_of, within
 from arrayenh.cli import terminal
 from arrayenh.errors import ConfigError
 from arrayenh.microphones.mic_array import MicArray
+from arrayenh.statistics.loading import LOADING
 
 if TYPE_CHECKING:
     pass
@@ -123,7 +125,7 @@ def design_for(
         raise ConfigError("--loading and --min-wng need --beamformer superdirective")
     if beamformer == "superdirective" and loading is None:
         held = least_wng_db is not None
-        loading = beamformers.LOADING if held else beamformers.DIFFUSE_LOADING
+        loading = LOADING if held else DIFFUSE_LOADING
     doa_deg, reason = look_direction(array) if doa_deg is None else (doa_deg, "as asked")
     return Design(beamformer, doa_deg, reason, field, loading, least_wng_db)
 

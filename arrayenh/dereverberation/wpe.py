@@ -7,7 +7,7 @@ the early part, and with it what a beamformer needs to know of directions, stays
 
 import numpy as np
 
-from arrayenh._kernels import wpe as kernels
+from arrayenh import _kernels
 from arrayenh.errors import ConfigError, ShapeError
 from arrayenh.statistics.lagged import (
     add_lagged,
@@ -120,7 +120,7 @@ def apply_wpe(
             f"filters must have shape (F, K, M, M) to match spec {spec.shape}; got {filters.shape}"
         )
     early = np.empty(spec.shape, np.complex64)
-    kernels.copy(spec, early)
+    _kernels.wpe.copy(spec, early)
     add_lagged(-filters, spec, delay + np.arange(filters.shape[1]), past, early)
     return early
 
@@ -128,7 +128,7 @@ def apply_wpe(
 def frame_power(spec: np.ndarray) -> np.ndarray:
     """Mean power over the microphones, float32, shape (F, T)."""
     power = np.empty((spec.shape[0], spec.shape[2]), np.float32)
-    kernels.mean_power(spec, power)
+    _kernels.wpe.mean_power(spec, power)
     return power
 
 
@@ -136,7 +136,7 @@ def inverse_power(early: np.ndarray) -> np.ndarray:
     """1 / λ of each frame, λ at least 1e-4 of its mean; float32, 1 at most, shape (F, T)."""
     power = frame_power(early)
     # silence is no power, not 0 / 0
-    kernels.relative_inverse(power, LEAST_POWER, float(np.finfo(np.float32).tiny))
+    _kernels.wpe.relative_inverse(power, LEAST_POWER, float(np.finfo(np.float32).tiny))
     return power
 
 
@@ -228,5 +228,7 @@ class OnlineWpe:
         if spec.shape[:2] != self._shape:
             raise ShapeError(f"spec must have shape {(*self._shape, 't')}; got {spec.shape}")
         early = np.empty(spec.shape, np.complex64)
-        kernels.recursive_wpe(spec, self.keep, *self._inverse, *self._filters, *self._held, early)
+        _kernels.wpe.recursive_wpe(
+            spec, self.keep, *self._inverse, *self._filters, *self._held, early
+        )
         return early

@@ -17,7 +17,7 @@ from arrayenh.evaluation.metrics.composite import cbak, covl, csig
 from arrayenh.evaluation.metrics.dnsmos import dnsmos_bak, dnsmos_ovrl, dnsmos_p808, dnsmos_sig
 from arrayenh.evaluation.metrics.hearing import haspi, hasqi, mbstoi
 from arrayenh.evaluation.metrics.interaural import ild_error_db, ipd_error, itd_error_us
-from arrayenh.evaluation.metrics.perceptual import estoi, pesq_nb, pesq_wb, stoi
+from arrayenh.evaluation.metrics.pesq import pesq_nb, pesq_wb
 from arrayenh.evaluation.metrics.recognition import wer
 from arrayenh.evaluation.metrics.reverberation import c50, drr, srmr
 from arrayenh.evaluation.metrics.separation_ratios import sdr, si_sar, si_sir
@@ -29,6 +29,7 @@ from arrayenh.evaluation.metrics.spectral import (
     log_spectral_distance,
     wss,
 )
+from arrayenh.evaluation.metrics.stoi import estoi, stoi
 from arrayenh.evaluation.metrics.waveform import SEG_SNR_RANGE_DB, seg_snr, si_sdr, snr
 from arrayenh.evaluation.signals import Signals
 

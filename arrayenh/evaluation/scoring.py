@@ -12,7 +12,8 @@ import numpy as np
 
 from arrayenh.errors import ConfigError, MetricError, MissingExtraError
 from arrayenh.evaluation.metric import Metric, Score
-from arrayenh.evaluation.metrics.perceptual import estoi, pesq_nb, pesq_wb, stoi
+from arrayenh.evaluation.metrics.pesq import pesq_nb, pesq_wb
+from arrayenh.evaluation.metrics.stoi import estoi, stoi
 from arrayenh.evaluation.metrics.waveform import seg_snr, shadow_snr, si_sdr, snr
 from arrayenh.evaluation.registry import CORE, METRICS
 from arrayenh.evaluation.signals import Signals

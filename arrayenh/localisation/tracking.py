@@ -19,9 +19,10 @@ from arrayenh.localisation.directions import (
 from arrayenh.localisation.grid import DirectionGrid
 from arrayenh.localisation.srp_phat import LEAST_WEIGHT, Pairs, cross_spectra, in_band
 from arrayenh.localisation.tracks import Track, follow
-from arrayenh.masks.source import mean_power, presence
+from arrayenh.masks.spp import presence
 from arrayenh.statistics.covariance import spatial_covariance
 from arrayenh.statistics.noise_psd import SppTracker
+from arrayenh.statistics.power import mean_power
 
 LEAST_PRESENCE = 0.9  # of speech in a bin; the many bins below would add up to the noise
 

@@ -9,7 +9,7 @@ from itertools import permutations
 
 import numpy as np
 
-from arrayenh._kernels import cacgmm as kernels
+from arrayenh import _kernels
 from arrayenh.errors import ConfigError, ShapeError
 from arrayenh.statistics.lagged import check_spec
 
@@ -75,7 +75,7 @@ def cacgmm(
     quadratics, at = np.ones_like(gamma), np.empty(n_freqs)
     for step in range(steps):
         prior = gamma.mean(axis=0) if shared_priors else gamma[:1].mean(axis=0)
-        kernels.expectation_maximisation(
+        _kernels.cacgmm.expectation_maximisation(
             spec, LOADING, shared_priors, prior, each, gamma, quadratics, at
         )
         log_likelihood[step] = at.sum() / max(n_freqs * n_frames, 1)

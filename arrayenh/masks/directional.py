@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from arrayenh.beamformers import mvdr as beamformers
+from arrayenh import beamformers
 from arrayenh.beamformers.blind import residual_noise
-from arrayenh.beamformers.mwf import loaded
 from arrayenh.masks.source import Beamform
+from arrayenh.statistics.loading import loaded
 
 LOADING = 1e-2  # relative: geometry and direction never are exact
 MORE = np.float32(2)  # times that the rest must be heard to count as much

@@ -7,6 +7,8 @@ import numpy as np
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
+from arrayenh import _kernels
+
 POLARITY_BAND_HZ = (80.0, 500.0)
 """Voices have power here, and microphones 25 cm apart hear it nearly in phase."""
 
@@ -51,10 +53,8 @@ class LaggedCorrelation:
     """
 
     def __init__(self, n_mics: int, sample_rate: int):
-        from arrayenh._kernels.polarity import filtered  # scores need none of the loops
-
         low, high = POLARITY_BAND_HZ
-        self._filtered = filtered
+        self._filtered = _kernels.polarity.filtered
         self._sections = band_pass(low, high, sample_rate)
         self._state = np.zeros((len(self._sections), n_mics, 2))
         self._stride = max(round(sample_rate / 4000), 1)

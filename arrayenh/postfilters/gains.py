@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from arrayenh._kernels import gains as kernels
+from arrayenh import _kernels
 from arrayenh.errors import ConfigError, ShapeError
 
-CODES = {"wiener": kernels.WIENER, "mmse-lsa": kernels.LSA, "mmse-stsa": kernels.STSA}
+CODES = {"wiener": "WIENER", "mmse-lsa": "LSA", "mmse-stsa": "STSA"}  # of _kernels.gains
 RULES = tuple(CODES)
 LOCAL_BINS, WIDE_BINS = 1, 15  # half the windows over which OM-LSA looks for speech
 
@@ -80,10 +80,10 @@ class DecisionDirected:
         """
         check_shapes(power, noise_psd, len(self._state))
         gain = np.empty(power.shape, np.float32)
-        kernels.decision_directed(
+        _kernels.gains.decision_directed(
             power,
             noise_psd,
-            CODES[self.rule],
+            getattr(_kernels.gains, CODES[self.rule]),
             self.smoothing,
             self.least_prior_snr,
             self.least_gain,
@@ -123,7 +123,7 @@ class SpectralSubtraction:
         """Gain of the next frames: parameters, errors and result of `DecisionDirected.update`."""
         check_shapes(power, noise_psd, self.n_freqs)
         gain = np.empty(power.shape, np.float32)
-        kernels.subtract(power, noise_psd, self.least_gain, gain)
+        _kernels.gains.subtract(power, noise_psd, self.least_gain, gain)
         return gain
 
 
@@ -206,7 +206,7 @@ class OmLsa:
         if presence is not None and presence.shape != power.shape:
             raise ShapeError(f"presence must have shape {power.shape}; got {presence.shape}")
         speech_gain, estimated = np.empty(power.shape), np.empty(power.shape)
-        kernels.speech_presence(
+        _kernels.gains.speech_presence(
             power,
             noise_psd,
             self.smoothing,

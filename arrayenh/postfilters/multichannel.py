@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from arrayenh._kernels import multichannel as kernels
+from arrayenh import _kernels
 from arrayenh.chain.settings import MULTICHANNEL_POSTFILTERS
 from arrayenh.errors import ConfigError, NumericalError, ShapeError
 
@@ -118,7 +118,7 @@ class MultichannelWiener:
             output = beamformed.real.astype(np.float64) ** 2 + beamformed.imag**2
         share = 1 / np.sum(np.abs(steering) ** 2, axis=1)
         gain = np.empty((len(spec), spec.shape[2]), np.float32)
-        kernels.wiener_gain(
+        _kernels.multichannel.wiener_gain(
             spec, form, output, share, self.keep, LEAST_POWER, self.least_gain, self._state, gain
         )
         return gain

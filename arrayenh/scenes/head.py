@@ -13,7 +13,7 @@ import numpy as np
 from scipy import fft
 from scipy.signal.windows import tukey
 
-from arrayenh._kernels import image_source as kernels
+from arrayenh import _kernels
 from arrayenh.acoustics.rigid_sphere import sphere_response
 from arrayenh.acoustics.steering import SPEED_OF_SOUND
 from arrayenh.errors import SceneError
@@ -156,9 +156,9 @@ def head_responses(
             per_axis(size[a], source[a], centre[a], wall[2 * a], wall[2 * a + 1], reach)
             for a in range(3)
         )
-        kernels.sort_images(x, y, z, reach, rate, most, around @ turn.T, grids[1:])
+        _kernels.image_source.sort_images(x, y, z, reach, rate, most, around @ turn.T, grids[1:])
         x, y, z = (axis[axis[:, 2] == 0] for axis in (x, y, z))
-        kernels.add_images(x, y, z, reach, rate, 0.0, 1.0, np.zeros(3), grids[0])
+        _kernels.image_source.add_images(x, y, z, reach, rate, 0.0, 1.0, np.zeros(3), grids[0])
         if air is not None:
             grids *= np.exp(-air[band] * np.arange(grids.shape[1]) / rate)
         heard = filtered(grids, np.concatenate([direct, late], axis=1))

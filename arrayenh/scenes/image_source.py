@@ -11,7 +11,7 @@ import numpy as np
 from scipy import fft
 from scipy.signal import butter, sosfiltfilt
 
-from arrayenh._kernels import image_source as kernels
+from arrayenh import _kernels
 from arrayenh.acoustics.steering import SPEED_OF_SOUND
 from arrayenh.errors import SceneError, ShapeError
 
@@ -113,7 +113,7 @@ def shoebox_responses(
             )
             rate = sample_rate * OVERSAMPLING / speed_of_sound
             most = np.inf if max_order is None else float(max_order)
-            kernels.add_images(x, y, z, reach, rate, most, pattern, look, grid)
+            _kernels.image_source.add_images(x, y, z, reach, rate, most, pattern, look, grid)
         if air is not None:
             metres = np.arange(grids.shape[1]) / rate
             grids *= np.exp(-air[band] * metres)

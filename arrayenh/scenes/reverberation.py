@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.optimize import brentq
 
-from arrayenh._kernels import image_source as kernels
+from arrayenh import _kernels
 from arrayenh.acoustics.steering import SPEED_OF_SOUND
 from arrayenh.errors import SceneError, ShapeError
 from arrayenh.scenes.image_source import per_axis, shoebox_responses
@@ -221,7 +221,7 @@ def image_energy(size: np.ndarray, rt60: float, speed_of_sound: float) -> tuple[
             per_axis(size[a], SOURCE[a] * size[a], listener[a] * size[a], 1.0, 1.0, radius)
             for a in range(3)
         )
-        kernels.count_energy(x, y, z, radius, steps_per_s / speed_of_sound, energy)
+        _kernels.image_source.count_energy(x, y, z, radius, steps_per_s / speed_of_sound, energy)
     used = int(np.flatnonzero(energy.any(axis=0)).max(initial=0)) + 1
     return np.ascontiguousarray(energy[:, :used]), steps_per_s
 

@@ -20,11 +20,10 @@ from itertools import permutations
 
 import numpy as np
 
-from arrayenh._kernels import iva as kernels
-from arrayenh.beamformers import mvdr as beamformers
-from arrayenh.beamformers.mwf import loaded
+from arrayenh import _kernels, beamformers
 from arrayenh.errors import ConfigError, NumericalError, ShapeError
 from arrayenh.statistics.covariance import spatial_covariance
+from arrayenh.statistics.loading import loaded
 from arrayenh.statistics.transfer_functions import hermitian
 
 LOADING = 1e-10  # relative: where two microphones hear the same, to the bit
@@ -98,13 +97,13 @@ def auxiva(
     cov, demixing = prepared(spec, n_sources, demixing, loading)
     partial = np.empty((N_PARTS, n_sources, spec.shape[2]))
     for _ in range(n_iterations):
-        kernels.frame_powers(spec, demixing, partial)
+        _kernels.iva.frame_powers(spec, demixing, partial)
         power = partial.sum(axis=0)
         if not power.any():
             break
         activity = 2 * np.sqrt(power) if contrast == "laplace" else power / len(spec)
         weights = 1 / np.maximum(activity, FLOOR * activity.mean())
-        kernels.project_bins(spec, weights, cov, loading, demixing)
+        _kernels.iva.project_bins(spec, weights, cov, loading, demixing)
         tick()
     return demixing
 
@@ -160,13 +159,13 @@ def ilrma(
     bases = np.ascontiguousarray(first(rng, n_sources, n_freqs, n_bases).swapaxes(0, 1))
     activations = np.ascontiguousarray(first(rng, n_sources, n_frames, n_bases).swapaxes(1, 2))
     power = np.empty((n_freqs, n_sources, n_frames), spec.real.dtype)
-    kernels.bin_powers(spec, demixing, power)
+    _kernels.iva.bin_powers(spec, demixing, power)
     scale_to_one(power, demixing)
     for _ in range(n_iterations):
-        kernels.update_bases(power, activations, LEAST_POWER, bases)
-        kernels.update_activations(power, bases, LEAST_POWER, activations)
-        kernels.project_low_rank(spec, bases, activations, LEAST_POWER, cov, loading, demixing)
-        kernels.bin_powers(spec, demixing, power)
+        _kernels.iva.update_bases(power, activations, LEAST_POWER, bases)
+        _kernels.iva.update_activations(power, bases, LEAST_POWER, activations)
+        _kernels.iva.project_low_rank(spec, bases, activations, LEAST_POWER, cov, loading, demixing)
+        _kernels.iva.bin_powers(spec, demixing, power)
         bases *= scale_to_one(power, demixing)[:, None]
         tick()
     return demixing
@@ -355,7 +354,7 @@ def align(demixing: np.ndarray, spec: np.ndarray, loading: float = LOADING) -> n
     order = np.tile(np.arange(n_sources), (n_freqs, 1))
     align_to_mean(shares, orders, order)
     for _ in range(LOCAL_ROUNDS):
-        if not kernels.align_to_neighbours(shares, orders, NEAR, order):
+        if not _kernels.iva.align_to_neighbours(shares, orders, NEAR, order):
             break
     return np.take_along_axis(demixing.astype(np.complex128), order[..., None], axis=1)
 
@@ -365,7 +364,7 @@ def power_shares(demixing: np.ndarray, spec: np.ndarray, loading: float) -> np.n
     cov = loaded(spatial_covariance(spec), loading)
     heard = np.sum(np.abs(mixing_matrices(demixing, cov)) ** 2, axis=1)
     shares = np.empty((*demixing.shape[:2], spec.shape[2]), spec.real.dtype)
-    kernels.bin_powers(spec, np.sqrt(heard)[..., None] * demixing, shares)
+    _kernels.iva.bin_powers(spec, np.sqrt(heard)[..., None] * demixing, shares)
     total = shares.sum(axis=1, keepdims=True)
     shares /= np.where(total > 0, total, 1)
     return normalised(shares)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from arrayenh._kernels import covariance as kernels
+from arrayenh import _kernels
 from arrayenh.errors import ConfigError, NumericalError, ShapeError
 
 
@@ -36,7 +36,7 @@ def spatial_covariance(spec: np.ndarray, mask: np.ndarray | None = None) -> np.n
     check_mask(spec, mask)
     cov = np.empty((spec.shape[0], spec.shape[1], spec.shape[1]), np.complex128)
     mass = np.empty(len(spec))
-    kernels.weighted_outer_sum(spec, mask, cov, mass)
+    _kernels.covariance.weighted_outer_sum(spec, mask, cov, mass)
     return divided(cov, mass)
 
 
@@ -68,7 +68,9 @@ def speech_noise_covariances(
     speech_cov = np.empty((spec.shape[0], spec.shape[1], spec.shape[1]), np.complex128)
     noise_cov = np.empty_like(speech_cov)
     speech, noise = np.empty(len(spec)), np.empty(len(spec))
-    kernels.weighted_outer_sums(spec, speech_mask, noise_mask, speech_cov, noise_cov, speech, noise)
+    _kernels.covariance.weighted_outer_sums(
+        spec, speech_mask, noise_mask, speech_cov, noise_cov, speech, noise
+    )
     return divided(speech_cov, speech), divided(noise_cov, noise)
 
 
@@ -109,7 +111,7 @@ def blocked_covariance(
     for b, start in enumerate(starts):
         part = slice(start, start + n_frames)
         mass = np.empty(n_freqs)
-        kernels.weighted_outer_sum(
+        _kernels.covariance.weighted_outer_sum(
             np.ascontiguousarray(spec[:, :, part]),
             np.ascontiguousarray(mask[:, part]),
             cov[b],
@@ -195,7 +197,7 @@ class RecursiveCovariance:
         later = np.concatenate([kept[:, 1:], np.ones((len(spec), 1))], axis=1)[:, : spec.shape[2]]
         left = kept[:, 0] if spec.shape[2] else np.ones(len(spec))
         added = np.empty_like(self._sum)
-        kernels.weighted_outer_sum(spec, learnt * later, added, np.empty(len(spec)))
+        _kernels.covariance.weighted_outer_sum(spec, learnt * later, added, np.empty(len(spec)))
         self._sum = left[:, None, None] * self._sum + added
         self.mass = left * self.mass + (1 - left)
         return self.cov
@@ -215,3 +217,26 @@ def divided(cov: np.ndarray, mass: np.ndarray) -> np.ndarray:
     if not (mass > 0).all():  # written so that NaN is refused too
         raise NumericalError(f"mask is zero in every frame of bin {np.argmin(mass > 0)}")
     return cov / mass[:, None, None]
+
+
+EMPTY = 1e-14  # of the loudest bin's power: what float32 spectra leave of a missing band
+
+
+LEAST_MASK = 1e-6  # keeps a mask of exact zeros from being no statistics at all
+
+
+def sounding(spec: np.ndarray) -> np.ndarray:
+    """Whether every microphone hears something in a bin, bool, shape (F,)."""
+    power = sum(np.einsum("fmt,fmt->fm", part, part) for part in (spec.real, spec.imag))
+    return power.min(axis=1) > EMPTY * max(power.max(initial=0), 1e-20)
+
+
+def covariances(
+    spec: np.ndarray, mask: np.ndarray, there: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Speech and noise covariances of the bins that are there."""
+    if not there.all():
+        spec, mask = spec[there], mask[there]
+    speech = np.maximum(mask, np.float32(LEAST_MASK))
+    noise = np.maximum(1 - mask, np.float32(LEAST_MASK))
+    return speech_noise_covariances(spec, speech**2, noise**2)

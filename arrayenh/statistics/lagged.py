@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from arrayenh._kernels import lagged as kernels
+from arrayenh import _kernels
 from arrayenh.errors import ConfigError, NumericalError, ShapeError
 
 LOADING = 1e-6  # relative; hides the rounding of statistics summed in single precision
@@ -56,7 +56,7 @@ def lagged_covariance(spec: np.ndarray, weight: np.ndarray, delays: Sequence[int
     size = len(shifts) * spec.shape[1]
     cov = np.empty((len(spec), size, size), np.complex128)
     smallest = float(np.finfo(weight.dtype).tiny)
-    kernels.lagged_sums(spec, weight, smallest, shifts, lags, firsts, pairs, cov)
+    _kernels.lagged.lagged_sums(spec, weight, smallest, shifts, lags, firsts, pairs, cov)
     return cov
 
 
@@ -93,7 +93,7 @@ def lagged_cross_covariance(
         )
     shifts = checked_delays(delays)
     cross = np.empty((len(spec), len(shifts), spec.shape[1]), np.complex128)
-    kernels.lagged_cross_sums(spec, target, shifts, cross)
+    _kernels.lagged.lagged_cross_sums(spec, target, shifts, cross)
     return cross
 
 
@@ -156,7 +156,7 @@ def add_lagged(
     flat[:, :, :size] = filters.reshape(n_freqs, size, -1).swapaxes(1, 2)
     mics = np.append(np.tile(np.arange(n_mics), len(delays)), np.zeros(extra, np.int64))
     shifts = np.append(np.repeat(delays, n_mics), np.full(extra, n_past))
-    kernels.add_lagged(flat, mics, shifts, spec, before, out)
+    _kernels.lagged.add_lagged(flat, mics, shifts, spec, before, out)
 
 
 def solve_loaded(
@@ -185,7 +185,7 @@ def solve_loaded(
     """
     answer = np.empty(right.shape, np.complex128)
     used = np.empty(len(cov))
-    kernels.solve_each(
+    _kernels.lagged.solve_each(
         np.ascontiguousarray(cov, np.complex128),
         np.ascontiguousarray(right, np.complex128),
         loading,
@@ -233,3 +233,26 @@ def check_spec(spec: np.ndarray) -> None:
     """Refuse a spectrum that has not three axes."""
     if spec.ndim != 3:
         raise ShapeError(f"spec must have shape (F, M, T); got {spec.shape}")
+
+
+def apply_lagged(
+    weights: np.ndarray,
+    spec: np.ndarray,
+    delays: Sequence[int],
+    past: np.ndarray | None = None,
+) -> np.ndarray:
+    """Filter and sum over frames: y(t) = Σ_a w_aᴴ x(t - δ_a).
+
+    Parameters
+    ----------
+    weights : complex ndarray, shape (F, A, M)
+    spec : complex64 ndarray, shape (F, M, T)
+    delays : sequence of int, length A
+    past : complex64 ndarray, shape (F, M, P), optional
+        The frames before.
+
+    Returns
+    -------
+    beamformed : complex64 ndarray, shape (F, T)
+    """
+    return lagged_filter(weights[..., None], spec, delays, past)[:, 0]

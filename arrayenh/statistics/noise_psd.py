@@ -4,7 +4,7 @@ from typing import Protocol
 
 import numpy as np
 
-from arrayenh._kernels import noise_psd as kernels
+from arrayenh import _kernels
 from arrayenh.errors import ShapeError
 
 LEAST_POWER = 1e-20  # of a bin; what 16-bit rounding leaves is 10^12 times more
@@ -85,7 +85,7 @@ class SppTracker:
         """
         check_power(power, len(self._state))
         noise_psd, presence = (np.empty(power.shape, np.float32) for _ in range(2))
-        kernels.track_spp(
+        _kernels.noise_psd.track_spp(
             power,
             self.prior_snr,
             self.keep_noise,
@@ -157,7 +157,7 @@ class MinimumStatistics:
         """Follow the next frames: parameters, result and errors of `SppTracker.update`."""
         check_power(power, len(self._state))
         noise_psd, presence = (np.empty(power.shape, np.float32) for _ in range(2))
-        kernels.track_minimum(
+        _kernels.noise_psd.track_minimum(
             power,
             self.pace,
             self.prior_snr,
@@ -218,15 +218,15 @@ class Imcra:
         self.warm_up = max(1, round(warm_up_seconds / hop_seconds))
         self.n_part = max(1, round(memory_seconds / hop_seconds / PARTS))
         self._state = np.zeros((n_freqs, 9))
-        self._state[:, kernels.SPEECH] = -1
-        self._state[:, kernels.LOWEST :] = np.inf
+        self._state[:, _kernels.noise_psd.SPEECH] = -1
+        self._state[:, _kernels.noise_psd.LOWEST :] = np.inf
         self._minima = np.full((n_freqs, 2, PARTS), np.inf)
 
     def update(self, power: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Follow the next frames: parameters, result and errors of `SppTracker.update`."""
         check_power(power, len(self._state))
         noise_psd, presence = (np.empty(power.shape, np.float32) for _ in range(2))
-        kernels.track_imcra(
+        _kernels.noise_psd.track_imcra(
             power,
             self.pace,
             LEAST_PRIOR_SNR,

@@ -5,8 +5,8 @@ Steering from statistics instead of geometry: reflections are part of it.
 
 import numpy as np
 
-from arrayenh.beamformers.mvdr import LOADING
 from arrayenh.errors import NumericalError, ShapeError
+from arrayenh.statistics.loading import LOADING
 
 LEAST_HEARD = 1e-9  # of the talker at all microphones together
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from arrayenh.beamformers.blind import CLEAN_SNR, LEAST_LOADING, LEAST_MASK
-from arrayenh.beamformers.mvdr import LOADING
+from arrayenh.statistics.covariance import LEAST_MASK
+from arrayenh.statistics.loading import CLEAN_SNR, LEAST_LOADING, LOADING
 
 FAINT = 1e-14  # power of a bin against the mean: fainter ones have no statistics
 

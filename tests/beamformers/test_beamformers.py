@@ -2,12 +2,14 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
+from arrayenh import beamformers
 from arrayenh.acoustics.steering import delays, plane_wave
-from arrayenh.beamformers import mvdr as beamformers
+from arrayenh.beamformers.mpdr import MPDR_LOADING
 from arrayenh.errors import NumericalError, ShapeError
 from arrayenh.evaluation.scoring import shadow_snr
 from arrayenh.microphones.geometry import load_array
 from arrayenh.statistics.covariance import spatial_covariance
+from arrayenh.statistics.loading import position_loading
 from arrayenh.stft import Stft
 from tests.reference import beamformers as slow
 from tests.signals import (
@@ -308,7 +310,7 @@ def test_mpdr_cancels_a_talker_beside_its_direction_the_less_the_more_it_is_load
     a, towards = (plane_wave(LINE, np.deg2rad(deg), FREQS) for deg in (60, 70))
     c = response(towards, a)
     kept = []
-    for loading in (1e-6, beamformers.MPDR_LOADING):
+    for loading in (1e-6, MPDR_LOADING):
         w = beamformers.mpdr(towards, outer(a, 100.0) + np.eye(4), loading)
         p = 100 / (1 + 101 * loading)
         assert_allclose(response(w, a), c / (4 * (1 + 4 * p) - p * np.abs(c) ** 2), rtol=1e-9)
@@ -423,7 +425,7 @@ def test_loading_for_positions_is_what_errors_make_of_steering():
     k = 2 * np.pi * freqs / 343.0
     phase = np.exp(1j * k[:, None] * rng.normal(0, sigma, (200_000, 1, 2)))  # (N, F, 2)
     mean = np.mean(phase[:, :, 0] * phase[:, :, 1].conj(), axis=0)
-    found = beamformers.position_loading(freqs, sigma)
+    found = position_loading(freqs, sigma)
     assert_allclose(1 / np.abs(mean) - 1, found, rtol=0.05, atol=2e-3)
-    assert beamformers.position_loading(np.array([0.0]), 0.01) == 0
-    assert beamformers.position_loading(np.array([8000.0]), 1.0) == 1
+    assert position_loading(np.array([0.0]), 0.01) == 0
+    assert position_loading(np.array([8000.0]), 1.0) == 1

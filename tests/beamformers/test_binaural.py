@@ -6,8 +6,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from arrayenh.acoustics.rigid_sphere import sphere_wave
 from arrayenh.beamformers.binaural import binaural_mwf, ears, interaural_cues
-from arrayenh.beamformers.mvdr import apply
 from arrayenh.beamformers.mwf import mwf, rank_one_mwf
+from arrayenh.beamformers.weights import apply
 from arrayenh.errors import ConfigError, ShapeError
 from arrayenh.microphones.geometry import load_array
 from tests.signals import complex_normal, random_covariances

@@ -2,10 +2,19 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
+from arrayenh import beamformers
 from arrayenh.acoustics.steering import plane_wave
-from arrayenh.beamformers import blind as statistics
-from arrayenh.beamformers import mvdr as beamformers
+from arrayenh.beamformers.blind import (
+    BlindBeam,
+    blind_mvdr,
+    residual_noise,
+    steered_mvdr,
+    with_phase,
+)
+from arrayenh.beamformers.weights import passing
 from arrayenh.microphones.geometry import load_array
+from arrayenh.statistics.covariance import covariances, sounding
+from arrayenh.statistics.loading import adaptive_loading, ill_conditioned, solvable
 from arrayenh.stft import Stft
 from tests.signals import (
     RATE,
@@ -40,8 +49,8 @@ def scene():
 def estimates(spec, mask, steering, reference=0, loading=1e-6):
     """Weights and passed bins of both kinds of MVDR."""
     return [
-        statistics.blind_mvdr(spec, mask, reference, loading),
-        statistics.steered_mvdr(spec, mask, steering, reference, loading),
+        blind_mvdr(spec, mask, reference, loading),
+        steered_mvdr(spec, mask, steering, reference, loading),
     ]
 
 
@@ -73,8 +82,8 @@ def test_noise_statistics_come_from_where_the_mask_is_low(scene):
     """With the mask upside down the talker is the noise, and is nulled."""
     spec, mask, steering = scene
     towards = plane_wave(LINE, np.deg2rad(120), FREQS)
-    right, _ = statistics.steered_mvdr(spec, mask, towards, 0, 1e-6)
-    wrong, _ = statistics.steered_mvdr(spec, 1 - mask, towards, 0, 1e-6)
+    right, _ = steered_mvdr(spec, mask, towards, 0, 1e-6)
+    wrong, _ = steered_mvdr(spec, 1 - mask, towards, 0, 1e-6)
     heard = [np.mean(np.abs(response(w, steering)) ** 2) for w in (right, wrong)]
     assert heard[1] < 0.1 * heard[0]
 
@@ -83,7 +92,7 @@ def test_masks_count_by_their_square(scene):
     """A mask of ½ leaves a quarter of the frame in either covariance."""
     spec, mask, _ = scene
     soft = np.where(mask > 0, np.float32(0.8), np.float32(0.1))
-    speech_cov, noise_cov = statistics.covariances(spec, soft, np.ones(len(spec), bool))
+    speech_cov, noise_cov = covariances(spec, soft, np.ones(len(spec), bool))
     x = spec.astype(np.complex128)
     for cov, weight in ((speech_cov, soft**2), (noise_cov, (1 - soft) ** 2)):
         wanted = np.einsum("ft,fit,fjt->fij", weight, x, x.conj())
@@ -136,7 +145,7 @@ def test_silence_passes_the_reference_everywhere(scene):
     spec, mask, steering = scene
     for weights, n_passed in estimates(0 * spec, mask, steering, reference=1):
         assert n_passed == len(spec)
-        assert_array_equal(weights, statistics.passing(len(spec), 4, 1))
+        assert_array_equal(weights, passing(len(spec), 4, 1))
 
 
 @pytest.mark.parametrize("value", [0.0, 1.0, 1e-9])
@@ -168,9 +177,9 @@ def test_a_recording_low_passed_before_passes_what_it_never_had():
     missing = stft.freqs(RATE) > 4500
     spec[missing] *= np.float32(1e-3)
     mask = rng.random((257, spec.shape[2])).astype(np.float32)
-    weights, n_passed = statistics.blind_mvdr(spec, mask, 0, 1e-6)
+    weights, n_passed = blind_mvdr(spec, mask, 0, 1e-6)
     assert n_passed >= missing.sum()
-    assert_array_equal(weights[missing], statistics.passing(missing.sum(), 4, 0))
+    assert_array_equal(weights[missing], passing(missing.sum(), 4, 0))
 
 
 def test_loading_grows_with_the_snr_and_never_beyond_one():
@@ -179,12 +188,12 @@ def test_loading_grows_with_the_snr_and_never_beyond_one():
     snr = np.geomspace(1e-3, 1e6, 60)
     scale = np.trace(noise_cov, axis1=1, axis2=2).real / 4
     speech_cov = (snr * scale)[:, None, None] * np.eye(4)
-    loading = statistics.adaptive_loading(speech_cov, noise_cov, 1e-6)
+    loading = adaptive_loading(speech_cov, noise_cov, 1e-6)
     assert (np.diff(loading) >= 0).all()
     assert loading[0] == pytest.approx(1e-6, rel=1e-9) and loading[-1] == 1
     middle = (snr > 1) & (snr < 100)
     assert_allclose(loading[middle], 1e-6 * (1 + (snr[middle] / 10) ** 4), rtol=1e-9)
-    without_noise = statistics.adaptive_loading(speech_cov, 0 * noise_cov, 1e-6)
+    without_noise = adaptive_loading(speech_cov, 0 * noise_cov, 1e-6)
     assert (without_noise == 1).all()
 
 
@@ -198,10 +207,10 @@ def test_steered_weights_amplify_sensor_noise_by_no_more_than_thirty_decibel(loa
     noise = jammer[:, :, None] * complex_normal(rng, 3, 1, 300)
     spec = (noise + 1e-4 * complex_normal(rng, 3, 2, 300)).astype(np.complex64)
     mask = np.zeros((3, 300), np.float32)
-    unbounded = beamformers.mvdr(look, statistics.covariances(spec, mask, np.ones(3, bool))[1])
+    unbounded = beamformers.mvdr(look, covariances(spec, mask, np.ones(3, bool))[1])
     norms = np.sum(np.abs(unbounded) ** 2, axis=1)
     assert norms[0] > 2e3 and norms[2] < 1e2
-    weights, _ = statistics.steered_mvdr(spec, mask, look, 0, loading)
+    weights, _ = steered_mvdr(spec, mask, look, 0, loading)
     assert (np.sum(np.abs(weights) ** 2, axis=1) <= 1e3).all()
     assert_allclose(response(weights, look), 1, atol=1e-9)
     assert_allclose(weights[2], unbounded[2], rtol=1e-2)  # where it need not be bounded
@@ -211,7 +220,7 @@ def test_covariances_are_ill_conditioned_above_1e8():
     mixing = np.linalg.qr(complex_normal(np.random.default_rng(0), 3, 3))[0]
     least = np.array([1.1e-8, 0.9e-8, 0.0])
     cov = np.array([(mixing * [1.0, 0.5, value]) @ mixing.conj().T for value in least])
-    assert statistics.ill_conditioned(cov).tolist() == [False, True, True]
+    assert ill_conditioned(cov).tolist() == [False, True, True]
 
 
 # ---- the noise that a beamformer leaves --------------------------------------------------
@@ -235,7 +244,7 @@ def field():
 
 
 def residual(spec, weights, noise_cov):
-    return statistics.residual_noise(spec, weights, noise_cov, beamformers.apply(weights, spec))
+    return residual_noise(spec, weights, noise_cov, beamformers.apply(weights, spec))
 
 
 def by_the_formula(spec, weights, noise_cov):
@@ -264,7 +273,7 @@ def test_the_noise_left_over_follows_its_formula(n_freqs, n_mics):
 def test_the_power_of_the_noise_left_over_is_that_in_the_output(field):
     """E n² = wᴴ Φₙ w, for any weights; of 3·20000 exponentials the mean is within 0.4 %."""
     noise_cov, weights, _, noise = field
-    for w in (weights, statistics.passing(6, 4, 2), complex_normal(np.random.default_rng(6), 6, 4)):
+    for w in (weights, passing(6, 4, 2), complex_normal(np.random.default_rng(6), 6, 4)):
         wanted = np.einsum("fm,fmn,fn->f", w.conj(), noise_cov, w).real
         found = np.mean(np.square(residual(noise, w, noise_cov), dtype=np.float64), axis=1)
         assert_allclose(found, wanted, rtol=5 * 0.0041)
@@ -358,7 +367,7 @@ def test_magnitudes_get_the_phases_of_another_signal():
     magnitude = rng.uniform(0, 2, (5, 7)).astype(np.float32)
     of = complex_normal(rng, 5, 7, dtype=np.complex64)
     of[2, 3], magnitude[1, 1] = 0, 0
-    found = statistics.with_phase(magnitude, of)
+    found = with_phase(magnitude, of)
     assert found.dtype == np.complex64 and found[2, 3] == found[1, 1] == 0
     wanted = magnitude * np.exp(1j * np.angle(of)) * (of != 0)
     assert_allclose(found, wanted, atol=8 * EPS)
@@ -369,7 +378,7 @@ def test_a_covariance_is_made_solvable_by_its_loading(loading, least):
     """Φ + δ tr(Φ)/M I, δ at least 1e-9: of rank one it can be factored."""
     steering = complex_normal(np.random.default_rng(12), 6, 4)
     cov = steering[:, :, None] * steering[:, None].conj()
-    found = statistics.solvable(cov, np.full(6, loading))
+    found = solvable(cov, np.full(6, loading))
     power = np.sum(np.abs(steering) ** 2, axis=1) / 4
     added = found - cov
     assert_allclose(added, least * power[:, None, None] * np.eye(4), atol=1e-14)
@@ -380,7 +389,7 @@ def test_a_covariance_is_made_solvable_by_its_loading(loading, least):
 
 
 def blind_beam(spec, reference=0, loading=1e-6):
-    return statistics.BlindBeam(spec, reference, loading, statistics.sounding(spec))
+    return BlindBeam(spec, reference, loading, sounding(spec))
 
 
 @pytest.mark.parametrize("reference", [0, 3])
@@ -390,7 +399,7 @@ def test_a_beam_is_blind_mvdr_and_its_output(scene, reference):
     spec[3] = 0
     beam = blind_beam(spec, reference, 1e-4)
     for m in (mask, 1 - mask, np.full_like(mask, 0.3)):  # one after the other
-        weights, n_passed = statistics.blind_mvdr(spec, m, reference, 1e-4)
+        weights, n_passed = blind_mvdr(spec, m, reference, 1e-4)
         assert n_passed == 1
         assert_array_equal(beam.weights(m)[0], weights)
         assert_array_equal(beam(m), beamformers.apply(weights, spec))
@@ -434,7 +443,7 @@ def test_covariances_come_with_the_loading_that_the_weights_needed():
     spec = noise + mask[:, None] * look[:, :, None] * complex_normal(rng, 3, 1, 300)
     spec = spec.astype(np.complex64)
     weights, noise_cov = blind_beam(spec, loading=1e-9).weights(mask)
-    speech_cov, plain = statistics.covariances(spec, mask, np.ones(3, bool))
+    speech_cov, plain = covariances(spec, mask, np.ones(3, bool))
     power = np.trace(plain, axis1=1, axis2=2).real / 2
     loading = (noise_cov - plain)[:, 0, 0].real / power
     assert loading[0] > 4 * loading[2] > 0

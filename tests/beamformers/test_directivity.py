@@ -9,7 +9,9 @@ from scipy.special import j0
 from arrayenh.acoustics.coherence import diffuse_coherence
 from arrayenh.acoustics.steering import SPEED_OF_SOUND, plane_wave
 from arrayenh.beamformers import directivity as patterns
-from arrayenh.beamformers.mvdr import delay_and_sum, mvdr, superdirective
+from arrayenh.beamformers.delay_and_sum import delay_and_sum
+from arrayenh.beamformers.mvdr import mvdr
+from arrayenh.beamformers.superdirective import superdirective
 from arrayenh.errors import ConfigError, NumericalError, ShapeError
 from arrayenh.microphones.geometry import load_array
 from tests.signals import complex_normal

@@ -5,6 +5,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from arrayenh.acoustics.steering import plane_wave
+from arrayenh.beamformers.delay_and_sum import delay_and_sum
 from arrayenh.beamformers.directivity import beampattern, beamwidth, white_noise_gain
 from arrayenh.beamformers.filter_and_sum import (
     beam_of_width,
@@ -13,7 +14,7 @@ from arrayenh.beamformers.filter_and_sum import (
     fir_filters,
     wanted_response,
 )
-from arrayenh.beamformers.mvdr import apply, delay_and_sum
+from arrayenh.beamformers.weights import apply
 from arrayenh.errors import ConfigError, ShapeError
 from arrayenh.microphones.geometry import load_array
 from arrayenh.stft import Stft

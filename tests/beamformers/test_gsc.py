@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
+from arrayenh.beamformers.delay_and_sum import delay_and_sum
 from arrayenh.beamformers.gsc import blocking_matrix, sidelobe_canceller
-from arrayenh.beamformers.mvdr import LOADING, delay_and_sum, mvdr
+from arrayenh.beamformers.mvdr import mvdr
 from arrayenh.errors import NumericalError, ShapeError
+from arrayenh.statistics.loading import LOADING
 from tests.signals import complex_normal, random_covariances
 
 F = 40

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from arrayenh.beamformers import mvdr as beamformers
-from arrayenh.beamformers import mwf as wiener
-from arrayenh.beamformers.multiframe import apply_lagged, multi_frame_least_squares, wpd
+from arrayenh import beamformers
+from arrayenh.beamformers.mcwf import multi_frame_least_squares
+from arrayenh.beamformers.wpd import wpd
 from arrayenh.dereverberation.wpe import inverse_power
 from arrayenh.errors import NumericalError, ShapeError
-from arrayenh.statistics.lagged import lagged_covariance
+from arrayenh.statistics.lagged import apply_lagged, lagged_covariance
 from tests.reference import dereverb as slow
 from tests.reference.convolutional import stacked
 from tests.signals import complex_normal, level_db
@@ -60,7 +60,7 @@ def test_weights_are_those_of_numpy(spec):
 def test_one_frame_is_the_least_squares_of_one_frame(spec):
     target = complex_normal(np.random.default_rng(3), F, T)
     found = multi_frame_least_squares(spec, target, (0,), loading=1e-3)
-    wanted = wiener.least_squares(spec, target, loading=1e-3)
+    wanted = beamformers.least_squares(spec, target, loading=1e-3)
     assert_allclose(found[:, 0], wanted, atol=conditioned(spec, (0,)))
     beamformed = apply_lagged(wanted[:, None], spec, (0,))
     assert_allclose(beamformed, beamformers.apply(wanted, spec), atol=10 * EPS)

@@ -5,9 +5,13 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy.linalg import eigh
 
+from arrayenh.beamformers.gev import gev
 from arrayenh.beamformers.gsc import sidelobe_canceller
-from arrayenh.beamformers.mvdr import apply, mpdr, mvdr, souden_mvdr
-from arrayenh.beamformers.mwf import best_reference, gev, lcmv, least_squares, mwf, rank_one_mwf
+from arrayenh.beamformers.lcmv import lcmv
+from arrayenh.beamformers.mpdr import mpdr
+from arrayenh.beamformers.mvdr import mvdr, souden_mvdr
+from arrayenh.beamformers.mwf import best_reference, least_squares, mwf, rank_one_mwf
+from arrayenh.beamformers.weights import apply
 from arrayenh.errors import ConfigError, NumericalError, ShapeError
 from arrayenh.statistics.transfer_functions import (
     generalised_eigen,

@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
+from arrayenh.beamformers.delay_and_sum import delay_and_sum
 from arrayenh.beamformers.gsc import blocking_matrix
-from arrayenh.beamformers.mvdr import apply, delay_and_sum, mvdr
+from arrayenh.beamformers.mvdr import mvdr
 from arrayenh.beamformers.mwf import rank_one_mwf
 from arrayenh.beamformers.recursive import OnlineDas, OnlineGsc, OnlineMvdr
+from arrayenh.beamformers.weights import apply
 from arrayenh.errors import ConfigError, ShapeError
 from arrayenh.statistics.covariance import spatial_covariance
 from tests.reference import online as slow

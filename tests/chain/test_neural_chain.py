@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
+from arrayenh import beamformers
 from arrayenh.audio import Recording, read, write
-from arrayenh.beamformers import blind as statistics
-from arrayenh.beamformers import mvdr as beamformers
+from arrayenh.beamformers.blind import BlindBeam, blind_mvdr, with_phase
 from arrayenh.beamformers.recursive import OnlineMvdr
 from arrayenh.chain import pipeline
 from arrayenh.chain.look import Look
@@ -21,13 +21,16 @@ from arrayenh.errors import ConfigError, ShapeError
 from arrayenh.evaluation.scoring import shadow_snr
 from arrayenh.evaluation.systems.chain import Chain, waited
 from arrayenh.evaluation.systems.names import known, system
-from arrayenh.masks.source import NETWORK_ROUNDS, CacgmmMasks, NeuralMasks, mask_source
+from arrayenh.masks.neural import NETWORK_ROUNDS, NeuralMasks
+from arrayenh.masks.source import CacgmmMasks, mask_source
 from arrayenh.microphones.geometry import load_array
 from arrayenh.networks import catalogue, pieces
 from arrayenh.networks.pieces import Pieces
 from arrayenh.networks.runtime import Network
 from arrayenh.networks.signature import ROLES
 from arrayenh.postfilters.neural import NeuralPostFilter
+from arrayenh.statistics.covariance import sounding
+from arrayenh.statistics.loading import LOADING
 from arrayenh.stft import Stft
 from tests import small_networks as tiny
 from tests.settings import statistical
@@ -141,7 +144,7 @@ def test_what_the_mask_calls_speech_is_kept(images, model, name, beamformer):
 def test_the_chain_does_with_a_networks_mask_what_its_steps_do(images, load):
     spec = STFT.analyse(images[0] + images[1])
     mask = NeuralMasks(load("level")).estimate(spec, None)
-    weights, _ = statistics.blind_mvdr(spec, mask, 0, beamformers.LOADING)
+    weights, _ = blind_mvdr(spec, mask, 0, LOADING)
     out = STFT.synthesise(beamformers.apply(weights, spec), images[0].shape[1])
     config = statistical(**BLIND, model=load("level").source)
     found = Enhancer(config).enhance(Recording(images[0] + images[1], RATE)).samples
@@ -253,7 +256,7 @@ def test_beside_the_noise_it_hears_the_other_signals(index, level):
 def test_what_hears_noise_begins_with_the_masks_of_the_mixture_and_nothing_else_does(images):
     """Those of `CacgmmMasks` steer the beamformer that it hears first."""
     spec = STFT.analyse(images[0] + images[1])[:, :, :60]
-    beam = statistics.BlindBeam(spec, 1, 1e-6, statistics.sounding(spec))
+    beam = BlindBeam(spec, 1, 1e-6, sounding(spec))
     net = Network(tiny.level_mask(HEARD, 2, causal=False), "noise")
     found = mask_source("neural", 257, 0.008, net, 1).estimate(spec, beam)
     wanted = NeuralMasks(net, 1, first=CacgmmMasks(257, 0.008)).estimate(spec, beam)
@@ -661,9 +664,9 @@ def test_the_post_filter_stands_behind_the_beamformer(mixture, model):
 
 def steps(spec, mask, reference=0):
     """Noise that the chain's beamformer leaves of a mask, as samples would tell it."""
-    beam = statistics.BlindBeam(spec, reference, beamformers.LOADING, statistics.sounding(spec))
+    beam = BlindBeam(spec, reference, LOADING, sounding(spec))
     beamformed, noise = beam.with_noise(mask)
-    return statistics.with_phase(noise, spec[:, reference] - beamformed)
+    return with_phase(noise, spec[:, reference] - beamformed)
 
 
 @pytest.mark.parametrize("reference", [0, 2])

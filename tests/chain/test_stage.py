@@ -8,7 +8,6 @@ from arrayenh.acoustics.rigid_sphere import sphere_wave
 from arrayenh.acoustics.steering import direction, plane_wave, spherical_wave
 from arrayenh.audio import Recording
 from arrayenh.beamformers.estimate import Filters
-from arrayenh.beamformers.multiframe import apply_lagged
 from arrayenh.chain.look import Look
 from arrayenh.chain.pipeline import Enhancer
 from arrayenh.chain.settings import BEAMFORMERS, FIXED, ONLINE
@@ -18,6 +17,7 @@ from arrayenh.dereverberation.wpe import apply_wpe
 from arrayenh.errors import ConfigError, GeometryError
 from arrayenh.evaluation.scoring import shadow_snr
 from arrayenh.microphones.geometry import load_array
+from arrayenh.statistics.lagged import apply_lagged
 from arrayenh.stft import Stft
 from tests.settings import statistical
 from tests.signals import (

@@ -133,7 +133,7 @@ def test_a_system_that_cannot_does_not_stop_the_others(todo):
 
 
 def test_a_missing_package_is_asked_for_again(tmp_path, monkeypatch):
-    from arrayenh.evaluation.metrics import perceptual
+    from arrayenh.evaluation.metrics import pesq as perceptual
 
     todo = Benchmark(Tones(1), (Gain(1.0, "noisy"),), ("pesq_wb",), Cache(tmp_path))
     with monkeypatch.context() as patch:

@@ -6,9 +6,10 @@ from numpy.testing import assert_allclose
 from arrayenh.acoustics.steering import direction, plane_wave
 from arrayenh.errors import ConfigError, GeometryError, ShapeError
 from arrayenh.localisation.directions import METHODS, find_directions
+from arrayenh.localisation.gcc_phat import gcc_phat
 from arrayenh.localisation.grid import DirectionGrid, angle_between
 from arrayenh.localisation.music import count_sources, music
-from arrayenh.localisation.srp_phat import Pairs, gcc_phat, in_band, localise, srp_phat
+from arrayenh.localisation.srp_phat import Pairs, in_band, localise, srp_phat
 from arrayenh.microphones.geometry import load_array
 from arrayenh.microphones.mic_array import rotation
 from arrayenh.microphones.presets import linear

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from arrayenh.beamformers import blind as statistics
-from arrayenh.beamformers import mvdr as beamformers
+from arrayenh import beamformers
+from arrayenh.beamformers.blind import blind_mvdr
 from arrayenh.errors import ConfigError, ShapeError
 from arrayenh.masks.cacgmm import LOADING, align, cacgmm, normalised, random_classes
-from arrayenh.masks.source import CacgmmMasks, SppMasks, mask_source
+from arrayenh.masks.source import CacgmmMasks, mask_source
+from arrayenh.masks.spp import SppMasks
 from arrayenh.microphones.geometry import load_array
 from arrayenh.stft import Stft
 from tests.reference import mixture as slow
@@ -295,8 +296,8 @@ STFT = Stft(1024, 256, "hann")
 HOP = 256 / RATE
 
 
-def blind_mvdr(spec):
-    return lambda mask: beamformers.apply(statistics.blind_mvdr(spec, mask, 0, 1e-6)[0], spec)
+def beam_of(spec):
+    return lambda mask: beamformers.apply(blind_mvdr(spec, mask, 0, 1e-6)[0], spec)
 
 
 @pytest.fixture(scope="module")
@@ -323,8 +324,8 @@ def test_directions_sharpen_what_presence_began(two_directions):
     spec, louder = two_directions
     freqs = STFT.freqs(RATE)
     band = np.s_[(freqs > 200) & (freqs < 4000), round(0.5 / HOP) :]
-    sharp = mask_source("cacgmm", STFT.n_freqs, HOP).estimate(spec, blind_mvdr(spec))
-    first = mask_source("spp", STFT.n_freqs, HOP).estimate(spec, blind_mvdr(spec))
+    sharp = mask_source("cacgmm", STFT.n_freqs, HOP).estimate(spec, beam_of(spec))
+    first = mask_source("spp", STFT.n_freqs, HOP).estimate(spec, beam_of(spec))
     assert sharp.dtype == np.float32 and (sharp >= 0).all() and (sharp <= 1 + 2 * EPS).all()
     areas = [area_under_curve(mask[band], louder[band]) for mask in (first, sharp)]
     missed = [1 - area for area in areas]
@@ -336,8 +337,8 @@ def test_segments_go_on_from_the_presence_of_those_before(two_directions):
     spec = two_directions[0][::8]
     masks, first = CacgmmMasks(len(spec), HOP, iterations=3), SppMasks(len(spec), HOP)
     for piece in np.split(spec, [90, 200], axis=2):
-        found = masks.estimate(piece, blind_mvdr(piece))
-        given = first.estimate(piece, blind_mvdr(piece))
+        found = masks.estimate(piece, beam_of(piece))
+        given = first.estimate(piece, beam_of(piece))
         wanted, _ = cacgmm(piece, np.stack([given, 1 - given], axis=1), 3)
         assert_array_equal(found, wanted[:, 0])
 

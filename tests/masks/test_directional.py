@@ -9,15 +9,17 @@ from numpy.testing import assert_allclose, assert_array_equal
 from arrayenh.acoustics.coherence import diffuse_coherence
 from arrayenh.acoustics.steering import plane_wave
 from arrayenh.audio import Recording
-from arrayenh.beamformers.blind import BlindBeam, sounding
+from arrayenh.beamformers.blind import BlindBeam
 from arrayenh.chain.pipeline import Enhancer
 from arrayenh.chain.settings import EnhanceConfig
 from arrayenh.evaluation.scoring import scores
 from arrayenh.masks.directional import DirectionalMasks
-from arrayenh.masks.source import GUIDED_ROUNDS, CacgmmMasks, NeuralMasks, mask_source
+from arrayenh.masks.neural import GUIDED_ROUNDS, NeuralMasks
+from arrayenh.masks.source import CacgmmMasks, mask_source
 from arrayenh.microphones.geometry import load_array
 from arrayenh.networks.runtime import Network
 from arrayenh.scenes.packaged import CLIPS, load_clip
+from arrayenh.statistics.covariance import sounding
 from arrayenh.stft import Stft
 from tests import small_networks as tiny
 from tests.signals import RATE, arrivals, complex_normal, delayed, diffuse_noise, level_db

@@ -2,12 +2,13 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from arrayenh.beamformers import blind as statistics
-from arrayenh.beamformers import mvdr as beamformers
+from arrayenh import beamformers
+from arrayenh.beamformers.blind import blind_mvdr
 from arrayenh.errors import ShapeError
-from arrayenh.masks.source import SppMasks, mean_power, presence, smooth_bins
+from arrayenh.masks.spp import SppMasks, presence, smooth_bins
 from arrayenh.microphones.geometry import load_array
 from arrayenh.statistics.noise_psd import SppTracker
+from arrayenh.statistics.power import mean_power
 from arrayenh.stft import Stft
 from tests.signals import RATE, arrivals, complex_normal, delayed, diffuse_noise, voice
 
@@ -21,8 +22,8 @@ def first_microphone(spec):
     return lambda mask: spec[:, 0]
 
 
-def blind_mvdr(spec):
-    return lambda mask: beamformers.apply(statistics.blind_mvdr(spec, mask, 0, 1e-6)[0], spec)
+def beam_of(spec):
+    return lambda mask: beamformers.apply(blind_mvdr(spec, mask, 0, 1e-6)[0], spec)
 
 
 def area_under_curve(score, label):
@@ -50,7 +51,7 @@ def masks(heard):
     """After 0, 1 and 2 refinements."""
     spec = heard[0]
     return [
-        SppMasks(STFT.n_freqs, HOP, rounds).estimate(spec, blind_mvdr(spec)) for rounds in range(3)
+        SppMasks(STFT.n_freqs, HOP, rounds).estimate(spec, beam_of(spec)) for rounds in range(3)
     ]
 
 

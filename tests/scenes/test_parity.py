@@ -5,9 +5,9 @@ import pyroomacoustics as pra
 import pytest
 from numpy.testing import assert_allclose
 
+from arrayenh import beamformers
 from arrayenh.acoustics.coherence import diffuse_coherence
 from arrayenh.acoustics.steering import plane_wave, spherical_wave
-from arrayenh.beamformers import mvdr as beamformers
 from arrayenh.microphones.geometry import load_array
 from tests.signals import random_covariances
 

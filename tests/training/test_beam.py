@@ -10,10 +10,11 @@ from numpy.testing import assert_allclose
 
 torch = pytest.importorskip("torch")
 
-from arrayenh.beamformers import blind as statistics
-from arrayenh.beamformers import mvdr as beamformers
+from arrayenh.beamformers.blind import BlindBeam  # noqa: E402
 from arrayenh.microphones.geometry import load_array  # noqa: E402
 from arrayenh.networks.signature import Signature  # noqa: E402
+from arrayenh.statistics.covariance import sounding  # noqa: E402
+from arrayenh.statistics.loading import LOADING  # noqa: E402
 from arrayenh.stft import Stft  # noqa: E402
 from arrayenh.training.beam import Beamed, beamform  # noqa: E402
 from arrayenh.training.losses import (  # noqa: E402
@@ -66,7 +67,7 @@ def batch_of(recordings):
 def of_the_chain(mixture, mask):
     """Reference, beamformed and noise of `BlindBeam`, complex (T, F)."""
     spec = STFT.analyse(mixture)
-    beam = statistics.BlindBeam(spec, 0, beamformers.LOADING, statistics.sounding(spec))
+    beam = BlindBeam(spec, 0, LOADING, sounding(spec))
     beamformed, noise = beam.with_noise(np.ascontiguousarray(mask.T))
     return [x.T for x in (spec[:, 0], beamformed, noise.astype(np.complex64))]
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from arrayenh.evaluation.metrics.checks import refuse_silence, waveforms
 from arrayenh.evaluation.metrics.framing import SILENCE_DB, mean_of_kept
-from arrayenh.evaluation.metrics.perceptual import pesq_wb
+from arrayenh.evaluation.metrics.pesq import pesq_wb
 from arrayenh.evaluation.metrics.rates import at_most_16_khz
 from arrayenh.evaluation.metrics.spectral import frame_llr, wss
 from arrayenh.evaluation.metrics.waveform import SEG_SNR_RANGE_DB, frame_energies

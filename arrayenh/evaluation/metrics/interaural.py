@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from arrayenh.beamformers.binaural import interaural_cues
 from arrayenh.errors import MetricError
 from arrayenh.evaluation.metrics.checks import both_ears
 from arrayenh.stft import Stft
@@ -90,8 +91,6 @@ def _cue_errors(
     reference_ears: np.ndarray, ears: np.ndarray, sample_rate: int, band: tuple[float, float]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Frequency, power of the target, ILD error (dB) and IPD error (rad) of each active bin."""
-    from arrayenh.beamformers.binaural import interaural_cues  # its neighbours load numba
-
     clean, output = both_ears(reference_ears, ears, sample_rate)
     hop = max(round(FRAME_SECONDS / 2 * sample_rate), 1)
     stft = Stft(2 * hop, hop, "hann")

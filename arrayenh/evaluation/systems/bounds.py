@@ -10,15 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from arrayenh.beamformers import blind as statistics
-from arrayenh.beamformers import mvdr as beamformers
-from arrayenh.beamformers import mwf as wiener
+from arrayenh import beamformers
 from arrayenh.beamformers.estimate import Filters
-from arrayenh.beamformers.multiframe import multi_frame_least_squares
+from arrayenh.beamformers.mcwf import multi_frame_least_squares
 from arrayenh.chain.stage import filtered, scattered
 from arrayenh.errors import TrialError
 from arrayenh.evaluation.systems.system import BOUND, Output, Trial
-from arrayenh.statistics.covariance import spatial_covariance
+from arrayenh.statistics.covariance import covariances, sounding, spatial_covariance
 from arrayenh.stft import Stft
 
 BEAMFORMER, MASK = Stft(2048, 512, "hann"), Stft(512, 128, "hann")
@@ -106,9 +104,9 @@ def beamformed(beamform: Beamform, parts: Parts, trial: Trial) -> list[np.ndarra
 
 def mask_mvdr(parts: Parts) -> Filters:
     """Souden's MVDR from m² and (1 - m)², m the ratio mask's mean over the microphones."""
-    there = statistics.sounding(parts.mixture)
+    there = sounding(parts.mixture)
     mask = ratio_mask(parts.speech, parts.noise).mean(axis=1)
-    covs = statistics.covariances(parts.mixture, mask, there)
+    covs = covariances(parts.mixture, mask, there)
     weights = beamformers.souden_mvdr(*covs, REFERENCE, LOADING)
     return scattered(Filters.of(weights), there, (REFERENCE,))
 
@@ -123,13 +121,13 @@ def covariance_mvdr(parts: Parts) -> Filters:
 def covariance_mwf(parts: Parts) -> Filters:
     """Multichannel Wiener filter from the true covariances."""
     there, speech, noise = true_covariances(parts)
-    weights = wiener.mwf(speech, noise, reference=REFERENCE, loading=LOADING)
+    weights = beamformers.mwf(speech, noise, reference=REFERENCE, loading=LOADING)
     return scattered(Filters.of(weights), there, (REFERENCE,))
 
 
 def least_squares(parts: Parts) -> Filters:
     """Filter over several frames that comes nearest to the true speech."""
-    there = statistics.sounding(parts.mixture)
+    there = sounding(parts.mixture)
     delays = tuple(range(FRAMES))
     if not there.any():
         return Filters(np.zeros((len(there), 1, parts.mixture.shape[1], 1), np.complex128))
@@ -141,7 +139,7 @@ def least_squares(parts: Parts) -> Filters:
 
 def true_covariances(parts: Parts) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Bins in which there are speech and noise, bool (F,), and the covariances of both there."""
-    there = statistics.sounding(parts.speech) & statistics.sounding(parts.noise)
+    there = sounding(parts.speech) & sounding(parts.noise)
     speech, noise = (
         spatial_covariance(np.ascontiguousarray(part[there]))
         for part in (parts.speech, parts.noise)

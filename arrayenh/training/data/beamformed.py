@@ -6,11 +6,12 @@ from functools import lru_cache
 import numpy as np
 from scipy.ndimage import uniform_filter
 
-from arrayenh.beamformers import blind as statistics
-from arrayenh.beamformers import mvdr as beamformers
+from arrayenh.beamformers.blind import BlindBeam, with_phase
 from arrayenh.errors import ConfigError
 from arrayenh.masks.source import MaskSource, mask_source
 from arrayenh.networks.runtime import Network
+from arrayenh.statistics.covariance import sounding
+from arrayenh.statistics.loading import LOADING
 from arrayenh.stft import Stft
 
 STATISTICAL = ("spp", "cacgmm")
@@ -112,14 +113,14 @@ def beamform(
     """
     stft, n_samples = stft_of(masks), mixture.shape[1]
     spec = stft.analyse(mixture)
-    beam = statistics.BlindBeam(spec, 0, beamformers.LOADING, statistics.sounding(spec))
+    beam = BlindBeam(spec, 0, LOADING, sounding(spec))
     if masks == "oracle":
         ideal = ideal_mask(spec[:, :SEEN], stft.analyse(early[:SEEN]))
         mask = damaged(ideal, loudness(spec[:, 0]), rng)
     else:
         mask = source_of(masks, stft, sample_rate).estimate(spec, beam)
     beamformed, noise = beam.with_noise(mask)
-    noise = statistics.with_phase(noise, spec[:, 0] - beamformed)
+    noise = with_phase(noise, spec[:, 0] - beamformed)
     made = (beamformed, noise, mask * spec[:, 0])
     return Roles(mixture[0], *(stft.synthesise(signal, n_samples) for signal in made))
 
@@ -156,7 +157,7 @@ def first_mask(
     if masks == "oracle":
         ideal = ideal_mask(spec[:, :1], stft.analyse(early[None]))
         return damaged(ideal, loudness(spec[:, 0]), rng)
-    beam = statistics.BlindBeam(spec, 0, beamformers.LOADING, statistics.sounding(spec))
+    beam = BlindBeam(spec, 0, LOADING, sounding(spec))
     source = mask_source(masks, stft.n_freqs, stft.hop / sample_rate)
     return source.estimate(spec, beam)
 

@@ -12,7 +12,7 @@ from numpy.testing import assert_allclose
 import arrayenh.scenes
 from arrayenh.errors import MetricError, MissingExtraError, ShapeError
 from arrayenh.evaluation.metrics.composite import cbak, covl, csig
-from arrayenh.evaluation.metrics.perceptual import pesq_wb
+from arrayenh.evaluation.metrics.pesq import pesq_wb
 from arrayenh.evaluation.metrics.spectral import wss
 from tests.evaluation.test_scoring import noise_at, speech_like
 from tests.reference import spectral as slow

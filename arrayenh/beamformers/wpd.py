@@ -1,10 +1,4 @@
-"""Beamformers over several frames: filters to a reference, and WPD.
-
-Their weights have shape (F, A, M), one for each of A delays, and are applied by
-`convolutional.lagged_filter`.
-"""
-
-from collections.abc import Sequence
+"""WPD: dereverberation and beamforming in one filter."""
 
 import numpy as np
 
@@ -12,78 +6,11 @@ from arrayenh.dereverberation.wpe import DELAY, TAPS, inverse_power
 from arrayenh.errors import NumericalError, ShapeError
 from arrayenh.statistics.lagged import (
     LOADING,
+    apply_lagged,
     check_spec,
     lagged_covariance,
-    lagged_cross_covariance,
-    lagged_filter,
     solve_loaded,
 )
-
-
-def apply_lagged(
-    weights: np.ndarray,
-    spec: np.ndarray,
-    delays: Sequence[int],
-    past: np.ndarray | None = None,
-) -> np.ndarray:
-    """Filter and sum over frames: y(t) = Σ_a w_aᴴ x(t - δ_a).
-
-    Parameters
-    ----------
-    weights : complex ndarray, shape (F, A, M)
-    spec : complex64 ndarray, shape (F, M, T)
-    delays : sequence of int, length A
-    past : complex64 ndarray, shape (F, M, P), optional
-        The frames before.
-
-    Returns
-    -------
-    beamformed : complex64 ndarray, shape (F, T)
-    """
-    return lagged_filter(weights[..., None], spec, delays, past)[:, 0]
-
-
-def multi_frame_least_squares(
-    spec: np.ndarray, target: np.ndarray, delays: Sequence[int], loading: float = LOADING
-) -> np.ndarray:
-    """Multichannel convolutive filter (MCWF) whose output is as near as can be to a target.
-
-        w = (Σ x̄ x̄ᴴ)⁻¹ Σ x̄ d*
-
-    Parameters
-    ----------
-    spec : complex64 ndarray, shape (F, M, T)
-    target : complex ndarray, shape (F, T)
-        d: the true early speech, or an estimate such as a post-filter's output.
-    delays : sequence of int, length A
-        Frames, as of `lagged_covariance`.
-    loading : float
-        Relative diagonal loading.
-
-    Returns
-    -------
-    weights : complex128 ndarray, shape (F, A, M)
-
-    Raises
-    ------
-    ShapeError
-        If the shapes do not fit.
-    NumericalError
-        If a bin is silent.
-
-    References
-    ----------
-    J. Benesty, J. Chen and Y. Huang, "A multi-frame approach to the frequency-domain
-    single-channel noise reduction problem", IEEE TASLP 20, 2012; Z.-Q. Wang et al.,
-    "Convolutive prediction for monaural speech dereverberation and noisy-reverberant speaker
-    separation", IEEE/ACM TASLP 29, 2021, eq. 9.
-    """
-    cross = lagged_cross_covariance(spec, target, delays)
-    n_freqs, n_delays, n_mics = cross.shape
-    even = np.ones((n_freqs, spec.shape[2]), np.float32)
-    cov = lagged_covariance(spec, even, delays)
-    found, _ = solve_loaded(cov, cross.reshape(n_freqs, -1, 1), loading)
-    return found.reshape(n_freqs, n_delays, n_mics)
 
 
 def wpd(

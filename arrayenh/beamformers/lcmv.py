@@ -1,0 +1,67 @@
+"""LCMV: several directions kept or silenced at once."""
+
+import numpy as np
+
+from arrayenh.errors import NumericalError, ShapeError
+from arrayenh.statistics.loading import LOADING, solve
+from arrayenh.statistics.transfer_functions import hermitian
+
+
+def lcmv(
+    constraints: np.ndarray,
+    responses: np.ndarray,
+    noise_cov: np.ndarray,
+    loading: float = LOADING,
+) -> np.ndarray:
+    """Least noise with a given response in each of several directions.
+
+        w = Φₙ⁻¹ A (Aᴴ Φₙ⁻¹ A)⁻¹ g*,   so that wᴴ a_k = g_k
+
+    Parameters
+    ----------
+    constraints : complex ndarray, shape (F, M, K)
+        A: a steering vector in each column; K at most M.
+    responses : complex ndarray, shape (K,) or (F, K)
+        g: 1 keeps a talker, 0 is a null.
+    noise_cov : complex ndarray, shape (F, M, M)
+    loading : float
+        Relative diagonal loading of the noise covariance.
+
+    Returns
+    -------
+    weights : complex128 ndarray, shape (F, M)
+
+    Raises
+    ------
+    ShapeError
+        If the shapes do not fit, or there are more constraints than microphones.
+    NumericalError
+        If a covariance is singular, or two constraints are one.
+
+    References
+    ----------
+    O. L. Frost, "An algorithm for linearly constrained adaptive array processing", Proc. IEEE
+    60, 1972, eq. 11; Van Trees 2002, eq. 6.358.
+    """
+    constraints = np.asarray(constraints, np.complex128)
+    if constraints.ndim != 3 or noise_cov.shape != (*constraints.shape[:2], constraints.shape[1]):
+        raise ShapeError(
+            f"constraints must have shape (F, M, K) and noise_cov (F, M, M); got "
+            f"{constraints.shape} and {noise_cov.shape}"
+        )
+    n_freqs, n_mics, n_constraints = constraints.shape
+    if n_constraints > n_mics:
+        raise ShapeError(f"{n_mics} microphones cannot keep {n_constraints} constraints")
+    try:
+        wanted = np.broadcast_to(np.asarray(responses, np.complex128), (n_freqs, n_constraints))
+    except ValueError as error:
+        raise ShapeError(
+            f"responses must have shape (K,) or (F, K), K = {n_constraints}; "
+            f"got {np.shape(responses)}"
+        ) from error
+    whitened = solve(noise_cov, constraints, loading)
+    gram = hermitian(constraints) @ whitened
+    worst = np.linalg.cond(gram)
+    if not (worst < 1e12).all():
+        raise NumericalError(f"two constraints of bin {np.argmax(worst)} are the same direction")
+    return (whitened @ np.linalg.solve(gram, wanted.conj()[..., None]))[..., 0]

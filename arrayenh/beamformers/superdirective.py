@@ -1,0 +1,98 @@
+"""The superdirective beamformer: the least of a diffuse field."""
+
+import numpy as np
+
+from arrayenh.beamformers.mvdr import mvdr
+from arrayenh.errors import ConfigError, ShapeError
+
+DIFFUSE_LOADING = 1e-2  # relative; sensor noise 20 dB under the diffuse field
+
+
+HALVINGS = 50  # of the loading's interval: to its last bits
+
+
+def superdirective(
+    steering: np.ndarray,
+    coherence: np.ndarray,
+    loading: float = DIFFUSE_LOADING,
+    *,
+    least_wng_db: float | None = None,
+) -> np.ndarray:
+    """Least diffuse noise that keeps the look direction: the most directive weights.
+
+        w = (Γ + δI)⁻¹ a / (aᴴ (Γ + δI)⁻¹ a)
+
+    Without loading their white-noise gain is very low where microphones are much closer than
+    a wavelength. δ bounds it; more exactly, so does `least_wng_db`, for which each bin is
+    loaded no more than it needs, found by bisection (the gain rises with δ).
+
+    Parameters
+    ----------
+    steering : complex ndarray, shape (F, M)
+    coherence : real or complex ndarray, shape (F, M, M)
+        Γ, as from `coherence.diffuse_coherence`.
+    loading : float
+        δ, at least; relative to the mean of the diagonal.
+    least_wng_db : float, optional
+        White-noise gain that every bin shall have, at most that of `delay_and_sum`.
+
+    Returns
+    -------
+    weights : complex128 ndarray, shape (F, M)
+        wᴴa = 1.
+
+    Raises
+    ------
+    ShapeError
+        If the shapes do not fit.
+    ConfigError
+        If the loading is negative or not finite, or no weights have the gain wanted.
+    NumericalError
+        If a loaded coherence is singular or not finite.
+
+    References
+    ----------
+    H. Cox, R. M. Zeskind and T. Kooij, "Practical supergain", IEEE Trans. Acoust., Speech,
+    Signal Process. 34, 1986. H. Cox, R. M. Zeskind and M. M. Owen, "Robust adaptive
+    beamforming", same journal 35, 1987.
+    """
+    if steering.ndim != 2 or coherence.shape != (*steering.shape, steering.shape[-1]):
+        raise ShapeError(
+            f"steering must have shape (F, M) and coherence (F, M, M); "
+            f"got {steering.shape} and {coherence.shape}"
+        )
+    if not 0 <= loading < np.inf:
+        raise ConfigError(f"loading must be finite and 0 or more; got {loading:g}")
+    weights = mvdr(steering, coherence, loading)
+    if least_wng_db is not None:
+        least = _white_noise_gain_wanted(least_wng_db, steering)
+        short = 1 / np.sum(np.abs(weights) ** 2, axis=-1) < least
+        weights[short] = _least_loaded(steering[short], coherence[short], loading, least)
+    response = np.sum(weights.conj() * steering, axis=-1, keepdims=True)
+    return weights / response.conj()  # rounding of a near-singular solve is no distortion
+
+
+def _white_noise_gain_wanted(least_wng_db: float, steering: np.ndarray) -> float:
+    """The gain as a ratio, which delay-and-sum must reach: no weights have more."""
+    most_db = 10 * np.log10(np.sum(np.abs(steering) ** 2, axis=-1).min(initial=np.inf))
+    if not least_wng_db <= most_db + 1e-9:  # 10 log10 M may be asked for as such
+        raise ConfigError(
+            f"least_wng_db must be at most {most_db:.2f} dB, what delay-and-sum has; "
+            f"got {least_wng_db:g}"
+        )
+    return float(10 ** (least_wng_db / 10))
+
+
+def _least_loaded(
+    steering: np.ndarray, coherence: np.ndarray, loading: float, least: float
+) -> np.ndarray:
+    """MVDR weights in (1 - s)Γ + sI with the least share s of white noise that has the gain."""
+    white = np.eye(steering.shape[-1])
+    low = np.full((len(steering), 1, 1), loading / (1 + loading))
+    high = np.ones_like(low)
+    for _ in range(HALVINGS):
+        share = (low + high) / 2
+        weights = mvdr(steering, (1 - share) * coherence + share * white, 0.0)
+        enough = (1 / np.sum(np.abs(weights) ** 2, axis=-1) >= least)[:, None, None]
+        low, high = np.where(enough, low, share), np.where(enough, share, high)
+    return mvdr(steering, (1 - high) * coherence + high * white, 0.0)

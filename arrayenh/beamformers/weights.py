@@ -1,0 +1,88 @@
+"""What is done with the weights of any beamformer: applied, bounded, levelled."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from arrayenh import _kernels
+from arrayenh.errors import ShapeError
+from arrayenh.statistics.loading import LEAST_LOADING, LOADING_STEP, MOST_STEPS
+
+
+def apply(weights: np.ndarray, spec: np.ndarray) -> np.ndarray:
+    """Filter and sum: y(f,t) = w(f)ᴴ x(f,t).
+
+    Parameters
+    ----------
+    weights : complex ndarray, shape (F, M)
+    spec : complex64 ndarray, shape (F, M, T)
+
+    Returns
+    -------
+    beamformed : complex64 ndarray, shape (F, T)
+
+    Raises
+    ------
+    ShapeError
+        If F or M differ.
+    """
+    if spec.ndim != 3 or weights.shape != spec.shape[:2]:
+        raise ShapeError(
+            f"weights must have shape (F, M) to match spec (F, M, T); "
+            f"got {weights.shape} and {spec.shape}"
+        )
+    out = np.empty((spec.shape[0], spec.shape[2]), np.complex64)
+    _kernels.weights.filter_sum(weights.astype(np.complex64), spec, out)
+    return out
+
+
+MOST_NORM = 1e3  # of ‖w‖²: a white-noise gain of -30 dB at the least
+
+
+def limited(
+    estimate: Callable[[np.ndarray, np.ndarray], np.ndarray], loading: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Weights whose white-noise gain is no less than -30 dB, by loading where it is.
+
+    (Cox, Zeskind & Owen, "Robust adaptive beamforming", 1987, section V.) Without it a small
+    array at low frequency is steered by differences that no real microphone pair can keep.
+
+    Parameters
+    ----------
+    estimate : callable
+        Weights of the bins chosen by a bool array, with their loading.
+    loading : float ndarray, shape (F,)
+        To start from.
+
+    Returns
+    -------
+    weights : complex128 ndarray, shape (F, M)
+    loading : float64 ndarray, shape (F,)
+        That was needed.
+    """
+    loading = loading.copy()
+    weights = estimate(np.ones(len(loading), bool), loading)
+    for _ in range(MOST_STEPS):
+        loud = np.sum(np.abs(weights) ** 2, axis=-1) > MOST_NORM
+        if not loud.any():
+            break
+        loading[loud] = np.maximum(LOADING_STEP * loading[loud], LEAST_LOADING)
+        weights[loud] = estimate(loud, loading[loud])
+    return weights, loading
+
+
+def level_gain(weights: np.ndarray, speech_cov: np.ndarray, reference: int) -> float:
+    """Gain that gives the output the speech power of the reference microphone, all bins together.
+
+    g² = Σ_f Φₛ(ref, ref) / Σ_f wᴴ Φₛ w;  1 where Φₛ has rank one and w is distortionless.
+    """
+    before = np.sum(speech_cov[:, reference, reference].real)
+    after = np.einsum("fm,fmn,fn->", weights.conj(), speech_cov, weights).real
+    return float(np.sqrt(before / after)) if after > 0 else 1.0
+
+
+def passing(n_freqs: int, n_mics: int, reference: int) -> np.ndarray:
+    """Weights that pass the reference microphone, complex128, shape (F, M)."""
+    weights = np.zeros((n_freqs, n_mics), np.complex128)
+    weights[:, reference] = 1
+    return weights

@@ -1,0 +1,130 @@
+"""Diagonal loading of covariances: how much, and equations solved with it."""
+
+import numpy as np
+
+from arrayenh import _kernels
+from arrayenh.acoustics.steering import SPEED_OF_SOUND
+from arrayenh.errors import NumericalError
+
+LOADING = 1e-6  # relative; enough against rounding, too little to cost null depth
+
+
+def position_loading(
+    freqs: np.ndarray, position_error: float, speed_of_sound: float = SPEED_OF_SOUND
+) -> np.ndarray:
+    """Diagonal loading that microphones call for which are not quite where they should be.
+
+        δ(f) = exp((2πfσ/c)²) - 1
+
+    With errors of standard deviation σ along the wave, independent and normal, the mean of
+    a aᴴ is exp(-(2πfσ/c)²) a aᴴ and white noise for the rest: the same as loading by δ.
+
+    Parameters
+    ----------
+    freqs : float ndarray, shape (F,)
+        Hz.
+    position_error : float
+        σ, metres.
+    speed_of_sound : float
+        m/s.
+
+    Returns
+    -------
+    loading : float64 ndarray, shape (F,)
+        Relative, 1 at most.
+
+    References
+    ----------
+    E. N. Gilbert and S. P. Morgan, "Optimum design of directive antenna arrays subject to
+    random variations", Bell Syst. Tech. J. 34, 1955.
+    """
+    phase = 2 * np.pi * np.asarray(freqs, np.float64) * position_error / speed_of_sound
+    return np.minimum(np.expm1(np.minimum(phase**2, 1.0)), 1.0)
+
+
+def solve(cov: np.ndarray, right: np.ndarray, loading: float | np.ndarray = 0.0) -> np.ndarray:
+    """(Φ + δ tr(Φ)/M I)⁻¹ right for each bin, by Cholesky factors.
+
+    Parameters
+    ----------
+    cov : complex ndarray, shape (F, M, M)
+        Hermitian.
+    right : complex ndarray, shape (F, M, K)
+    loading : float or ndarray, shape (F,)
+        δ, relative.
+
+    Returns
+    -------
+    answer : complex128 ndarray, shape (F, M, K)
+
+    Raises
+    ------
+    NumericalError
+        If a loaded covariance is not positive definite, or not finite.
+    """
+    answer = np.empty(right.shape, np.complex128)
+    positive = np.empty(len(cov), np.bool_)
+    _kernels.loading.solve_loaded(
+        np.asarray(cov, np.complex128),
+        np.broadcast_to(np.asarray(loading, np.float64), len(cov)),
+        np.asarray(right, np.complex128),
+        answer,
+        positive,
+    )
+    if not positive.all():
+        raise NumericalError(
+            f"the noise covariance of bin {np.argmin(positive)} is singular; "
+            f"use loading > 0 or more frames"
+        )
+    if not np.isfinite(answer).all():
+        finite = np.isfinite(answer).all(axis=(-2, -1))
+        raise NumericalError(f"the covariances of bin {np.argmin(finite)} are not finite")
+    return answer
+
+
+def loaded(cov: np.ndarray, loading: float | np.ndarray) -> np.ndarray:
+    """A covariance with a part of its mean diagonal added to each."""
+    n_mics = cov.shape[-1]
+    power = np.trace(cov, axis1=-2, axis2=-1).real / n_mics
+    return cov + (loading * power)[:, None, None] * np.eye(n_mics)
+
+
+LEAST_LOADING, LOADING_STEP, MOST_STEPS = 1e-9, 4.0, 24
+
+
+MOST_CONDITION = 1e8  # of a covariance that needs no loading to be solved
+
+
+CLEAN_SNR = 10.0  # power ratio of a bin above which loading grows
+
+
+def adaptive_loading(
+    speech_cov: np.ndarray, noise_cov: np.ndarray, loading: float | np.ndarray
+) -> np.ndarray:
+    """Loading that grows where there is hardly any noise: δ (1 + (ξ/10)⁴), at most 1.
+
+    There "noise" is the talker leaking through the mask, and a beamformer that minimises
+    it sharply would cancel the talker. ξ = tr Φₛ / tr Φₙ.
+
+    Returns
+    -------
+    loading : float64 ndarray, shape (F,)
+    """
+    speech = np.trace(speech_cov, axis1=-2, axis2=-1).real
+    noise = np.trace(noise_cov, axis1=-2, axis2=-1).real
+    ratio = np.divide(speech, noise, out=np.full_like(speech, np.inf), where=noise > 0)
+    return np.minimum(loading * (1 + (ratio / CLEAN_SNR) ** 4), 1.0)
+
+
+def solvable(cov: np.ndarray, loading: np.ndarray) -> np.ndarray:
+    """A covariance with its loading, and what float64 needs of it to invert it; (F, M, M)."""
+    return loaded(cov, np.maximum(loading, LEAST_LOADING))
+
+
+def ill_conditioned(cov: np.ndarray) -> np.ndarray:
+    """Whether the largest eigenvalue is above 1e8 times the smallest, bool, shape (F,).
+
+    Such are two channels that hold the same, or noise of fewer directions than microphones.
+    """
+    values = np.linalg.eigvalsh(cov)
+    return values[:, 0] * MOST_CONDITION < values[:, -1]
