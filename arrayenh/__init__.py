@@ -14,20 +14,21 @@ from arrayenh.version import __version__
 
 if TYPE_CHECKING:
     from arrayenh.audio import Recording, open_recording, read, write
-    from arrayenh.chain.pipeline import EnhanceConfig, Enhanced, Enhancer, enhance
+    from arrayenh.chain.enhancer import Enhanced, Enhancer, enhance
+    from arrayenh.chain.settings import Settings
     from arrayenh.errors import ArrayenhError
     from arrayenh.microphones.geometry import MicArray, load_array
     from arrayenh.stft import Stft
 
 HOMES = {
     "ArrayenhError": "errors",
-    "EnhanceConfig": "chain.pipeline",
-    "Enhanced": "chain.pipeline",
-    "Enhancer": "chain.pipeline",
+    "Enhanced": "chain.enhancer",
+    "Enhancer": "chain.enhancer",
     "MicArray": "microphones.geometry",
     "Recording": "audio",
+    "Settings": "chain.settings",
     "Stft": "stft",
-    "enhance": "chain.pipeline",
+    "enhance": "chain.enhancer",
     "load_array": "microphones.geometry",
     "open_recording": "audio",
     "read": "audio",
@@ -36,11 +37,11 @@ HOMES = {
 
 __all__ = [
     "ArrayenhError",
-    "EnhanceConfig",
     "Enhanced",
     "Enhancer",
     "MicArray",
     "Recording",
+    "Settings",
     "Stft",
     "__version__",
     "enhance",

@@ -14,22 +14,24 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from arrayenh.beamformers.estimate import ESTIMATORS
+from arrayenh.chain.stage import STEERED_LOADING, filtered, scattered
 
 from arrayenh import beamformers
 from arrayenh.acoustics.coherence import diffuse_coherence
 from arrayenh.acoustics.steering import plane_wave
+from arrayenh.beamformers.beamformer import Statistics as Heard
 from arrayenh.beamformers.blind import blind_mvdr
-from arrayenh.beamformers.estimate import ESTIMATORS, Filters, Heard
 from arrayenh.beamformers.filter_and_sum import beam_of_width
+from arrayenh.beamformers.filters import Filters
 from arrayenh.beamformers.mcwf import multi_frame_least_squares
-from arrayenh.chain.settings import FIXED, EnhanceConfig
-from arrayenh.chain.stage import STEERED_LOADING, filtered, scattered
+from arrayenh.chain.settings import FIXED, Settings
 from arrayenh.dereverberation.wpe import wpe
 from arrayenh.evaluation.cases.drawn import DrawnScenes
 from arrayenh.evaluation.scoring import scores, shadow_snr
 from arrayenh.evaluation.systems.bounds import ratio_mask
 from arrayenh.evaluation.systems.system import Trial
-from arrayenh.masks.source import mask_source
+from arrayenh.masks.choice import mask_source
 from arrayenh.statistics.covariance import covariances, sounding
 from arrayenh.statistics.loading import LOADING, adaptive_loading
 from arrayenh.stft import Stft
@@ -112,7 +114,7 @@ def systems(scene: Scene) -> dict[str, Row]:
     masks = scene.masks()
 
     def row(name: str, mask: np.ndarray, steered: bool) -> Row:
-        found = ESTIMATORS[name](scene.heard(mask, steered), EnhanceConfig(masks="spp"))
+        found = ESTIMATORS[name](scene.heard(mask, steered), Settings(masks="spp"))
         return scene.score(scattered(found, scene.there, (0,)))
 
     for name in WITH_DIRECTION:

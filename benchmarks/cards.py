@@ -14,8 +14,8 @@ from shutil import copyfile
 
 import numpy as np
 
+from arrayenh.chain.capture import RATE
 from arrayenh.chain.networks import chosen
-from arrayenh.chain.pipeline import RATE
 from arrayenh.evaluation.systems.behind import Behind
 from arrayenh.evaluation.systems.chain import Chain
 from arrayenh.evaluation.systems.names import system as parse
@@ -41,8 +41,8 @@ ROOMS = """\
 Rooms: {scenes} scenes of 8 s (and 100 by which the best step was chosen), drawn by
 `arrayenh/training/data/train-scenes.toml` and rendered by `arrayenh`: 2 to 8 microphones, RT60
 0.1 to 1 s, talkers at 0.5 to 4 m, up to three directional noises or talkers, a diffuse field,
-imperfect microphones; mixed anew each time. Speakers and noises of the measured scenes, and those of
-the benchmark, are not among those trained on.
+imperfect microphones; mixed anew each time. Speakers and noises of the measured scenes, and those
+of the benchmark, are not among those trained on.
 """
 MIXTURES = """\
 Mixtures: dry speech and one noise{noise}, {seconds:g} s, at {snrs} dB, mixed anew each time.

@@ -26,8 +26,8 @@ import numpy as np
 from arrayenh import beamformers
 from arrayenh.acoustics.steering import delays, plane_wave
 from arrayenh.beamformers import multiframe
-from arrayenh.beamformers.gsc import blocking_matrix
-from arrayenh.beamformers.recursive import OnlineGsc, OnlineMvdr
+from arrayenh.beamformers.gsc import RecursiveGsc, blocking_matrix
+from arrayenh.beamformers.mvdr import RecursiveMvdr
 from arrayenh.dereverberation import wpe as dereverb
 from arrayenh.localisation.music import music
 from arrayenh.localisation.srp_phat import in_band, srp_phat
@@ -215,7 +215,7 @@ def recursive_prediction(made: Material) -> Pair:
 
     part = np.ascontiguousarray(made.spec[:, :, :ONLINE_FRAMES])
     n_freqs, n_mics, _ = part.shape
-    ours = dereverb.OnlineWpe(n_freqs, n_mics, hop_seconds=0.032)
+    ours = dereverb.RecursiveWpe(n_freqs, n_mics, hop_seconds=0.032)
 
     def update() -> np.ndarray:
         ours.reset()
@@ -236,7 +236,7 @@ def recursive_weights(made: Material) -> Pair:
     part, mask = (np.ascontiguousarray(x[..., :ONLINE_FRAMES]) for x in (made.spec, made.mask))
     n_freqs, n_mics, _ = part.shape
     speech, noise = mask**2, (1 - mask) ** 2
-    ours = OnlineMvdr(n_freqs, n_mics, 0.032, np.inf, keep_level=False)
+    ours = RecursiveMvdr(n_freqs, n_mics, 0.032, np.inf, keep_level=False)
 
     def update() -> np.ndarray:
         ours.reset()
@@ -255,7 +255,7 @@ def recursive_canceller(made: Material) -> Pair:
     part, mask = (np.ascontiguousarray(x[..., :ONLINE_FRAMES]) for x in (made.spec, made.mask))
     n_freqs, n_mics, _ = part.shape
     noise = (1 - mask) ** 2
-    ours = OnlineGsc(n_freqs, n_mics, 0.032, np.inf, most_norm=1e9)
+    ours = RecursiveGsc(n_freqs, n_mics, 0.032, np.inf, most_norm=1e9)
     fixed, blocking = (
         beamformers.delay_and_sum(made.steering),
         blocking_matrix(made.steering),

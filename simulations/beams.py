@@ -6,8 +6,8 @@ from arrayenh import beamformers
 from arrayenh.acoustics.coherence import diffuse_coherence
 from arrayenh.acoustics.steering import plane_wave
 from arrayenh.audio import Recording
-from arrayenh.chain.pipeline import Enhancer
-from arrayenh.chain.settings import EnhanceConfig
+from arrayenh.chain.enhancer import Enhancer
+from arrayenh.chain.settings import Settings
 from arrayenh.evaluation.scoring import shadow_snr, si_sdr
 from arrayenh.scenes.render import Rendered
 from arrayenh.statistics.covariance import spatial_covariance
@@ -15,7 +15,7 @@ from arrayenh.stft import Stft
 
 STFT = Stft(2048, 512, "hann")
 LOADING = 1e-2
-STATISTICAL = EnhanceConfig(masks="cacgmm", postfilter="mmse-lsa")
+STATISTICAL = Settings(masks="cacgmm", postfilter="mmse-lsa")
 
 
 def fixed_weights(rendered: Rendered, loading: float = LOADING) -> dict[str, np.ndarray]:

@@ -1,7 +1,7 @@
 """Which stage helps at which SNR? See it with: python -m simulations.snr_sweep."""
 
 from arrayenh.audio import Recording
-from arrayenh.chain.pipeline import Enhancer
+from arrayenh.chain.enhancer import Enhancer
 from arrayenh.evaluation.scoring import stoi
 from arrayenh.scenes.levels import SNR_LADDER_DB
 from arrayenh.scenes.render import Rendered

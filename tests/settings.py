@@ -1,8 +1,8 @@
 """Settings of the chain without networks, which have tests of their own."""
 
-from arrayenh.chain.settings import EnhanceConfig
+from arrayenh.chain.settings import Settings
 
 
 def statistical(**settings):
     """Masks of the mixture model and MMSE-LSA, where nothing else is asked for."""
-    return EnhanceConfig(**({"masks": "cacgmm", "postfilter": "mmse-lsa"} | settings))
+    return Settings(**({"masks": "cacgmm", "postfilter": "mmse-lsa"} | settings))

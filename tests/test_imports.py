@@ -9,7 +9,7 @@ FORBIDDEN = {
     "arrayenh": {"torch", "onnxruntime", "numba", "typer", "pyroomacoustics", "scipy.signal"},
     "arrayenh.errors": {"numpy", "soundfile"},
     "arrayenh.cli.main": {"torch", "onnxruntime", "numba", "pyroomacoustics"},
-    "arrayenh.chain.pipeline": {"torch", "pyroomacoustics", "scipy.signal"},  # 35 MB, 0.1 s
+    "arrayenh.chain.enhancer": {"torch", "pyroomacoustics", "scipy.signal"},  # 35 MB, 0.1 s
 }
 
 

@@ -199,7 +199,7 @@ def recursive_beamformer(
     spec, speech, noise, forget, load, blind, mu, reference, turn, a_re, a_im, p_re, p_im, s_re,
     s_im, totals, w_re, w_im, out, level,
 ):  # fmt: skip
-    """Frames one after the other: learn, make weights, filter.  See OnlineMvdr.
+    """Frames one after the other: learn, make weights, filter.  See RecursiveMvdr.
 
     State: P and Φₛ (M, M, F), totals (3, F) (sums of noise and speech weights, tr Φₙ),
     weights (M, F). Speech power before and behind the weights goes to level (2, F, t).

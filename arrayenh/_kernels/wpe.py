@@ -81,7 +81,7 @@ def restart(re, im):
 
 @njit(cache=True, parallel=True)
 def recursive_wpe(spec, keep, inverse_re, inverse_im, g_re, g_im, x_re, x_im, out):
-    """WPE of frames one after the other; see OnlineWpe.
+    """WPE of frames one after the other; see RecursiveWpe.
 
     State of each bin: R⁻¹ (n, n), Gᴴ (M, n), and the last K + D frames, newest last, (K + D) · M.
     """

@@ -2,11 +2,14 @@
 
 import numpy as np
 
+from arrayenh.beamformers.beamformer import Beamformer, BeamformerSettings, Statistics
+from arrayenh.beamformers.filters import Filters
 from arrayenh.beamformers.mwf import mwf, rank_one_mwf
-from arrayenh.chain.settings import within
+from arrayenh.beamformers.weights import level_gain
+from arrayenh.checks import within
 from arrayenh.errors import ShapeError
-from arrayenh.statistics.loading import LOADING
-from arrayenh.statistics.transfer_functions import check_covariances
+from arrayenh.statistics.loading import LOADING, loaded
+from arrayenh.statistics.transfer_functions import check_covariances, rank_one
 
 
 def binaural_mwf(
@@ -126,3 +129,28 @@ def interaural_cues(left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np
         ild_db = 10 * np.log10(at_left / at_right)
     ipd = np.angle(np.sum(left * right.conj(), axis=1, dtype=np.complex128))
     return ild_db, np.asarray(ipd)
+
+
+def estimate_binaural(heard: Statistics, settings: BeamformerSettings) -> Filters:
+    """Two outputs; one gain for both restores the level and moves nothing."""
+    assert heard.ears is not None
+    pair = heard.ears
+    noise = loaded(heard.noise_cov, heard.loading)
+    speech = rank_one(heard.speech_cov, noise, 0.0)
+    left, right = binaural_mwf(speech, noise, pair, settings.mu, settings.partial, loading=0.0)
+    gain = np.mean(
+        [
+            level_gain(weights, heard.speech_cov, ear)
+            for weights, ear in zip((left, right), pair, strict=True)
+        ]
+    )
+    return Filters(gain * np.stack([left, right], axis=2)[:, None])
+
+
+BINAURAL = Beamformer(
+    "binaural-mwf",
+    "binaural MWF",
+    "Wiener filter at each ear that keeps where sounds come from",
+    estimate_binaural,
+    two_ears=True,
+)

@@ -3,8 +3,18 @@
 import numpy as np
 
 from arrayenh import _kernels
+from arrayenh.beamformers.beamformer import (
+    Beamformer,
+    BeamformerSettings,
+    Statistics,
+    Stream,
+    Update,
+)
+from arrayenh.beamformers.filters import Filters
+from arrayenh.beamformers.weights import apply
 from arrayenh.errors import ShapeError
 
+TURN_SECONDS = 0.3  # in which the recursive form glides to a new direction
 N_TAPS = 64  # of the fractional delay filter
 
 
@@ -67,3 +77,62 @@ def delay_and_sum_samples(
         samples.astype(np.float32), taps.astype(np.float32), first, out
     )
     return out
+
+
+class RecursiveDas:
+    """Delay-and-sum towards a direction that may move: the weights glide after it.
+
+    Parameters
+    ----------
+    n_freqs, n_mics : int
+    hop_seconds : float
+        Time from frame to frame, s.
+    memory_seconds : float
+        Time constant with which the weights follow a new direction; 0: at once.
+    """
+
+    def __init__(
+        self, n_freqs: int, n_mics: int, hop_seconds: float, memory_seconds: float = 0.0
+    ) -> None:
+        self._shape = n_freqs, n_mics
+        self.keep = float(np.exp(-hop_seconds / memory_seconds)) if memory_seconds > 0 else 0.0
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the direction."""
+        self.weights: np.ndarray | None = None
+
+    def update(self, spec: np.ndarray, steering: np.ndarray) -> np.ndarray:
+        """Beamform the next frames towards `steering`, (F, M); (F, M, t) -> (F, t)."""
+        wanted = delay_and_sum(steering)
+        if self.weights is None:
+            self.weights = wanted
+        n_frames = spec.shape[2]
+        left = self.keep ** np.arange(1, n_frames + 1)  # of what was steered at before
+        old = apply(self.weights, spec)
+        new = apply(wanted, spec)
+        if n_frames:
+            self.weights = wanted + left[-1] * (self.weights - wanted)
+        return (new + left.astype(np.float32) * (old - new)).astype(np.complex64)
+
+
+def estimate_delay_and_sum(heard: Statistics, settings: BeamformerSettings) -> Filters:
+    """Towards the steering vector."""
+    return Filters.of(delay_and_sum(heard.towards))
+
+
+def recursive_delay_and_sum(stream: Stream, settings: BeamformerSettings) -> Update:
+    """Delay-and-sum that glides to a new direction; nothing as long as none is known."""
+    beam = RecursiveDas(stream.n_freqs, stream.n_mics, stream.hop_seconds, TURN_SECONDS)
+    return lambda spec, mask, steering: None if steering is None else beam.update(spec, steering)
+
+
+DAS = Beamformer(
+    "das",
+    "delay-and-sum",
+    "delay-and-sum: microphones aligned to a direction and averaged",
+    estimate_delay_and_sum,
+    steering="required",
+    fixed=True,
+    recursive=recursive_delay_and_sum,
+)

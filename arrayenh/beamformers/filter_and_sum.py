@@ -5,6 +5,8 @@ from functools import partial
 import numpy as np
 
 from arrayenh.acoustics.steering import SPEED_OF_SOUND, delays
+from arrayenh.beamformers.beamformer import Beamformer, BeamformerSettings, Look, Statistics
+from arrayenh.beamformers.filters import Filters
 from arrayenh.errors import ConfigError, ShapeError
 from arrayenh.statistics.loading import solve
 
@@ -174,3 +176,25 @@ def filter_and_sum(samples: np.ndarray, filters: np.ndarray) -> np.ndarray:
     delay = filters.shape[1] // 2
     summed = oaconvolve(samples.astype(np.float64), filters, axes=1).sum(axis=0)
     return summed[delay : delay + samples.shape[1]].astype(np.float32)
+
+
+def estimate_filter_and_sum(heard: Statistics, settings: BeamformerSettings) -> Filters:
+    """A beam of the same width at all frequencies."""
+    assert heard.design is not None
+    return Filters.of(heard.design)
+
+
+def design_beam(look: Look, settings: BeamformerSettings) -> np.ndarray:
+    """Weights of a beam of one width, (F, M)."""
+    return beam_of_width(look.positions, look.azimuth, look.freqs, reference=look.reference)
+
+
+FILTER_AND_SUM = Beamformer(
+    "filter-and-sum",
+    "filter-and-sum",
+    "filter-and-sum: a beam of the same width at all frequencies",
+    estimate_filter_and_sum,
+    steering="required",
+    fixed=True,
+    design=design_beam,
+)

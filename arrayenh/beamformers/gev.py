@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from arrayenh.beamformers.beamformer import Beamformer, BeamformerSettings, Statistics
+from arrayenh.beamformers.filters import Filters
 from arrayenh.statistics.loading import LOADING
 from arrayenh.statistics.transfer_functions import check_covariances, generalised_eigen, hermitian
 
@@ -50,3 +52,19 @@ def gev(
     heard = np.einsum("fi,fi->f", weights.conj(), speech_cov[..., reference])
     phase = np.where(np.abs(heard) > 0, heard / np.maximum(np.abs(heard), 1e-300), 1.0)
     return weights * (gain * phase)[:, None]
+
+
+def estimate_gev(heard: Statistics, settings: BeamformerSettings) -> Filters:
+    """Of the largest SNR."""
+    found = heard.limited(
+        lambda bins, noise: gev(heard.speech_cov[bins], noise, heard.reference, 0.0)
+    )
+    return Filters.of(heard.levelled(found))
+
+
+GEV = Beamformer(
+    "gev",
+    "GEV",
+    "generalised eigenvector: the largest output SNR",
+    estimate_gev,
+)

@@ -2,8 +2,20 @@
 
 import numpy as np
 
-from arrayenh.errors import NumericalError, ShapeError
-from arrayenh.statistics.loading import LOADING, solve
+from arrayenh import _kernels
+from arrayenh.beamformers.beamformer import (
+    Beamformer,
+    BeamformerSettings,
+    Statistics,
+    Stream,
+    Update,
+)
+from arrayenh.beamformers.delay_and_sum import delay_and_sum
+from arrayenh.beamformers.filters import Filters
+from arrayenh.beamformers.mvdr import recursive_mvdr
+from arrayenh.beamformers.recursive import RECURSIVE_LOADING, Recursion
+from arrayenh.errors import ConfigError, NumericalError, ShapeError
+from arrayenh.statistics.loading import GEOMETRY_LOADING, LOADING, solve
 from arrayenh.statistics.transfer_functions import hermitian
 
 
@@ -60,7 +72,7 @@ def sidelobe_canceller(
         w = w_q - B g,   g = (Bᴴ Φₙ B)⁻¹ Bᴴ Φₙ w_q
 
     The same as `mvdr` with the same loading, whatever fixed beamformer it starts from
-    (Griffiths & Jim 1982; Breed & Strauss 2002). Its adaptive form is `online.OnlineGsc`.
+    (Griffiths & Jim 1982; Breed & Strauss 2002). Its adaptive form is `gsc.RecursiveGsc`.
 
     Parameters
     ----------
@@ -102,3 +114,148 @@ def sidelobe_canceller(
     blocked = hermitian(blocking) @ noise @ blocking
     noise_filter = solve(blocked, hermitian(blocking) @ through)
     return quiescent - (blocking @ noise_filter)[:, :, 0]
+
+
+MOST_NORM = 10.0  # of ‖w‖² of the sidelobe canceller: a white-noise gain of -10 dB
+
+
+class RecursiveGsc(Recursion):
+    """Adaptive generalised sidelobe canceller: what the blocked microphones tell is taken off.
+
+        z = Bᴴ x,   y = w_qᴴ x - gᴴ z,   g by recursive least squares weighted with γₙ
+
+    Speech that leaks through the blocking matrix would be cancelled. Against that g learns
+    only where noise is (γₙ), is loaded, and ‖w‖² stays bounded (Cox, Zeskind & Owen 1987).
+
+    Parameters
+    ----------
+    n_freqs, n_mics : int
+        At least two microphones.
+    hop_seconds, memory_seconds, loading
+        As of `RecursiveMvdr`.
+    most_norm : float
+        Bound of ‖w‖².
+
+    References
+    ----------
+    L. J. Griffiths and C. W. Jim 1982; O. Hoshuyama, A. Sugiyama and A. Hirano, "A robust
+    adaptive beamformer for microphone arrays with a blocking matrix using constrained
+    adaptive filters", IEEE Trans. Signal Process. 47, 1999.
+    """
+
+    def __init__(
+        self,
+        n_freqs: int,
+        n_mics: int,
+        hop_seconds: float,
+        memory_seconds: float = 1.0,
+        loading: float = RECURSIVE_LOADING,
+        most_norm: float = MOST_NORM,
+    ) -> None:
+        if n_mics < 2:
+            raise ConfigError(f"a sidelobe canceller needs two microphones; got {n_mics}")
+        super().__init__(n_freqs, n_mics, hop_seconds, memory_seconds, loading)
+        self.most_norm = most_norm
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything that was heard."""
+        n = self.n_mics - 1
+        self._inverse = np.zeros((n, n, self.n_freqs)), np.zeros((n, n, self.n_freqs))
+        self._filter = np.zeros((n, self.n_freqs)), np.zeros((n, self.n_freqs))
+        self._totals = np.zeros((2, self.n_freqs))
+        self._steering: np.ndarray | None = None
+        self._turn = 0
+
+    @property
+    def weights(self) -> np.ndarray:
+        """w_q - B g after the last frame, complex128, shape (F, M)."""
+        if self._steering is None:
+            raise ShapeError("no frame has been beamformed yet")
+        re, im = self._filter
+        blocked = blocking_matrix(self._steering) @ (re + 1j * im).T[:, :, None]
+        return delay_and_sum(self._steering) - blocked[:, :, 0]
+
+    def update(
+        self, spec: np.ndarray, noise_weight: np.ndarray, steering: np.ndarray
+    ) -> np.ndarray:
+        """Learn from the next frames and beamform them.
+
+        Parameters
+        ----------
+        spec : complex64 ndarray, shape (F, M, t)
+        noise_weight : float ndarray, shape (F, t)
+            γₙ, in [0, 1].
+        steering : complex ndarray, shape (F, M)
+
+        Returns
+        -------
+        beamformed : complex64 ndarray, shape (F, t)
+
+        Raises
+        ------
+        ShapeError
+            If the shapes do not fit.
+        """
+        self._check(spec, noise_weight=noise_weight)
+        fixed = delay_and_sum(np.asarray(steering, np.complex128))
+        adjoint = hermitian(blocking_matrix(steering)).transpose(1, 2, 0)
+        room = self.most_norm - np.sum(np.abs(fixed) ** 2, axis=1)
+        beamformed = np.empty((self.n_freqs, spec.shape[2]), np.complex64)
+        _kernels.recursive.recursive_canceller(
+            spec,
+            noise_weight,
+            self.forget,
+            self.loading,
+            self._turn,
+            *self._lanes(fixed),
+            np.ascontiguousarray(adjoint.real),
+            np.ascontiguousarray(adjoint.imag),
+            np.maximum(room, 0.0),
+            *self._inverse,
+            *self._filter,
+            self._totals,
+            beamformed,
+        )
+        self._steering = np.array(steering)
+        self._turn = (self._turn + spec.shape[2]) % (self.n_mics - 1)
+        return beamformed
+
+
+def estimate_gsc(heard: Statistics, settings: BeamformerSettings) -> Filters:
+    """Sidelobe canceller."""
+    towards = heard.towards
+    return Filters.of(
+        heard.limited(lambda bins, noise: sidelobe_canceller(towards[bins], noise, loading=0.0))
+    )
+
+
+def recursive_gsc(stream: Stream, settings: BeamformerSettings) -> Update:
+    """The adaptive canceller; as long as no direction is known, the blind MVDR."""
+    blind = None if isinstance(settings.doa, int | float) else recursive_mvdr(stream, settings)
+    if settings.doa is None:
+        assert blind is not None
+        return blind
+    loading = GEOMETRY_LOADING if settings.loading is None else settings.loading
+    sizes = stream.n_freqs, stream.n_mics, stream.hop_seconds
+    canceller = RecursiveGsc(*sizes, settings.memory_seconds, loading)
+
+    def update(
+        spec: np.ndarray, mask: np.ndarray | None, steering: np.ndarray | None
+    ) -> np.ndarray | None:
+        assert mask is not None  # of a beamformer that is not fixed there is one
+        if steering is None:
+            return blind and blind(spec, mask, None)
+        return canceller.update(spec, (1 - mask) ** 2, steering)
+
+    return update
+
+
+GSC = Beamformer(
+    "gsc",
+    "GSC",
+    "generalised sidelobe canceller: MVDR as a fixed beam less what the others tell",
+    estimate_gsc,
+    steering="optional",
+    recursive=recursive_gsc,
+)

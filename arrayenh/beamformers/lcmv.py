@@ -2,6 +2,10 @@
 
 import numpy as np
 
+from arrayenh.beamformers.beamformer import Beamformer, BeamformerSettings, Look, Statistics
+from arrayenh.beamformers.filters import Filters
+from arrayenh.beamformers.mvdr import mvdr
+from arrayenh.checks import numbers
 from arrayenh.errors import NumericalError, ShapeError
 from arrayenh.statistics.loading import LOADING, solve
 from arrayenh.statistics.transfer_functions import hermitian
@@ -65,3 +69,47 @@ def lcmv(
     if not (worst < 1e12).all():
         raise NumericalError(f"two constraints of bin {np.argmax(worst)} are the same direction")
     return (whitened @ np.linalg.solve(gram, wanted.conj()[..., None]))[..., 0]
+
+
+def estimate_lcmv(heard: Statistics, settings: BeamformerSettings) -> Filters:
+    """The look direction kept, the nulls not heard."""
+    assert heard.steering is not None
+    constraints = heard.steering[:, :, None]
+    if heard.design is not None:
+        constraints = np.concatenate([constraints, heard.design], axis=2)
+    found = heard.limited(lambda bins, noise: softly_constrained(constraints[bins], noise))
+    return Filters.of(found)
+
+
+def softly_constrained(constraints: np.ndarray, noise: np.ndarray) -> np.ndarray:
+    """LCMV weights; where array and wavelength cannot tell the directions apart, MVDR weights.
+
+    At low frequency a null beside the talker would take him with it.
+    """
+    gram = np.einsum("fmk,fml->fkl", constraints.conj(), constraints)
+    apart = np.linalg.cond(gram) < 1e4
+    weights = mvdr(constraints[:, :, 0], noise, 0.0)
+    if apart.any():
+        responses = np.zeros(constraints.shape[2])
+        responses[0] = 1
+        weights[apart] = lcmv(constraints[apart], responses, noise[apart], 0.0)
+    return weights
+
+
+def design_nulls(look: Look, settings: BeamformerSettings) -> np.ndarray | None:
+    """Steering vectors of what shall not be heard, (F, M, K)."""
+    if settings.nulls is None:
+        return None
+    angles = np.deg2rad(numbers("nulls", settings.nulls)).tolist()
+    return np.stack([look.steering_of(angle) for angle in angles], axis=2)
+
+
+LCMV = Beamformer(
+    "lcmv",
+    "LCMV",
+    "linearly constrained minimum variance: one direction kept, others silenced",
+    estimate_lcmv,
+    steering="required",
+    takes=("nulls",),
+    design=design_nulls,
+)

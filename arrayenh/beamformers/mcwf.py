@@ -4,12 +4,18 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from arrayenh.beamformers.beamformer import Beamformer, BeamformerSettings, Statistics
+from arrayenh.beamformers.filters import Filters
+from arrayenh.beamformers.mvdr import estimate_mvdr
+from arrayenh.beamformers.weights import apply
 from arrayenh.statistics.lagged import (
     LOADING,
     lagged_covariance,
     lagged_cross_covariance,
     solve_loaded,
 )
+
+LEAST_TARGET = 0.1  # gain of a bin without speech in the target
 
 
 def multi_frame_least_squares(
@@ -53,3 +59,22 @@ def multi_frame_least_squares(
     cov = lagged_covariance(spec, even, delays)
     found, _ = solve_loaded(cov, cross.reshape(n_freqs, -1, 1), loading)
     return found.reshape(n_freqs, n_delays, n_mics)
+
+
+def estimate_mcwf(heard: Statistics, settings: BeamformerSettings) -> Filters:
+    """A multi-frame filter to what the MVDR and the mask leave."""
+    first = apply(estimate_mvdr(heard, settings).weights[:, 0, :, 0], heard.spec)
+    target = np.maximum(heard.mask, np.float32(LEAST_TARGET)) * first
+    delays = tuple(range(settings.frames))
+    found = multi_frame_least_squares(
+        heard.spec, target, delays, float(heard.loading.min(initial=1.0))
+    )
+    return heard.levelled_filters(found, delays)
+
+
+MCWF = Beamformer(
+    "mcwf",
+    "MCWF",
+    "multichannel convolutive filter: several frames, towards what MVDR and mask leave",
+    estimate_mcwf,
+)

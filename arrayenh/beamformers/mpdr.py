@@ -2,7 +2,10 @@
 
 import numpy as np
 
+from arrayenh.beamformers.beamformer import Beamformer, BeamformerSettings, Statistics
+from arrayenh.beamformers.filters import Filters
 from arrayenh.beamformers.mvdr import mvdr
+from arrayenh.statistics.covariance import spatial_covariance
 
 MPDR_LOADING = 1e-1  # relative; an error of steering must not cancel the talker
 
@@ -36,3 +39,18 @@ def mpdr(
         As of `mvdr`.
     """
     return mvdr(steering, noisy_cov, loading)
+
+
+def estimate_mpdr(heard: Statistics, settings: BeamformerSettings) -> Filters:
+    """From all frames."""
+    loading = MPDR_LOADING if settings.loading is None else settings.loading
+    return Filters.of(mpdr(heard.towards, spatial_covariance(heard.spec), loading))
+
+
+MPDR = Beamformer(
+    "mpdr",
+    "MPDR",
+    "minimum power distortionless response: MVDR from all frames, speech included",
+    estimate_mpdr,
+    steering="optional",
+)

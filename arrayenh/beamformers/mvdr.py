@@ -6,8 +6,19 @@ mixture, or to the speech and the noise alone (shadow filtering).
 
 import numpy as np
 
+from arrayenh import _kernels
+from arrayenh.beamformers.beamformer import (
+    Beamformer,
+    BeamformerSettings,
+    Statistics,
+    Stream,
+    Update,
+)
+from arrayenh.beamformers.filters import Filters
+from arrayenh.beamformers.recursive import RECURSIVE_LOADING, Recursion
+from arrayenh.checks import within
 from arrayenh.errors import NumericalError, ShapeError
-from arrayenh.statistics.loading import LOADING, solve
+from arrayenh.statistics.loading import GEOMETRY_LOADING, LOADING, solve
 
 
 def mvdr(
@@ -89,3 +100,210 @@ def souden_mvdr(
     if not (trace > 0).all():
         raise NumericalError(f"the speech covariance of bin {np.argmin(trace > 0)} is empty")
     return ratio[..., reference] / trace[:, None]
+
+
+LEVEL_SECONDS = 1.0  # over which the level of speech is evened
+
+
+class RecursiveMvdr(Recursion):
+    """MVDR or rank-one Wiener filter with recursive statistics.
+
+        Φₙ <- (1 - β γₙ) Φₙ + γₙ x xᴴ,   Φₛ <- (1 - β γₛ) Φₛ + γₛ x xᴴ
+        steered:  w = Φₙ⁻¹ a / (aᴴ Φₙ⁻¹ a)
+        blind:    w = Φₙ⁻¹ Φₛ e_ref / (μ + tr Φₙ⁻¹ Φₛ)
+
+    with Φₙ⁻¹ updated by rank-one steps (Sherman & Morrison 1950) and kept Hermitian, and the
+    weights γ of speech and noise in each bin. A bin in which noise is not heard forgets
+    nothing of it: the memory is one of noise time, or speech time.
+
+    Parameters
+    ----------
+    n_freqs, n_mics : int
+    hop_seconds : float
+        Time from frame to frame, s.
+    memory_seconds : float
+        Time constant of the statistics, s; `inf` for none: β = 1 - exp(-hop / memory).
+    mu : float
+        μ of the blind form: 0 is Souden's MVDR, 1 the Wiener filter.
+    reference : int
+    loading : float
+        Relative diagonal loading of Φₙ, shared out over the frames of a memory; the first
+        frame begins with as much.
+    keep_level : bool
+        Whether one gain for all bins restores the level of speech, which the blind form
+        lowers where speech has not rank one.
+
+    Raises
+    ------
+    ConfigError
+        If a number is out of range.
+
+    References
+    ----------
+    M. Souden, J. Chen, J. Benesty and S. Affes, "An integrated solution for online
+    multichannel noise tracking and reduction", IEEE TASLP 19, 2011, section IV; T. Higuchi et
+    al., "Online MVDR beamformer based on complex Gaussian mixture model with spatial prior
+    for noise robust ASR", IEEE/ACM TASLP 25, 2017, eqs. 26 to 29.
+    """
+
+    def __init__(
+        self,
+        n_freqs: int,
+        n_mics: int,
+        hop_seconds: float,
+        memory_seconds: float = 1.0,
+        mu: float = 0.0,
+        reference: int = 0,
+        loading: float = RECURSIVE_LOADING,
+        keep_level: bool = True,
+    ) -> None:
+        super().__init__(n_freqs, n_mics, hop_seconds, memory_seconds, loading)
+        within("mu", mu, 0, 1e6)
+        within("reference", reference, 0, n_mics - 1)
+        self.mu, self.reference, self.keep_level = mu, reference, keep_level
+        self._keep_level = float(np.exp(-hop_seconds / LEVEL_SECONDS))
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything that was heard."""
+        square, line = (self.n_mics, self.n_mics, self.n_freqs), (self.n_mics, self.n_freqs)
+        self._inverse = np.zeros(square), np.zeros(square)
+        self._speech = np.zeros(square), np.zeros(square)
+        self._totals = np.zeros((3, self.n_freqs))
+        self._weights = np.zeros(line), np.zeros(line)
+        self._weights[0][self.reference] = 1
+        self._gain = 1.0
+        self._turn = 0
+
+    @property
+    def weights(self) -> np.ndarray:
+        """Weights after the last frame, complex128, shape (F, M); without the level's gain."""
+        re, im = self._weights
+        return (re + 1j * im).T
+
+    @property
+    def noise_cov_inverse(self) -> np.ndarray:
+        """Inverse of the mean noise covariance, complex128, shape (F, M, M)."""
+        re, im = self._inverse
+        return ((re + 1j * im) * self._totals[0]).transpose(2, 0, 1)
+
+    def update(
+        self,
+        spec: np.ndarray,
+        speech_weight: np.ndarray | None,
+        noise_weight: np.ndarray,
+        steering: np.ndarray | None = None,
+    ) -> np.ndarray:
+        """Learn from the next frames and beamform them.
+
+        Parameters
+        ----------
+        spec : complex64 ndarray, shape (F, M, t)
+        speech_weight, noise_weight : float ndarray, shape (F, t)
+            γₛ and γₙ, in [0, 1]: with a speech mask m, m² and (1 - m)². γₛ is not needed to
+            steer.
+        steering : complex ndarray, shape (F, M), optional
+            a; it may be another at every call, to follow a talker. Without it: blind.
+
+        Returns
+        -------
+        beamformed : complex64 ndarray, shape (F, t)
+
+        Raises
+        ------
+        ShapeError
+            If the shapes do not fit.
+        """
+        self._check(spec, speech_weight=speech_weight, noise_weight=noise_weight)
+        blind = steering is None
+        if blind and speech_weight is None:
+            raise ShapeError("speech_weight or steering is needed")
+        towards = np.zeros((self.n_freqs, self.n_mics)) if steering is None else steering
+        speech = np.zeros_like(noise_weight) if speech_weight is None else speech_weight
+        beamformed = np.empty((self.n_freqs, spec.shape[2]), np.complex64)
+        level = np.zeros((2, *beamformed.shape), np.float32)
+        _kernels.recursive.recursive_beamformer(
+            spec,
+            speech,
+            noise_weight,
+            self.forget,
+            self.loading,
+            blind,
+            self.mu,
+            self.reference,
+            self._turn,
+            *self._lanes(towards),
+            *self._inverse,
+            *self._speech,
+            self._totals,
+            *self._weights,
+            beamformed,
+            level,
+        )
+        self._turn = (self._turn + spec.shape[2]) % self.n_mics
+        if blind and self.keep_level:
+            beamformed *= self._level_gains(level)
+        return beamformed
+
+    def _level_gains(self, level: np.ndarray) -> np.ndarray:
+        """Gain of each frame that gives speech its level back, smoothed; float32, (t,)."""
+        before, after = level.sum(axis=1, dtype=np.float64)
+        wanted = np.sqrt(np.divide(before, after, out=np.ones_like(before), where=after > 0))
+        gains = np.empty(len(wanted), np.float32)
+        for t, gain in enumerate(wanted):
+            self._gain = self._keep_level * self._gain + (1 - self._keep_level) * gain
+            gains[t] = self._gain
+        return gains
+
+
+def estimate_mvdr(heard: Statistics, settings: BeamformerSettings) -> Filters:
+    """Steered, or Souden's."""
+    steering = heard.steering
+    if steering is not None:
+        return Filters.of(heard.limited(lambda bins, noise: mvdr(steering[bins], noise, 0.0)))
+    found = heard.limited(
+        lambda bins, noise: souden_mvdr(heard.speech_cov[bins], noise, heard.reference, 0.0)
+    )
+    return Filters.of(heard.levelled(found))
+
+
+def recursive_mvdr(stream: Stream, settings: BeamformerSettings) -> Update:
+    """Steered where a direction is known, else Souden's; frame by frame."""
+    return _recursive(stream, settings, 0.0, settings.doa is None)
+
+
+def recursive_rank_one_mwf(stream: Stream, settings: BeamformerSettings) -> Update:
+    """Rank-one Wiener filter frame by frame; never steered."""
+    update = _recursive(stream, settings, settings.mu, True)
+    return lambda spec, mask, steering: update(spec, mask, None)
+
+
+def _recursive(stream: Stream, settings: BeamformerSettings, mu: float, blind: bool) -> Update:
+    loading = GEOMETRY_LOADING if settings.loading is None else settings.loading
+    beam = RecursiveMvdr(
+        stream.n_freqs,
+        stream.n_mics,
+        stream.hop_seconds,
+        settings.memory_seconds,
+        mu,
+        stream.reference,
+        RECURSIVE_LOADING if blind else loading,
+    )
+
+    def update(
+        spec: np.ndarray, mask: np.ndarray | None, steering: np.ndarray | None
+    ) -> np.ndarray:
+        assert mask is not None  # of a beamformer that is not fixed there is one
+        return beam.update(spec, mask**2, (1 - mask) ** 2, steering)
+
+    return update
+
+
+MVDR = Beamformer(
+    "mvdr",
+    "MVDR",
+    "minimum variance distortionless response: Souden's form from masks, or steered",
+    estimate_mvdr,
+    steering="optional",
+    recursive=recursive_mvdr,
+)

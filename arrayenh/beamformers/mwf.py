@@ -2,12 +2,19 @@
 
 import numpy as np
 
+from arrayenh.beamformers.beamformer import Beamformer, BeamformerSettings, Statistics
+from arrayenh.beamformers.filters import Filters
+from arrayenh.beamformers.mvdr import recursive_rank_one_mwf
 from arrayenh.errors import ConfigError, NumericalError, ShapeError
 from arrayenh.statistics.loading import LOADING, loaded, solve
 from arrayenh.statistics.transfer_functions import (
     check_covariances,
     hermitian,
+    rank_one,
+    speech_covariance,
 )
+
+LEAST_MU = 1e-3  # of the full-rank filter in the chain: without noise it is no filter
 
 
 def mwf(
@@ -147,3 +154,38 @@ def best_reference(speech_cov: np.ndarray, noise_cov: np.ndarray, loading: float
         )
         ratios.append(speech / noise)
     return int(np.argmax(ratios))
+
+
+def estimate_mwf(heard: Statistics, settings: BeamformerSettings) -> Filters:
+    """Speech-distortion-weighted Wiener filter."""
+
+    def estimate(bins: np.ndarray, noise: np.ndarray) -> np.ndarray:
+        speech = speech_covariance(heard.speech_cov[bins], noise, 0.0)
+        return mwf(speech, noise, max(settings.mu, LEAST_MU), heard.reference, 0.0)
+
+    return Filters.of(heard.levelled(heard.limited(estimate)))
+
+
+def estimate_rank_one_mwf(heard: Statistics, settings: BeamformerSettings) -> Filters:
+    """The same for one talker."""
+
+    def estimate(bins: np.ndarray, noise: np.ndarray) -> np.ndarray:
+        speech = rank_one(heard.speech_cov[bins], noise, 0.0)
+        return rank_one_mwf(speech, noise, settings.mu, heard.reference, 0.0)
+
+    return Filters.of(heard.levelled(heard.limited(estimate)))
+
+
+MWF = Beamformer(
+    "mwf",
+    "MWF",
+    "speech-distortion-weighted multichannel Wiener filter",
+    estimate_mwf,
+)
+RANK_ONE_MWF = Beamformer(
+    "rank1-mwf",
+    "rank-1 MWF",
+    "multichannel Wiener filter for one talker: speech of rank one",
+    estimate_rank_one_mwf,
+    recursive=recursive_rank_one_mwf,
+)

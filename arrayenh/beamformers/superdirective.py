@@ -2,12 +2,17 @@
 
 import numpy as np
 
+from arrayenh.acoustics.coherence import diffuse_coherence
+from arrayenh.beamformers.beamformer import Beamformer, BeamformerSettings, Look, Statistics
+from arrayenh.beamformers.filters import Filters
 from arrayenh.beamformers.mvdr import mvdr
 from arrayenh.errors import ConfigError, ShapeError
+from arrayenh.statistics.loading import LOADING
 
 DIFFUSE_LOADING = 1e-2  # relative; sensor noise 20 dB under the diffuse field
 
 
+LEAST_WNG_DB = -10.0  # white-noise gain in the chain
 HALVINGS = 50  # of the loading's interval: to its last bits
 
 
@@ -96,3 +101,27 @@ def _least_loaded(
         enough = (1 / np.sum(np.abs(weights) ** 2, axis=-1) >= least)[:, None, None]
         low, high = np.where(enough, low, share), np.where(enough, share, high)
     return mvdr(steering, (1 - high) * coherence + high * white, 0.0)
+
+
+def estimate_superdirective(heard: Statistics, settings: BeamformerSettings) -> Filters:
+    """Against a diffuse field."""
+    assert heard.design is not None
+    loading = LOADING if settings.loading is None else settings.loading
+    found = superdirective(heard.towards, heard.design, loading, least_wng_db=LEAST_WNG_DB)
+    return Filters.of(found)
+
+
+def design_coherence(look: Look, settings: BeamformerSettings) -> np.ndarray:
+    """Coherence of a diffuse field, (F, M, M)."""
+    return diffuse_coherence(look.positions, look.freqs)
+
+
+SUPERDIRECTIVE = Beamformer(
+    "superdirective",
+    "superdirective",
+    "superdirective: the least of a diffuse noise field",
+    estimate_superdirective,
+    steering="required",
+    fixed=True,
+    design=design_coherence,
+)

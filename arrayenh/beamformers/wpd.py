@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from arrayenh.beamformers.beamformer import Beamformer, BeamformerSettings, Statistics
+from arrayenh.beamformers.filters import Filters
 from arrayenh.dereverberation.wpe import DELAY, TAPS, inverse_power
 from arrayenh.errors import NumericalError, ShapeError
 from arrayenh.statistics.lagged import (
@@ -76,3 +78,19 @@ def wpd(
         weights = (found[:, :, 0] / gain[:, None]).reshape(n_freqs, len(delays), n_mics)
         output = apply_lagged(weights, spec, delays)[:, None]
     return weights, delays
+
+
+def estimate_wpd(heard: Statistics, settings: BeamformerSettings) -> Filters:
+    """WPD, its power from what the mask says is speech."""
+    power = heard.mask * np.mean(np.abs(heard.spec) ** 2, axis=1)
+    found, delays = wpd(heard.spec, heard.towards, power, iterations=2)
+    return heard.levelled_filters(found, tuple(delays))
+
+
+WPD = Beamformer(
+    "wpd",
+    "WPD",
+    "weighted power minimisation distortionless response: dereverberates, too",
+    estimate_wpd,
+    steering="optional",
+)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from arrayenh.audio import RecordingFile, open_recording, resample
-from arrayenh.chain.pipeline import RATE
+from arrayenh.chain.capture import RATE
 from arrayenh.cli import terminal
 from arrayenh.errors import AudioError, GeometryError
 from arrayenh.localisation.census import Census, Place

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from arrayenh.chain.settings import FIXED, EnhanceConfig, model_names
+from arrayenh.chain.settings import NEURAL, Settings, model_names
 from arrayenh.errors import ConfigError
 from arrayenh.networks import catalogue
 from arrayenh.networks.runtime import Network
@@ -20,10 +20,10 @@ class Networks:
     mask: Network | None = None
     postfilter: Network | None = None
 
-    def frames(self, config: EnhanceConfig) -> tuple[int, int]:
+    def frames(self, settings: Settings) -> tuple[int, int]:
         """Frame and hop of the beamformer, samples."""
-        if config.n_fft is not None:
-            return config.n_fft, config.hop or config.n_fft // 4
+        if settings.n_fft is not None:
+            return settings.n_fft, settings.hop or settings.n_fft // 4
         if self.mask is not None:
             return self.mask.signature.n_fft, self.mask.signature.hop
         return FRAMES
@@ -35,7 +35,7 @@ class Networks:
         return {task: network.digest for task, network in both.items() if network is not None}
 
 
-def chosen(config: EnhanceConfig, sample_rate: int) -> Networks:
+def chosen(settings: Settings, sample_rate: int) -> Networks:
     """The networks of a chain that works at `sample_rate`, Hz.
 
     Raises
@@ -43,28 +43,22 @@ def chosen(config: EnhanceConfig, sample_rate: int) -> Networks:
     ConfigError
         If a model cannot be read, is not used, does not fit the chain, or is missing.
     """
-    found = by_task(config.model)
+    found = by_task(settings.model)
     for task, setting in SETTINGS.items():
-        value = getattr(config, setting)
-        if task in found and value != "neural":
+        value = getattr(settings, setting)
+        if task in found and value != NEURAL:
             raise ConfigError(
                 f"model {found[task].source} is for {setting} neural, and {setting} is {value}"
             )
-        if task == "mask" and not needs_mask(config):
+        if task == "mask" and not settings.learns:
             continue
         if value in catalogue.names(task):
             found[task] = Network.load(value)
-        elif value == "neural" and task not in found:
-            found[task] = Network.load(catalogue.default(task, config.online))
+        elif value == NEURAL and task not in found:
+            found[task] = Network.load(catalogue.default(task, settings.online))
         if task in found:
-            check_fit(found[task], config, sample_rate)
+            check_fit(found[task], settings, sample_rate)
     return Networks(**found)
-
-
-def needs_mask(config: EnhanceConfig) -> bool:
-    """Whether the beamformer learns from the recording: what speech is, or where."""
-    told = isinstance(config.doa, int | float)
-    return config.beamformer != "none" and not (config.beamformer in FIXED and told)
 
 
 def by_task(model: str | None) -> dict[str, Network]:
@@ -76,7 +70,7 @@ def by_task(model: str | None) -> dict[str, Network]:
         If two are for the same task.
     """
     found: dict[str, Network] = {}
-    for name in model_names(model):
+    for name in () if model is None else model_names("model", model):
         network = Network.load(name)
         task = network.signature.task
         if task in found:
@@ -85,19 +79,19 @@ def by_task(model: str | None) -> dict[str, Network]:
     return found
 
 
-def check_fit(network: Network, config: EnhanceConfig, sample_rate: int) -> None:
+def check_fit(network: Network, settings: Settings, sample_rate: int) -> None:
     """Refuse a network that hears something else than the chain has."""
     signature, where = network.signature, f"model {network.source}"
     if signature.sample_rate != sample_rate:
         raise ConfigError(
             f"{where} hears {signature.sample_rate} Hz; the chain works at {sample_rate} Hz"
         )
-    if config.online:
+    if settings.online:
         network.check_streaming()
         if network.needs("noise") or network.needs("masked"):
             raise ConfigError(f"{where} hears the noise left over, which is not told online")
-    wanted, sizes = Networks().frames(config), (signature.n_fft, signature.hop)
-    if signature.task == "mask" and config.n_fft is not None and sizes != wanted:
+    wanted, sizes = Networks().frames(settings), (signature.n_fft, signature.hop)
+    if signature.task == "mask" and settings.n_fft is not None and sizes != wanted:
         raise ConfigError(
             f"{where} hears frames of {sizes[0]} samples every {sizes[1]}, the beamformer "
             f"{wanted[0]} every {wanted[1]}: leave n_fft and hop out, or choose masks cacgmm"

@@ -3,13 +3,14 @@
 import json
 import tomllib
 from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from arrayenh.chain.settings import EnhanceConfig
+from arrayenh.chain.settings import Settings, by_name, settings_class
 from arrayenh.errors import ConfigError
+from arrayenh.registry import unknown
 
 FOLDER = resources.files("arrayenh.chain") / "profiles"
 
@@ -35,10 +36,10 @@ def load_profile(name: str) -> dict[str, Any]:
         settings = tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # a number may be too long, a list too deep
         raise ConfigError(f"profile {name} is not TOML: {error}") from error
-    known = [field.name for field in fields(EnhanceConfig)]
+    known = tuple(by_name(settings_class()))
     for key, value in settings.items():
         if key not in known:
-            raise ConfigError(f"profile {name}: unknown key {key!r}; known are {', '.join(known)}")
+            raise ConfigError(f"profile {name}: {unknown('key', key, known)}")
         if not isinstance(value, int | float | str):
             raise ConfigError(f"profile {name}: {key} should be a number or a word; got {value}")
     return settings
@@ -55,7 +56,7 @@ def read_text(name: str) -> str:
         ) from error
 
 
-def resolve(profile: str | None, options: Mapping[str, Any]) -> EnhanceConfig:
+def resolve(profile: str | None, options: Mapping[str, Any]) -> Settings:
     """Settings of a profile, overridden by the options that are not None, types checked."""
     from pydantic import TypeAdapter, ValidationError
 
@@ -63,7 +64,7 @@ def resolve(profile: str | None, options: Mapping[str, Any]) -> EnhanceConfig:
     settings |= {key: value for key, value in options.items() if value is not None}
     try:
         # strict JSON takes an object for the dataclass and 1 for 1.0, but not "1" for 1
-        return TypeAdapter(EnhanceConfig).validate_json(json.dumps(settings), strict=True)
+        return TypeAdapter(settings_class()).validate_json(json.dumps(settings), strict=True)
     except ValidationError as error:
         first = error.errors()[0]
         if isinstance(cause := first.get("ctx", {}).get("error"), ConfigError):
@@ -72,10 +73,11 @@ def resolve(profile: str | None, options: Mapping[str, Any]) -> EnhanceConfig:
         raise ConfigError(f"{key}: {first['msg'].lower()}; got {first['input']!r}") from error
 
 
-def as_toml(config: EnhanceConfig) -> str:
+def as_toml(settings: Settings) -> str:
     """The settings as TOML that `load_profile` reads back."""
-    lines = []
-    for key, value in asdict(config).items():
-        if value is not None:
-            lines.append(f"{key} = {json.dumps(value)}")
+    lines = [
+        f"{key} = {json.dumps(value)}"
+        for key, value in asdict(settings).items()
+        if value is not None
+    ]
     return "\n".join(lines) + "\n"

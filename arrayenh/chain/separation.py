@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from arrayenh.audio import BLOCK, Recording, resample
-from arrayenh.chain.pipeline import RATE, Source, rechunk, restored, segment_sizes
-from arrayenh.chain.settings import one_of, within
+from arrayenh.chain.capture import RATE, Source, rechunk, segment_sizes
+from arrayenh.chain.enhancer import restored
+from arrayenh.checks import one_of, within
 from arrayenh.errors import AudioError, ConfigError
 from arrayenh.microphones.diagnostics import ChannelSurvey
 from arrayenh.microphones.repair import Conditioning, choose_microphones

@@ -1,106 +1,73 @@
-"""What the chain does: one frozen value, every default in it and nowhere else."""
+"""What the chain does: every setting, its default, its range and one sentence on it."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import cache
+from typing import Annotated, Any, cast
 
-from arrayenh.errors import ConfigError
-from arrayenh.networks import catalogue
-
-BEAMFORMERS = (
-    "mvdr",
-    "das",
-    "filter-and-sum",
-    "superdirective",
-    "mpdr",
-    "lcmv",
-    "gsc",
-    "mwf",
-    "rank1-mwf",
-    "gev",
-    "mcwf",
-    "wpd",
-    "binaural-mwf",
-    "none",
+from arrayenh.beamformers.beamformer import BEAMFORMERS, Beamformer
+from arrayenh.chain.setting import (
+    ARRAY,
+    BEAMFORMER,
+    MASKS,
+    OUTPUT,
+    POSTFILTER,
+    TIMING,
+    Described,
+    Setting,
+    described,
 )
-FIXED = ("das", "filter-and-sum", "superdirective")  # from geometry alone
-STEERED = (*FIXED, "lcmv")  # not without an array
-MAY_STEER = ("mvdr", "mpdr", "gsc", "wpd")  # where a direction is given
-ONLINE = ("das", "mvdr", "rank1-mwf", "gsc")  # have a form frame by frame
-MASKS = ("spp", "cacgmm", "neural", *catalogue.names("mask"))
-DEREVERB = ("none", "wpe")
-SINGLE_POSTFILTERS = ("mmse-lsa", "mmse-stsa", "wiener", "spectral-subtraction", "om-lsa")
-MULTICHANNEL_POSTFILTERS = ("zelinski", "mccowan")
-NETWORKS = ("neural", *catalogue.names("postfilter"))
-POSTFILTERS = (*SINGLE_POSTFILTERS, *MULTICHANNEL_POSTFILTERS, *NETWORKS, "none")
-NOISE_TRACKERS = ("spp", "minimum-statistics", "imcra")
+from arrayenh.checks import numbers, stretch
+from arrayenh.dereverberation.dereverberator import DEREVERBERATORS, Dereverberator
+from arrayenh.errors import ConfigError
+from arrayenh.masks import source
+from arrayenh.networks import catalogue
+from arrayenh.postfilters.postfilter import NOISE_TRACKERS, POSTFILTERS, PostFilter
+from arrayenh.registry import plugins
+
+NONE, NEURAL, AUTO = "none", "neural", "auto"
 LEAST_LOADING = 1e-7  # what the rounding of float32 spectra asks for
 
 
+def beamformer_names() -> Sequence[str]:
+    """Beamformers, and none."""
+    return (*BEAMFORMERS, NONE)
+
+
+def mask_names() -> Sequence[str]:
+    """Sources of masks: statistical ones and networks."""
+    return (*source.MASKS, NEURAL, *catalogue.names("mask"))
+
+
+def postfilter_names() -> Sequence[str]:
+    """Post-filters: statistical ones and networks, and none."""
+    return (*POSTFILTERS, NEURAL, *catalogue.names("postfilter"), NONE)
+
+
+def dereverb_names() -> Sequence[str]:
+    """Dereverberations, and none."""
+    return (*DEREVERBERATORS, NONE)
+
+
+def check_pair(key: str, text: str) -> None:
+    """Refuse what is not two channels."""
+    if len(numbers(key, text)) != 2:
+        raise ConfigError(f"{key} are two channels, left,right; got {text!r}")
+
+
+def model_names(key: str, text: str) -> list[str]:
+    """Names or paths joined by commas."""
+    found = [name.strip() for name in text.split(",")]
+    if not all(found):
+        raise ConfigError(f"{key} wants names or ONNX files joined by commas; got {text!r}")
+    return found
+
+
 @dataclass(frozen=True, slots=True)
-class EnhanceConfig:
+class Settings:
     """Settings of `Enhancer`.
 
-    Attributes
-    ----------
-    beamformer : str
-        One of `BEAMFORMERS`. `das`, `filter-and-sum`, `superdirective` and `lcmv` need an
-        array; `mvdr`, `mpdr`, `gsc` and `wpd` may be steered (see `doa`); the others are blind.
-    masks : str
-        One of `MASKS`, where the speech and noise statistics come from: "spp", speech presence;
-        "cacgmm", that sharpened by a spatial mixture model; "neural", a network; or the name of
-        one that ships. Online the mixture model gives way to speech presence, which looks at no
-        future, and a network must be causal.
-    noise : str, optional
-        A stretch without speech, such as "0:00-0:02": its covariance is that of the noise.
-    doa : None, "auto" or float
-        Direction of the talker: azimuth in degrees, or "auto" to localise it. A network's masks
-        are those of the talker whose direction is given; where they are statistical, or there
-        are none, geometry steers there.
-    distance : float, optional
-        Of the talker from the array's middle, metres: steers to a source nearby.
-    head : bool
-        Whether the microphones are on a head, a rigid sphere, around which is steered.
-    nulls : str, optional
-        Azimuths that `lcmv` does not hear, degrees: "-60,120".
-    reference : int or "auto"
-        Microphone, of those used, whose speech is kept as it is; "auto": that of the best
-        output SNR.
-    ears : str, optional
-        Microphones at the left and right ear for `binaural-mwf`: "0,2". Default: from the array.
-    mu : float
-        Of the Wiener beamformers: noise reduction against speech distortion.
-    partial : float
-        Of `binaural-mwf`: part of the noise that stays where it was, 0 to 1.
-    frames : int
-        Of `mcwf`: frames that the filter sees.
-    online : bool
-        Frame by frame, with statistics that fade, instead of segment by segment.
-    memory_seconds : float
-        Time constant of those statistics.
-    dereverb : {"none", "wpe"}
-        Stage in front of the beamformer.
-    postfilter : str
-        One of `POSTFILTERS`.
-    noise_tracker : str, optional
-        Of the single-channel post-filters: "spp", "minimum-statistics" or "imcra". Default: as
-        the rule was published.
-    model : str, optional
-        Networks of `masks` and `postfilter`, where they are "neural": a name that ships or an
-        ONNX file, or one of each joined by a comma. Default: those that ship.
-    strength : float
-        From 0 (the reference microphone) to 1 (all of the enhancement).
-    segment_seconds, crossfade_seconds : float
-        Length over which statistics are gathered, and over which weights then change.
-    n_fft, hop : int, optional
-        STFT of the beamformer, samples at 16 kHz. Default: those of the network of masks, or
-        2048 every 512; of a given `n_fft` a quarter of it.
-    loading : float, optional
-        Diagonal loading of the noise covariance, relative to its mean diagonal. Default:
-        1e-6 for the blind beamformers, whose statistics know the microphones as they are;
-        1e-2 for the steered ones, whose geometry and direction never are exact.
-    position_error_mm : float
-        Of the microphones, where geometry steers: adds loading that grows with frequency.
-    least_gain_db : float
-        The most that a statistical post-filter takes away, dB.
+    A plug-in may add settings: a subclass of this one in its module (see `settings_class`).
 
     Raises
     ------
@@ -108,151 +75,359 @@ class EnhanceConfig:
         If a name is unknown, a number out of range, or two settings contradict each other.
     """
 
-    beamformer: str = "mvdr"
-    masks: str = "neural"
-    noise: str | None = None
-    doa: float | str | None = None
-    distance: float | None = None
-    head: bool = False
-    nulls: str | None = None
-    reference: int | str = 0
-    ears: str | None = None
-    mu: float = 1.0
-    partial: float = 0.2
-    frames: int = 4
-    online: bool = False
-    memory_seconds: float = 2.0
-    dereverb: str = "none"
-    postfilter: str = "neural"
-    noise_tracker: str | None = None
-    model: str | None = None
-    strength: float = 1.0
-    segment_seconds: float = 20.0
-    crossfade_seconds: float = 1.0
-    n_fft: int | None = None
-    hop: int | None = None
-    loading: float | None = None
-    position_error_mm: float = 1.0
-    least_gain_db: float = -15.0
+    beamformer: Annotated[
+        str,
+        Setting(
+            "How the microphones are combined.",
+            BEAMFORMER,
+            choices=beamformer_names,
+            metavar="NAME",
+        ),
+    ] = "mvdr"
+    masks: Annotated[
+        str,
+        Setting(
+            "What tells speech from noise, and so steers the beamformer: statistics, the "
+            "network that ships, or another by its name.",
+            MASKS,
+            choices=mask_names,
+            metavar="NAME",
+        ),
+    ] = NEURAL
+    noise: Annotated[
+        str | None,
+        Setting(
+            "Stretch of time without speech, 0:00-0:02, whose covariance is that of the noise.",
+            MASKS,
+            check=stretch,
+            metavar="T-T",
+            absent="learnt from the whole recording",
+        ),
+    ] = None
+    doa: Annotated[
+        float | str | None,
+        Setting(
+            "Direction of the talker, azimuth in degrees, or auto to localise it. With several "
+            "talkers it chooses one. Needs --array.",
+            ARRAY,
+            -360,
+            360,
+            words=(AUTO,),
+            metavar="auto|DEG",
+            absent="not used",
+        ),
+    ] = None
+    distance: Annotated[
+        float | None,
+        Setting(
+            "Distance of the talker from the middle of the array, metres.",
+            ARRAY,
+            0.05,
+            1000,
+            metavar="M",
+            absent="far away",
+        ),
+    ] = None
+    head: Annotated[
+        bool,
+        Setting("The microphones are on a head, a rigid sphere: steer around it.", ARRAY),
+    ] = False
+    nulls: Annotated[
+        str | None,
+        Setting(
+            "Directions that beamformer lcmv does not hear, degrees: -60,120.",
+            BEAMFORMER,
+            check=numbers,
+            metavar="DEG,DEG",
+            absent="none",
+        ),
+    ] = None
+    reference: Annotated[
+        int | str,
+        Setting(
+            "Channel whose speech is kept as it is; auto takes the one of the best output SNR.",
+            ARRAY,
+            0,
+            1023,
+            words=(AUTO,),
+            metavar="auto|K",
+        ),
+    ] = 0
+    ears: Annotated[
+        str | None,
+        Setting(
+            "Channels at the left and the right ear, for beamformer binaural-mwf: 0,2.",
+            BEAMFORMER,
+            check=check_pair,
+            metavar="L,R",
+            absent="from --array",
+        ),
+    ] = None
+    mu: Annotated[
+        float,
+        Setting(
+            "Wiener beamformers: weight of noise reduction against speech distortion.",
+            BEAMFORMER,
+            0,
+            1000,
+        ),
+    ] = 1.0
+    partial: Annotated[
+        float,
+        Setting(
+            "binaural-mwf: share of the noise that stays where it was, 0 to 1.", BEAMFORMER, 0, 1
+        ),
+    ] = 0.2
+    frames: Annotated[int, Setting("mcwf: frames that the filter spans.", BEAMFORMER, 1, 16)] = 4
+    online: Annotated[
+        bool,
+        Setting(
+            "Go frame by frame, with statistics that fade, as if live.",
+            TIMING,
+        ),
+    ] = False
+    memory_seconds: Annotated[
+        float,
+        Setting(
+            "With --online: time constant of the statistics, seconds.",
+            TIMING,
+            0.05,
+            3600,
+            option="--memory",
+            metavar="S",
+        ),
+    ] = 2.0
+    dereverb: Annotated[
+        str,
+        Setting(
+            "Dereverberation in front of the beamformer.",
+            BEAMFORMER,
+            choices=dereverb_names,
+            metavar="NAME",
+        ),
+    ] = NONE
+    postfilter: Annotated[
+        str,
+        Setting(
+            "What takes away the noise that the beamformer leaves.",
+            POSTFILTER,
+            choices=postfilter_names,
+            metavar="NAME",
+        ),
+    ] = NEURAL
+    noise_tracker: Annotated[
+        str | None,
+        Setting(
+            "How a statistical post-filter follows the noise.",
+            POSTFILTER,
+            choices=lambda: tuple(NOISE_TRACKERS),
+            metavar="NAME",
+            absent="as the post-filter was published",
+        ),
+    ] = None
+    model: Annotated[
+        str | None,
+        Setting(
+            "Network of the masks, of the post-filter, or A,B of both: a name that 'arrayenh "
+            "models' lists, or an ONNX file.",
+            POSTFILTER,
+            check=model_names,
+            metavar="NAME|FILE",
+            absent="those that ship",
+        ),
+    ] = None
+    strength: Annotated[
+        float,
+        Setting("Blend of the microphone (0) and the enhanced voice (1).", OUTPUT, 0, 1),
+    ] = 1.0
+    segment_seconds: Annotated[
+        float,
+        Setting(
+            "Time over which statistics are gathered for one beamformer, seconds.",
+            TIMING,
+            1,
+            3600,
+            option="--segment",
+            metavar="S",
+        ),
+    ] = 20.0
+    crossfade_seconds: Annotated[
+        float,
+        Setting(
+            "Time in which the weights of one segment turn into those of the next, seconds.",
+            TIMING,
+            0,
+            60,
+            option="--crossfade",
+            metavar="S",
+        ),
+    ] = 1.0
+    n_fft: Annotated[
+        int | None,
+        Setting(
+            "Frame of the beamformer's STFT, samples at 16 kHz.",
+            TIMING,
+            64,
+            16384,
+            absent="that of the network of masks, or 2048",
+        ),
+    ] = None
+    hop: Annotated[
+        int | None,
+        Setting(
+            "Samples from frame to frame; needs --n-fft.",
+            TIMING,
+            1,
+            8192,
+            absent="a quarter of the frame",
+        ),
+    ] = None
+    loading: Annotated[
+        float | None,
+        Setting(
+            "Diagonal loading of the noise covariance, relative to its mean diagonal.",
+            BEAMFORMER,
+            LEAST_LOADING,
+            1,
+            absent="1e-6 for masks, 1e-2 where geometry steers",
+        ),
+    ] = None
+    position_error_mm: Annotated[
+        float,
+        Setting(
+            "Error of the microphones' positions where geometry steers, millimetres: adds "
+            "loading that grows with frequency.",
+            ARRAY,
+            0,
+            100,
+            option="--position-error",
+            metavar="MM",
+        ),
+    ] = 1.0
+    least_gain_db: Annotated[
+        float,
+        Setting(
+            "The most that a statistical post-filter takes away, dB.",
+            POSTFILTER,
+            -120,
+            0,
+            option="--least-gain",
+            metavar="DB",
+        ),
+    ] = -15.0
 
     def __post_init__(self) -> None:
-        one_of("beamformer", self.beamformer, BEAMFORMERS)
-        one_of("masks", self.masks, MASKS)
-        one_of("postfilter", self.postfilter, POSTFILTERS)
-        one_of("dereverb", self.dereverb, DEREVERB)
-        if self.noise_tracker is not None:
-            one_of("noise_tracker", self.noise_tracker, NOISE_TRACKERS)
-        if isinstance(self.doa, str):
-            if self.doa != "auto":
-                raise ConfigError(f"unknown doa {self.doa!r}; use auto, an azimuth in degrees")
-        elif self.doa is not None:
-            within("doa", self.doa, -360, 360)
-        if isinstance(self.reference, str):
-            if self.reference != "auto":
-                raise ConfigError(f"unknown reference {self.reference!r}; use auto, or a channel")
-        else:
-            within("reference", self.reference, 0, 1023)
-        if self.distance is not None:
-            within("distance", self.distance, 0.05, 1000)
-        within("mu", self.mu, 0, 1000)
-        within("partial", self.partial, 0, 1)
-        within("frames", self.frames, 1, 16)
-        within("memory_seconds", self.memory_seconds, 0.05, 3600)
-        within("strength", self.strength, 0, 1)
-        within("segment_seconds", self.segment_seconds, 1, 3600)
-        within("crossfade_seconds", self.crossfade_seconds, 0, 60)
-        if self.loading is not None:
-            within("loading", self.loading, LEAST_LOADING, 1)
-        within("position_error_mm", self.position_error_mm, 0, 100)
-        within("least_gain_db", self.least_gain_db, -120, 0)
-        if self.n_fft is not None:
-            within("n_fft", self.n_fft, 64, 16384)
-        if self.hop is not None:
-            if self.n_fft is None:
-                raise ConfigError("a hop belongs to a frame: give n_fft, too")
-            within("hop", self.hop, 1, self.n_fft // 2)
+        for one in by_name(type(self)).values():
+            one.validate(getattr(self, one.name))
         self._check_together()
+
+    @property
+    def beamforming(self) -> Beamformer | None:
+        """The record of the beamformer; None where there is to be none."""
+        return None if self.beamformer == NONE else BEAMFORMERS[self.beamformer]
+
+    @property
+    def dereverberation(self) -> Dereverberator | None:
+        """The record of the dereverberation; None where there is to be none."""
+        return None if self.dereverb == NONE else DEREVERBERATORS[self.dereverb]
+
+    @property
+    def postfiltering(self) -> PostFilter | None:
+        """The record of a statistical post-filter; None of networks, and where there is none."""
+        return POSTFILTERS.get(self.postfilter)
+
+    @property
+    def direction_given(self) -> bool:
+        """Whether the talker's direction is known beforehand."""
+        return isinstance(self.doa, int | float)
+
+    @property
+    def learns(self) -> bool:
+        """Whether the beamformer learns from the recording: what speech is, or where."""
+        beamforming = self.beamforming
+        return beamforming is not None and not (beamforming.fixed and self.direction_given)
 
     def _check_together(self) -> None:
         """Refuse settings that contradict each other."""
-        if self.online and self.beamformer not in (*ONLINE, "none"):
+        beamforming, postfiltering = self.beamforming, self.postfiltering
+        if self.hop is not None:
+            if self.n_fft is None:
+                raise ConfigError("a hop belongs to a frame: give n_fft, too")
+            if self.hop > self.n_fft // 2:
+                raise ConfigError(f"hop must be 1 to {self.n_fft // 2}; got {self.hop}")
+        if self.online and beamforming is not None and beamforming.recursive is None:
+            recursive = (one.name for one in BEAMFORMERS.values() if one.recursive)
             raise ConfigError(
-                f"beamformer {self.beamformer} has no online form; use {', '.join(ONLINE)}"
+                f"beamformer {self.beamformer} has no online form; use {', '.join(recursive)}"
             )
         if self.online and self.noise is not None:
             raise ConfigError("online statistics are learnt as they come: leave noise out")
         if self.head and self.distance is not None:
             raise ConfigError("around a head the talker is far away: give head or distance")
-        if self.nulls is not None and self.beamformer != "lcmv":
-            raise ConfigError(f"nulls belong to beamformer lcmv; got {self.beamformer}")
-        if self.postfilter in MULTICHANNEL_POSTFILTERS:
-            if self.beamformer in ("none", "binaural-mwf"):
+        for one in BEAMFORMERS.values():
+            for key in one.takes:
+                if getattr(self, key) is not None and one is not beamforming:
+                    raise ConfigError(
+                        f"{key} belong to beamformer {one.name}; got {self.beamformer}"
+                    )
+        if postfiltering is not None and postfiltering.multichannel is not None:
+            if beamforming is None or beamforming.two_ears:
                 raise ConfigError(
                     f"postfilter {self.postfilter} stands behind a beamformer of one output"
                 )
             if self.online:
                 raise ConfigError(f"postfilter {self.postfilter} is not online; use mmse-lsa")
-        if self.noise is not None:
-            stretch(self.noise)
-        for key in ("nulls", "ears"):
-            if getattr(self, key) is not None:
-                numbers(key, getattr(self, key))
-        model_names(self.model)
-        if self.ears is not None and len(numbers("ears", self.ears)) != 2:
-            raise ConfigError(f"ears are two channels, left,right; got {self.ears!r}")
 
 
-def one_of(key: str, value: str, allowed: tuple[str, ...]) -> None:
-    """Refuse a name that is not among the allowed ones."""
-    if value not in allowed:
-        raise ConfigError(f"unknown {key} {value!r}; use {', '.join(allowed)}")
+def settings_class() -> type[Settings]:
+    """`Settings`, with the settings that plug-ins add.
 
-
-def within(key: str, value: float, least: float, most: float) -> None:
-    """Refuse a number outside [least, most]; NaN too."""
-    if not least <= value <= most:
-        raise ConfigError(f"{key} must be {least:g} to {most:g}; got {value:g}")
-
-
-def numbers(key: str, text: str) -> tuple[float, ...]:
-    """Numbers joined by commas."""
-    try:
-        found = tuple(float(part) for part in text.split(","))
-    except ValueError:
-        found = (float("nan"),)
-    if not all(abs(number) < float("inf") for number in found):  # NaN is refused, too
-        raise ConfigError(f"{key} wants numbers joined by commas; got {text!r}")
+    Raises
+    ------
+    ConfigError
+        If two plug-ins add settings, and neither's class is made from the other's.
+    """
+    found: type[Settings] = Settings
+    for module in plugins():
+        for value in vars(module).values():
+            if isinstance(value, type) and issubclass(value, Settings) and value is not Settings:
+                if not (issubclass(value, found) or issubclass(found, value)):
+                    raise ConfigError(f"plug-ins {found.__module__} and {module.__name__} collide")
+                found = value if issubclass(value, found) else found
     return found
 
 
-def model_names(text: str | None) -> list[str]:
-    """Names or paths joined by commas."""
-    found = [] if text is None else [name.strip() for name in text.split(",")]
-    if not all(found):
-        raise ConfigError(f"model wants names or ONNX files joined by commas; got {text!r}")
-    return found
+def by_name(kind: type[Settings]) -> dict[str, Described]:
+    """All settings of a class by name."""
+    return _by_name(cast(Any, kind))
 
 
-def stretch(text: str) -> tuple[float, float]:
-    """Start and end of a stretch of time such as "0:00-0:02" or "1.5-3", seconds."""
-    start, dash, end = text.partition("-")
-    try:
-        found = seconds(start), seconds(end)
-    except ValueError:
-        found = (0.0, 0.0)
-    if not dash or not 0 <= found[0] < found[1]:
-        raise ConfigError(f"noise wants a stretch of time like 0:00-0:02; got {text!r}")
-    return found
+@cache
+def _by_name(kind: Any) -> dict[str, Described]:
+    return {one.name: one for one in described(kind)}
 
 
-def seconds(text: str) -> float:
-    """Seconds of h:m:s, m:s or s."""
-    parts = text.strip().split(":")
-    if len(parts) > 3 or any(part.strip().startswith("-") for part in parts):
-        raise ValueError(text)
-    total = 0.0
-    for part in parts:
-        total = 60 * total + float(part)
-    if not total < float("inf"):
-        raise ValueError(text)
-    return total
+def label_of(name: str) -> str:
+    """A stage of the chain as it is called in tables and reports."""
+    if name == "reference":
+        return "input"
+    for registry in (BEAMFORMERS, DEREVERBERATORS, POSTFILTERS):
+        if name in registry:
+            return str(registry[name].label)
+    return "neural post-filter" if name == NEURAL else name
+
+
+def summary_of(name: str) -> str:
+    """One line on a stage of the chain."""
+    for registry in (BEAMFORMERS, DEREVERBERATORS, POSTFILTERS):
+        if name in registry:
+            return str(registry[name].summary)
+    if name == NEURAL:
+        return "the network that ships"
+    return catalogue.describe(name) or f"the network {name}"
+
+
+def changed(settings: Settings) -> dict[str, object]:
+    """The settings that are not the usual ones."""
+    usual = type(settings)()
+    return {key: value for key, value in asdict(settings).items() if value != getattr(usual, key)}

@@ -7,23 +7,26 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from multiprocessing import active_children, get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from arrayenh.cli import terminal
 from arrayenh.cli.inputs import Job
+from arrayenh.cli.results import Summary
 
 if TYPE_CHECKING:
-    from arrayenh.chain.settings import EnhanceConfig
-    from arrayenh.cli.files import Progress, Summary
+    from arrayenh.chain.enhancer import Enhancer
+    from arrayenh.chain.settings import Settings
+    from arrayenh.cli.files import Progress
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
     """Everything but the recording: the same for all of a batch."""
 
-    config: "EnhanceConfig"
+    settings: "Settings"
     array: str | None = None
     mics: int | None = None
     channels: tuple[int, ...] | None = None
@@ -35,10 +38,17 @@ class Request:
     overwrite: bool = False
 
 
-def enhance_one(job: Job, request: Request, progress: "Progress | None" = None) -> "Summary":
+@lru_cache(1)
+def enhancer_of(settings: "Settings", array: str | None) -> "Enhancer":
+    """The chain of a batch: made once in a process, its networks loaded once."""
+    from arrayenh.chain.enhancer import Enhancer
+
+    return Enhancer(settings, array)
+
+
+def enhance_one(job: Job, request: Request, progress: "Progress | None" = None) -> Summary:
     """Enhance one recording of the batch."""
     from arrayenh.audio import open_recording
-    from arrayenh.chain.pipeline import Enhancer
     from arrayenh.cli.files import enhance_file
     from arrayenh.cli.memory import give_back
     from arrayenh.cli.outputs import Outputs
@@ -53,7 +63,7 @@ def enhance_one(job: Job, request: Request, progress: "Progress | None" = None) 
         request.normalise,
         request.overwrite,
     )
-    enhancer = Enhancer(request.config, request.array)
+    enhancer = enhancer_of(request.settings, request.array)
     summary = enhance_file(enhancer, source, outputs, progress or (lambda part: None))
     if request.mics is not None and request.mics < source.n_channels:
         line = f"channels used: the first {request.mics} of {source.n_channels}"
@@ -61,7 +71,7 @@ def enhance_one(job: Job, request: Request, progress: "Progress | None" = None) 
     return summary
 
 
-def attempt(job: Job, request: Request) -> "Summary | str":
+def attempt(job: Job, request: Request) -> Summary | str:
     """Enhance one of a batch; a failure is its message, not the batch's end."""
     try:
         return enhance_one(job, request)
@@ -69,7 +79,7 @@ def attempt(job: Job, request: Request) -> "Summary | str":
         return terminal.words(error)
 
 
-def batch(planned: list[Job], request: Request, jobs: int) -> "Iterator[Summary | str]":
+def batch(planned: list[Job], request: Request, jobs: int) -> Iterator[Summary | str]:
     """Results in the order of the jobs."""
     if jobs == 1:
         yield from (attempt(job, request) for job in planned)
@@ -130,7 +140,7 @@ class Worker:
             raise SystemExit
 
 
-def attempt_as_worker(job: Job, request: Request) -> "Summary | str":
+def attempt_as_worker(job: Job, request: Request) -> Summary | str:
     """Enhance one of a batch, unless the batch was interrupted."""
     if Worker.stopped:
         raise SystemExit

@@ -13,7 +13,8 @@ from arrayenh.acoustics.coherence import diffuse_coherence
 from arrayenh.acoustics.steering import plane_wave
 from arrayenh.beamformers import directivity as patterns
 from arrayenh.beamformers.superdirective import DIFFUSE_LOADING
-from arrayenh.chain.settings import LEAST_LOADING, one_of, within
+from arrayenh.chain.settings import LEAST_LOADING
+from arrayenh.checks import one_of, within
 from arrayenh.cli import terminal
 from arrayenh.errors import ConfigError
 from arrayenh.microphones.mic_array import MicArray

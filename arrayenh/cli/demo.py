@@ -1,19 +1,19 @@
 """`arrayenh demo`: a simulated room, every stage of the chain, scores, sounds, a report."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from arrayenh.cli import terminal
+from arrayenh.cli.results import Stage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import numpy as np
 
-    from arrayenh.evaluation.scoring import Score
     from arrayenh.scenes.demo import DemoScene
 
 SCORES = ("snr", "si_sdr", "pesq_wb", "stoi", "estoi")
@@ -21,16 +21,6 @@ SNR_NOTE = (
     "SNR of noisy, delay-and-sum and MVDR by shadow filtering: the same weights applied to the "
     "early speech and to all the rest; of the post-filter, waveform against early speech"
 )
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Stage:
-    """One row of the demo: what came out and how good it is."""
-
-    key: str
-    name: str
-    samples: "np.ndarray"
-    scores: "dict[str, Score]"
 
 
 def command(
@@ -82,8 +72,8 @@ def run_chain(scene: "DemoScene") -> list[Stage]:
     import numpy as np
 
     from arrayenh.audio import Recording
-    from arrayenh.chain.pipeline import Enhancer
-    from arrayenh.chain.settings import EnhanceConfig
+    from arrayenh.chain.enhancer import Enhancer
+    from arrayenh.chain.settings import Settings
     from arrayenh.evaluation.scoring import Score, scores, shadow_snr
 
     rendered = scene.rendered
@@ -97,8 +87,9 @@ def run_chain(scene: "DemoScene") -> list[Stage]:
             found["snr"] = Score(snr)
         return Stage(key, name, samples, found)
 
-    chain = EnhanceConfig()
-    steer = replace(chain, beamformer="das", doa=float(np.rad2deg(scene.azimuth)))
+    chain = Settings()
+    azimuth_deg = float(np.rad2deg(scene.azimuth))
+    steer = replace(chain, beamformer="das", doa=azimuth_deg, postfilter="none")
     das = Enhancer(steer, scene.array).enhance(recording, images)
     mvdr = Enhancer(chain).enhance(recording, images)
     noisy_snr = shadow_snr(images["speech"][0], images["rest"][0])

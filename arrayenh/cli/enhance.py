@@ -1,20 +1,25 @@
 """`arrayenh enhance`: recordings in, clean voices out."""
 
 from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Any
 
 import typer
 
+from arrayenh.chain.profile import profile_names, resolve
+from arrayenh.chain.setting import ARRAY, OUTPUT
 from arrayenh.cli import terminal
-from arrayenh.cli.batch import Request, batch, enhance_one
-from arrayenh.cli.inputs import Job, direction, microphone, plan, selection
+from arrayenh.cli.batch import Request, batch, enhance_one, enhancer_of
+from arrayenh.cli.inputs import Job, plan, selection
+from arrayenh.cli.options import given, with_settings
+from arrayenh.cli.results import Summary
 from arrayenh.errors import ConfigError
 
-if TYPE_CHECKING:
-    from arrayenh.cli.files import Summary
+INPUT = "Input"
 
 
+@with_settings
 def command(
     recordings: Annotated[
         list[str],
@@ -23,17 +28,39 @@ def command(
             help="Multichannel file, folder, glob, or one mono file per microphone: a.wav,b.wav",
         ),
     ],
-    mics: Annotated[int | None, typer.Option(help="Use the first so many microphones.")] = None,
+    options: dict[str, Any],
+    mics: Annotated[
+        int | None, typer.Option(help="Use the first so many microphones.", rich_help_panel=INPUT)
+    ] = None,
     channels: Annotated[
-        str | None, typer.Option(metavar="LIST", help="Use these channels, 0-based: 0,2,3,5.")
+        str | None,
+        typer.Option(
+            metavar="LIST",
+            help="Use these channels, counted from 0: 0,2,3,5.",
+            rich_help_panel=INPUT,
+        ),
+    ] = None,
+    pad: Annotated[
+        bool,
+        typer.Option(
+            "--pad", help="Fill up shorter mono files with silence.", rich_help_panel=INPUT
+        ),
+    ] = False,
+    profile: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|FILE",
+            help=f"Settings that the options change: {', '.join(profile_names())}, or a TOML file.",
+            rich_help_panel=INPUT,
+        ),
     ] = None,
     array: Annotated[
         str | None,
-        typer.Option(metavar="NAME|FILE", help="Geometry; see 'arrayenh arrays list'."),
-    ] = None,
-    reference: Annotated[
-        str | None,
-        typer.Option(metavar="K|auto", help="Channel whose speech is kept. Default: first."),
+        typer.Option(
+            metavar="NAME|FILE",
+            help="Geometry of the microphones; see 'arrayenh arrays list'.",
+            rich_help_panel=ARRAY,
+        ),
     ] = None,
     output: Annotated[
         Path | None,
@@ -42,118 +69,48 @@ def command(
             "--output",
             metavar="FILE|DIR",
             help="Where to write. Default: NAME_enhanced.wav beside REC.",
+            rich_help_panel=OUTPUT,
         ),
-    ] = None,
-    beamformer: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="mvdr, das, filter-and-sum, superdirective, mpdr, lcmv, gsc, mwf, rank1-mwf, "
-            "gev, mcwf, wpd, binaural-mwf or none. Default: mvdr.",
-        ),
-    ] = None,
-    masks: Annotated[
-        str | None,
-        typer.Option(
-            help="Source of the speech statistics: cacgmm, spp or neural. Default: cacgmm."
-        ),
-    ] = None,
-    noise: Annotated[
-        str | None,
-        typer.Option(metavar="T-T", help="Stretch without speech, 0:00-0:02: the noise."),
-    ] = None,
-    doa: Annotated[
-        str | None,
-        typer.Option(metavar="auto|DEG", help="Where the talker is, of several; needs --array."),
-    ] = None,
-    distance: Annotated[
-        float | None, typer.Option(metavar="M", help="Of the talker, if he is near. Default: far.")
-    ] = None,
-    head: Annotated[
-        bool, typer.Option("--head", help="Steer around a head: the microphones are on one.")
-    ] = False,
-    nulls: Annotated[
-        str | None,
-        typer.Option(metavar="DEG,DEG", help="Directions that lcmv does not hear: -60,120."),
-    ] = None,
-    ears: Annotated[
-        str | None,
-        typer.Option(metavar="L,R", help="Channels of binaural-mwf. Default: from --array."),
-    ] = None,
-    mu: Annotated[
-        float | None, typer.Option(help="mwf: noise against speech distortion. Default: 1.")
-    ] = None,
-    partial: Annotated[
-        float | None, typer.Option(help="binaural-mwf: noise that stays, 0 to 1. Default: 0.2.")
-    ] = None,
-    frames: Annotated[
-        int | None, typer.Option(help="mcwf: frames that the filter sees. Default: 4.")
-    ] = None,
-    online: Annotated[
-        bool,
-        typer.Option("--online", help="Frame by frame, as if live: das, mvdr, rank1-mwf, gsc."),
-    ] = False,
-    memory: Annotated[
-        float | None, typer.Option(metavar="S", help="Of --online, seconds. Default: 2.")
-    ] = None,
-    dereverb: Annotated[
-        str | None, typer.Option(help="none or wpe, in front of the beamformer. Default: none.")
-    ] = None,
-    postfilter: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="mmse-lsa, mmse-stsa, wiener, spectral-subtraction, om-lsa, zelinski, mccowan, "
-            "neural or none. Default: mmse-lsa.",
-        ),
-    ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME|FILE",
-            help="Network of the masks, of the post-filter, or A,B of both; see 'arrayenh models'.",
-        ),
-    ] = None,
-    noise_tracker: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="Of the post-filter: spp, minimum-statistics or imcra. Default: its own.",
-        ),
-    ] = None,
-    strength: Annotated[
-        float | None, typer.Option(help="Blend, 0 (input) to 1 (all). Default: 1.")
     ] = None,
     stages: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Also write the output of every stage.")
-    ] = None,
-    report: Annotated[
-        Path | None, typer.Option(metavar="FILE.html", help="Also write a page to look and listen.")
-    ] = None,
-    rate: Annotated[
-        int | None, typer.Option(metavar="HZ", help="Rate of the output. Default: the input's.")
-    ] = None,
-    segment: Annotated[
-        float | None,
-        typer.Option(metavar="S", help="Seconds that share one beamformer. Default: 20."),
-    ] = None,
-    normalise: Annotated[
-        bool, typer.Option("--normalise", help="Bring the peak of the output to -1 dBFS.")
-    ] = False,
-    pad: Annotated[
-        bool, typer.Option("--pad", help="Fill up shorter mono files with silence.")
-    ] = False,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace outputs that exist.")
-    ] = False,
-    jobs: Annotated[int, typer.Option(min=1, help="Recordings enhanced at once.")] = 1,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
-    profile: Annotated[
-        str | None,
+        Path | None,
         typer.Option(
-            metavar="NAME|FILE", help="Settings: conference, gentle, recogniser or TOML file."
+            metavar="DIR", help="Also write the output of every stage.", rich_help_panel=OUTPUT
         ),
     ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.html",
+            help="Also write a page to look and listen.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None,
+    rate: Annotated[
+        int | None,
+        typer.Option(
+            metavar="HZ", help="Rate of the output. Default: the input's.", rich_help_panel=OUTPUT
+        ),
+    ] = None,
+    normalise: Annotated[
+        bool,
+        typer.Option(
+            "--normalise",
+            help="Bring the peak of the output to -1 dBFS.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = False,
+    overwrite: Annotated[
+        bool,
+        typer.Option("--overwrite", help="Replace outputs that exist.", rich_help_panel=OUTPUT),
+    ] = False,
+    jobs: Annotated[
+        int, typer.Option(min=1, help="Recordings enhanced at once.", rich_help_panel=OUTPUT)
+    ] = 1,
+    as_json: Annotated[
+        bool,
+        typer.Option("--json", help="Print the summary as JSON.", rich_help_panel=OUTPUT),
+    ] = False,
 ) -> None:
     """Enhance recordings: beamformer, post-filter, one clean voice each.
 
@@ -161,42 +118,11 @@ def command(
     input, at its rate and level. A batch goes on when one recording fails, lists the
     failures at the end, and exits with 1.
     """
-    from arrayenh.chain.profile import resolve
-
-    chosen, implied = selection(mics, channels), neural(model)
-    options = {
-        "beamformer": beamformer,
-        "masks": masks or implied.get("masks"),
-        "noise": noise,
-        "doa": direction(doa),
-        "distance": distance,
-        "head": head or None,
-        "nulls": nulls,
-        "ears": ears,
-        "mu": mu,
-        "partial": partial,
-        "frames": frames,
-        "online": online or None,
-        "memory_seconds": memory,
-        "dereverb": dereverb,
-        "postfilter": postfilter or implied.get("postfilter"),
-        "model": model,
-        "noise_tracker": noise_tracker,
-        "strength": strength,
-        "segment_seconds": segment,
-        "reference": chosen[0] if reference is None and chosen else microphone(reference),
-    }
+    chosen = selection(mics, channels)
+    first = chosen[0] if chosen else None
+    settings = resolve(profile, given(options, reference=first, **neural(options.get("model"))))
     request = Request(
-        resolve(profile, options),
-        array,
-        mics,
-        chosen,
-        pad,
-        stages,
-        report,
-        rate,
-        normalise,
-        overwrite,
+        settings, array, mics, chosen, pad, stages, report, rate, normalise, overwrite
     )
     planned = plan(recordings, output)
     check(request, planned)
@@ -224,7 +150,6 @@ def neural(model: str | None) -> dict[str, str]:
 def check(request: Request, planned: list[Job]) -> None:
     """Refuse what is wrong for any recording, before the first of them."""
     from arrayenh.audio import LEAST_RATE, MOST_RATE
-    from arrayenh.chain.pipeline import Enhancer
 
     if request.rate is not None and not LEAST_RATE <= request.rate <= MOST_RATE:
         raise ConfigError(f"--rate must be {LEAST_RATE} to {MOST_RATE} Hz; got {request.rate}")
@@ -239,13 +164,11 @@ def check(request: Request, planned: list[Job]) -> None:
                 f"{count} recordings would write {request.stages / place}.*.wav; "
                 f"give each its own --stages folder"
             )
-    Enhancer(request.config, request.array)
+    enhancer_of(request.settings, request.array)  # which the batch goes on with
 
 
-def finish(planned: list[Job], done: "list[Summary | str]", as_json: bool) -> None:
+def finish(planned: list[Job], done: list[Summary | str], as_json: bool) -> None:
     """Print what was done; exit with 1 if some of it failed."""
-    from arrayenh.cli import files
-
     failed = [
         (job.recording, result)
         for job, result in zip(planned, done, strict=True)
@@ -254,7 +177,7 @@ def finish(planned: list[Job], done: "list[Summary | str]", as_json: bool) -> No
     summaries = [result for result in done if not isinstance(result, str)]
     if as_json:
         results = [
-            files.as_json(result) | {"input": job.recording}
+            asdict(result) | {"input": job.recording}
             for job, result in zip(planned, done, strict=True)
             if not isinstance(result, str)
         ]
@@ -272,7 +195,7 @@ def finish(planned: list[Job], done: "list[Summary | str]", as_json: bool) -> No
         raise typer.Exit(1)
 
 
-def show(summary: "Summary") -> None:
+def show(summary: Summary) -> None:
     """The summary for people."""
     terminal.warn(f"{summary.input}: {line}" for line in summary.log)
     level = summary.level_change_db

@@ -4,40 +4,23 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 import numpy as np
 
 from arrayenh.audio import AudioWriter, RecordingFile, headroom, resample
-from arrayenh.chain.pipeline import RATE, Enhancer, Session
+from arrayenh.chain.capture import RATE
+from arrayenh.chain.enhancer import Enhancer, Session
 from arrayenh.chain.profile import as_toml
 from arrayenh.cli.outputs import SETTINGS, Outputs, make_folder
+from arrayenh.cli.results import Summary
 from arrayenh.errors import AudioError
 from arrayenh.microphones.array_files import write_whole
 
 Progress = Callable[[float], None]
 REPORT_SECONDS = 120  # from the start, of each stage, kept for the report's excerpt
 PEAK_DBFS = -1.0  # of a normalised output
-
-
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """What was done with one recording, for people and for `--json`."""
-
-    input: str
-    output: str
-    channels: tuple[int, ...]
-    stages: tuple[str, ...]
-    sample_rate: int
-    seconds: float
-    elapsed_seconds: float
-    real_time_factor: float
-    level_change_db: float | None
-    lowered_db: float
-    log: tuple[str, ...]
 
 
 def enhance_file(
@@ -61,9 +44,9 @@ def enhance_file(
     AudioError
         If the input is damaged, or an output exists or cannot be written.
     """
-    outputs.check(enhancer.config, source)
+    outputs.check(enhancer.settings, source)
     started = time.perf_counter()
-    session = enhancer.open(source, shadows=False)
+    session = enhancer.open(source)
     rate = outputs.rate or source.sample_rate
     n_samples = -(-source.n_samples * rate // source.sample_rate)
     for folder in outputs.folders:
@@ -160,7 +143,7 @@ class Listener:
     def report(self, enhancer: Enhancer, summary: Summary) -> None:
         """Write the report and the settings, where asked for."""
         if self.outputs.stages:
-            write_whole(self.outputs.stages / SETTINGS, as_toml(enhancer.config).encode())
+            write_whole(self.outputs.stages / SETTINGS, as_toml(enhancer.settings).encode())
         if self.outputs.report:
             from arrayenh.cli.reports import enhancement_report
 
@@ -225,8 +208,3 @@ class Spool:
         trace: TracebackType | None,
     ) -> None:
         self._file.close()
-
-
-def as_json(summary: Summary) -> dict[str, Any]:
-    """The summary for scripts."""
-    return {key: getattr(summary, key) for key in Summary.__dataclass_fields__}

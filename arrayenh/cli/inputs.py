@@ -124,23 +124,3 @@ def channel_list(text: str | None) -> tuple[int, ...] | None:
         return tuple(int(part) for part in text.split(","))
     except ValueError as error:
         raise ConfigError(f"--channels wants numbers like 0,2,3,5; got {text!r}") from error
-
-
-def microphone(text: str | None) -> int | str | None:
-    """A channel, or "auto"."""
-    if text is None or text == "auto":
-        return text
-    try:
-        return int(text)
-    except ValueError as error:
-        raise ConfigError(f"--reference wants a channel or auto; got {text!r}") from error
-
-
-def direction(text: str | None) -> float | str | None:
-    """Direction from "auto" or degrees."""
-    if text is None or text == "auto":
-        return text
-    try:
-        return float(text)
-    except ValueError as error:
-        raise ConfigError(f"--doa wants auto or an azimuth in degrees; got {text!r}") from error

@@ -1,7 +1,6 @@
 """`arrayenh inspect`: what is in a recording, channel by channel."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,29 +8,14 @@ import typer
 
 from arrayenh.cli import terminal
 from arrayenh.cli.inputs import find, selection
+from arrayenh.cli.inspection import Inspection, inspect
 from arrayenh.errors import ConfigError
 
 if TYPE_CHECKING:
-    import numpy as np
-
-    from arrayenh.audio import RecordingFile
-    from arrayenh.evaluation.metrics.features import LongTermSpectrum, SpectralFeatures
+    from arrayenh.evaluation.metrics.features import SpectralFeatures
     from arrayenh.microphones.diagnostics import ChannelReport
 
 FEATURES = ("centroid Hz", "bandwidth Hz", "flatness", "roll-off Hz")
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Inspection:
-    """What was found in a recording; levels (M, bands) in dBFS around `centres`, Hz."""
-
-    recording: str
-    source: "RecordingFile"
-    reports: "tuple[ChannelReport, ...]"
-    centres: list[float]
-    levels_dbfs: "np.ndarray"
-    spectrum: "LongTermSpectrum"
-    features: "tuple[SpectralFeatures, ...]"
 
 
 def command(
@@ -62,12 +46,12 @@ def command(
     failed: list[str] = []
     for name in names:
         try:
-            found.append(look(name, mics, chosen, pad))
+            found.append(inspect(name, mics, chosen, pad))
         except terminal.FAILURES as error:
             if len(names) == 1:
                 raise
             failed.append(f"{name}: {terminal.words(error)}")
-    after = look(against, None, None, pad) if against is not None else None
+    after = inspect(against, None, None, pad) if against is not None else None
     if plot is not None:
         save(found[0], after, plot)
     finish(found, after, failed, len(names), as_json)
@@ -87,30 +71,6 @@ def check(names: list[str], against: str | None, plot: Path | None, overwrite: b
         check_file(plot, overwrite)
         check_folder(plot.parent)
         new_figure((1, 1))  # says now if matplotlib is missing
-
-
-def look(
-    recording: str, mics: int | None, channels: tuple[int, ...] | None, pad: bool
-) -> Inspection:
-    """Hear a recording once, in blocks."""
-    from arrayenh.audio import open_recording
-    from arrayenh.audio.octave_bands import OctaveBands
-    from arrayenh.evaluation.metrics.features import LongTermSpectrum
-    from arrayenh.microphones.diagnostics import ChannelSurvey
-
-    source = open_recording(recording, mics, channels, pad)
-    survey = ChannelSurvey(source.n_mics, source.sample_rate, source.channels)
-    bands = OctaveBands(source.n_mics, source.sample_rate)
-    spectrum = LongTermSpectrum(source.n_mics, source.sample_rate)
-    with terminal.progress(source.n_samples, source.name) as progress:
-        done = 0
-        for block in source.blocks():
-            survey.update(block)
-            bands.update(block)
-            spectrum.update(block)
-            progress(done := done + block.shape[1])
-    levels, features = bands.levels_dbfs(), spectrum.features()
-    return Inspection(recording, source, survey.report(), bands.centres, levels, spectrum, features)
 
 
 def save(before: Inspection, after: Inspection | None, plot: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from arrayenh.audio import SUFFIXES, Recording, headroom, read, split_paths
-from arrayenh.chain.pipeline import Enhancer, restored
+from arrayenh.chain.enhancer import Enhancer, restored
 from arrayenh.cli import terminal
 from arrayenh.cli.inputs import MARK
 from arrayenh.cli.score import MOST_EXCESS
@@ -123,7 +123,7 @@ def enhance(enhancer: Enhancer, source: Recording) -> tuple[np.ndarray, int, tup
 
     Of two ears, the left one.
     """
-    session = enhancer.open(source, shadows=False)
+    session = enhancer.open(source)
     pieces = [piece["enhanced"] for piece in session.stages(max(source.n_samples, 1))]
     enhanced = np.atleast_2d(restored(pieces, source))
     gain = headroom(float(np.abs(enhanced).max(initial=0.0)))

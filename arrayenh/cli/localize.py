@@ -93,7 +93,7 @@ def finish(found: "list[Located]", failed: list[str], n_names: int, as_json: boo
 def check(step: float, names: list[str], outputs: dict[str, Path | None], overwrite: bool) -> None:
     """Refuse, before any work, what could not be done after it."""
     from arrayenh.audio import split_paths
-    from arrayenh.chain.settings import within
+    from arrayenh.checks import within
     from arrayenh.cli.figures.array import FIGURE_SUFFIXES, new_figure
     from arrayenh.cli.outputs import check_file, check_folder
 

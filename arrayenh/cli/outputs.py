@@ -6,7 +6,7 @@ from pathlib import Path
 
 from arrayenh.audio import RecordingFile, check_new
 from arrayenh.chain.profile import as_toml
-from arrayenh.chain.settings import EnhanceConfig
+from arrayenh.chain.settings import Settings
 from arrayenh.errors import AudioError, ConfigError
 
 SETTINGS = "enhance.toml"  # beside the stages
@@ -40,7 +40,7 @@ class Outputs:
             *([self.report.parent] if self.report else []),
         ]
 
-    def check(self, config: EnhanceConfig, source: RecordingFile) -> None:
+    def check(self, config: Settings, source: RecordingFile) -> None:
         """Refuse, before any work, what could not or must not be written after it."""
         refuse_to_replace(source, self.enhanced)
         check_new(self.enhanced, self.overwrite)
@@ -73,7 +73,7 @@ def check_file(path: Path, overwrite: bool) -> None:
         raise AudioError(f"{path} exists; use --overwrite to replace it")
 
 
-def check_settings(path: Path, config: EnhanceConfig, overwrite: bool) -> None:
+def check_settings(path: Path, config: Settings, overwrite: bool) -> None:
     """Refuse to mix stages made with different settings in one folder."""
     if path.exists() and not overwrite and path.read_bytes() != as_toml(config).encode():
         raise AudioError(

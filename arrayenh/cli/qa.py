@@ -11,7 +11,7 @@ from arrayenh.cli.inputs import find, selection
 from arrayenh.errors import AudioError, ConfigError
 
 if TYPE_CHECKING:
-    from arrayenh.chain.pipeline import Enhancer
+    from arrayenh.chain.enhancer import Enhancer
     from arrayenh.cli.judged import Judged, Request
     from arrayenh.evaluation.qa import Check
 
@@ -115,7 +115,7 @@ def new_enhancer(
     chain: str | None, array: str | None, channel: int | None, channels: tuple[int, ...] | None
 ) -> "Enhancer":
     """The chain whose outputs are judged, as `arrayenh enhance` would set it up."""
-    from arrayenh.chain.pipeline import Enhancer
+    from arrayenh.chain.enhancer import Enhancer
     from arrayenh.chain.profile import resolve
 
     kept = channels[0] if channel is None and channels else channel

@@ -7,31 +7,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from arrayenh.chain.pipeline import RATE
+from arrayenh.chain.capture import RATE
+from arrayenh.chain.settings import label_of
 from arrayenh.microphones.geometry import MicArray
 from arrayenh.reports import Report, StageReport, write_report
 
 if TYPE_CHECKING:
-    from arrayenh.cli.demo import Stage
-    from arrayenh.cli.files import Summary
     from arrayenh.cli.outputs import Outputs
+    from arrayenh.cli.results import Stage, Summary
     from arrayenh.scenes.demo import DemoScene
-
-NAMES = {
-    "reference": "input",
-    "wpe": "WPE",
-    "das": "delay-and-sum",
-    "binaural-mwf": "binaural MWF, left ear",
-    "wiener": "Wiener",
-    "rank1-mwf": "rank-1 MWF",
-    "zelinski": "Zelinski",
-    "mccowan": "McCowan",
-    "neural": "neural post-filter",
-    **{
-        name: name.upper()
-        for name in ("mvdr", "mpdr", "lcmv", "gsc", "mwf", "gev", "mcwf", "wpd", "mmse-lsa")
-    },
-}
 
 
 def enhancement_report(
@@ -42,7 +26,7 @@ def enhancement_report(
 ) -> None:
     """Write the report of one enhanced recording: no reference, so no scores."""
     stages = [
-        StageReport(NAMES.get(name, name), samples, {})
+        StageReport(label_of(name), samples, {})
         for name, samples in excerpts.items()
         if name != "enhanced"
     ]
@@ -53,7 +37,7 @@ def enhancement_report(
         "Input": f"{summary.input}, {summary.seconds:.1f} s",
         "Output": f"{Path(summary.output).name}, {summary.sample_rate} Hz",
         "Channels": ", ".join(map(str, summary.channels)),
-        "Stages": " > ".join(NAMES.get(name, name) for name in summary.stages),
+        "Stages": " > ".join(label_of(name) for name in summary.stages),
         "Level": "silent" if level is None else f"{level:+.1f} dB",
         "Speed": f"real-time factor {summary.real_time_factor:.3f}",
         "Made with": f"arrayenh {version('arrayenh')}",

@@ -189,7 +189,7 @@ def written(
 ) -> tuple[float, list[float]]:
     """Write every talker; return the common gain and each talker's mean power before it."""
     from arrayenh.audio import AudioWriter, headroom, resample
-    from arrayenh.chain.pipeline import RATE
+    from arrayenh.chain.capture import RATE
     from arrayenh.cli.files import Spool
 
     powers = [0.0] * len(outputs)

@@ -8,6 +8,7 @@ the early part, and with it what a beamformer needs to know of directions, stays
 import numpy as np
 
 from arrayenh import _kernels
+from arrayenh.dereverberation.dereverberator import Dereverberator
 from arrayenh.errors import ConfigError, ShapeError
 from arrayenh.statistics.lagged import (
     add_lagged,
@@ -17,6 +18,7 @@ from arrayenh.statistics.lagged import (
 )
 
 TAPS, DELAY, ITERATIONS = 5, 2, 3  # for frames of 2048 samples, a hop of 512, at 16 kHz
+MEMORY_SECONDS = 5.0  # of the recursive form
 LEAST_POWER = 1e-4  # of a bin's mean: a frame of silence must not outweigh all others
 
 
@@ -140,7 +142,7 @@ def inverse_power(early: np.ndarray) -> np.ndarray:
     return power
 
 
-class OnlineWpe:
+class RecursiveWpe:
     """WPE frame by frame: recursive least squares, with a memory that fades.
 
         k = R⁻¹ x̄ / (α λ + x̄ᴴ R⁻¹ x̄),   d = x - Gᴴ x̄,
@@ -179,7 +181,7 @@ class OnlineWpe:
         taps: int = TAPS,
         delay: int = DELAY,
         hop_seconds: float = 0.008,
-        memory_seconds: float = 5.0,
+        memory_seconds: float = MEMORY_SECONDS,
     ) -> None:
         if min(n_freqs, n_mics, taps, delay) < 1 or not hop_seconds > 0:
             raise ConfigError("n_freqs, n_mics, taps, delay and hop_seconds must be positive")
@@ -232,3 +234,24 @@ class OnlineWpe:
             spec, self.keep, *self._inverse, *self._filters, *self._held, early
         )
         return early
+
+
+def _apply(filters: np.ndarray, spec: np.ndarray, past: np.ndarray | None) -> np.ndarray:
+    """`apply_wpe` with the usual delay."""
+    return apply_wpe(filters, spec, DELAY, past)
+
+
+def _recursive(n_freqs: int, n_mics: int, hop_seconds: float) -> RecursiveWpe:
+    """`RecursiveWpe` with the usual taps, delay and memory."""
+    return RecursiveWpe(n_freqs, n_mics, hop_seconds=hop_seconds)
+
+
+WPE = Dereverberator(
+    "wpe",
+    "WPE",
+    "weighted prediction error: late reverberation predicted and taken off",
+    wpe_filters,
+    _apply,
+    DELAY + TAPS - 1,
+    _recursive,
+)

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from arrayenh.chain.settings import one_of
+from arrayenh.checks import one_of
 from arrayenh.errors import ConfigError
 from arrayenh.localisation.grid import DirectionGrid, PowerAt
 from arrayenh.localisation.music import MusicForms, count_sources, fused

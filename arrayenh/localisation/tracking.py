@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from arrayenh.chain.settings import one_of, within
+from arrayenh.checks import one_of, within
 from arrayenh.errors import ShapeError
 from arrayenh.localisation.directions import (
     METHODS,

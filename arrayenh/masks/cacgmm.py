@@ -11,9 +11,12 @@ import numpy as np
 
 from arrayenh import _kernels
 from arrayenh.errors import ConfigError, ShapeError
+from arrayenh.masks.source import Beamform, MaskMethod
+from arrayenh.masks.spp import SppMasks
 from arrayenh.statistics.lagged import check_spec
 
 ITERATIONS = 20
+EM_ITERATIONS = 5  # of the chain; more fit the mixture better and separate no better
 LOADING = 1e-4  # relative, of the shape matrices: what one frame cannot make certain
 MOST_CLASSES = 6  # all their permutations are looked at
 ALIGNMENTS = 20  # rounds at most, until no bin changes
@@ -172,3 +175,39 @@ def scored(scores: np.ndarray, orders: np.ndarray) -> np.ndarray:
     """Σ_k scores[:, k, order[k]] for every order, shape (F, K!)."""
     places = np.arange(scores.shape[1])
     return scores[:, places, orders].sum(axis=2)
+
+
+class CacgmmMasks:
+    """Speech presence, sharpened by what the directions of the bins tell.
+
+    A mixture of complex angular-central Gaussians with one class for the talker and one for
+    the rest begins with the masks of `SppMasks`, and a few steps of expectation maximisation
+    move each bin to the class whose spatial shape it fits. The priors are common to all
+    frequencies, so that the classes mean the same everywhere.
+
+    Parameters
+    ----------
+    n_freqs : int
+        F.
+    hop_seconds : float
+        Time from frame to frame, s.
+    iterations : int
+    """
+
+    def __init__(self, n_freqs: int, hop_seconds: float, iterations: int = EM_ITERATIONS) -> None:
+        self._first = SppMasks(n_freqs, hop_seconds)
+        self.iterations = iterations
+
+    def estimate(self, spec: np.ndarray, beamform: Beamform) -> np.ndarray:
+        """As of `SppMasks`: the posterior of the talker's class, in [0, 1]."""
+        mask = self._first.estimate(spec, beamform)
+        posteriors, _ = cacgmm(spec, np.stack([mask, 1 - mask], axis=1), self.iterations)
+        return np.ascontiguousarray(posteriors[:, 0])
+
+
+CACGMM = MaskMethod(
+    "cacgmm",
+    "cACGMM",
+    "speech presence sharpened by a mixture of directions (cACGMM)",
+    CacgmmMasks,
+)

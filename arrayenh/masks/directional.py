@@ -5,9 +5,8 @@ import numpy as np
 from arrayenh import beamformers
 from arrayenh.beamformers.blind import residual_noise
 from arrayenh.masks.source import Beamform
-from arrayenh.statistics.loading import loaded
+from arrayenh.statistics.loading import GEOMETRY_LOADING, loaded
 
-LOADING = 1e-2  # relative: geometry and direction never are exact
 MORE = np.float32(2)  # times that the rest must be heard to count as much
 
 
@@ -29,8 +28,8 @@ class DirectionalMasks:
     """
 
     def __init__(self, steering: np.ndarray, diffuse: np.ndarray) -> None:
-        self._weights = beamformers.superdirective(steering, diffuse, LOADING)
-        self._noise_cov = loaded(diffuse.astype(np.complex128), LOADING)
+        self._weights = beamformers.superdirective(steering, diffuse, GEOMETRY_LOADING)
+        self._noise_cov = loaded(diffuse.astype(np.complex128), GEOMETRY_LOADING)
 
     def estimate(self, spec: np.ndarray, beamform: Beamform) -> np.ndarray:
         """As of `SppMasks`: the part that comes from the direction, in [0, 1]."""

@@ -3,7 +3,7 @@
 import numpy as np
 
 from arrayenh.errors import ShapeError
-from arrayenh.masks.source import Beamform
+from arrayenh.masks.source import Beamform, MaskMethod
 from arrayenh.statistics.noise_psd import SppTracker
 from arrayenh.statistics.power import mean_power, squared
 
@@ -75,3 +75,11 @@ def smooth_bins(power: np.ndarray) -> np.ndarray:
     smooth += padded[4:]
     smooth /= 16
     return smooth
+
+
+SPP = MaskMethod(
+    "spp",
+    "SPP",
+    "speech presence probability, in the output of the beamformer it steers",
+    SppMasks,
+)

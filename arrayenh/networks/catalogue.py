@@ -1,24 +1,19 @@
-"""The networks that ship: weights, model cards, and which is used when none is named."""
+"""The networks that ship: weights, model cards, and which is used when none is named.
 
+A network ships by lying in the folder `weights`; what it is for, it tells by itself.
+"""
+
+from functools import cache
 from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
+from typing import Any, cast
 
 from arrayenh.errors import ConfigError
+from arrayenh.networks.metadata import task_of
+from arrayenh.networks.onnx_file import metadata_of
 
-FOLDER = resources.files("arrayenh") / "networks"
-TASKS = {
-    "mask-gru": "mask",
-    "mask-gru-online": "mask",
-    "postfilter-gru": "postfilter",
-    "postfilter-gru-online": "postfilter",
-    "mask-blstm": "postfilter",
-    "conv-tasnet": "postfilter",
-    "mask-cnn": "postfilter",
-    "unet": "postfilter",
-    "conv-autoencoder": "postfilter",
-}
-"""What each network that ships is for."""
-
+FOLDER: Traversable = resources.files("arrayenh") / "networks"
 DEFAULTS = {
     ("mask", False): "mask-gru",
     ("mask", True): "mask-gru-online",
@@ -29,8 +24,21 @@ DEFAULTS = {
 
 
 def names(task: str | None = None) -> list[str]:
-    """Names of the networks that ship, all or those for a task."""
-    return [name for name, its in TASKS.items() if task in (None, its)]
+    """Names of the networks that ship, all or those for a task; the defaults first."""
+    found = tasks(cast(Any, FOLDER))
+    shipped = [*(name for name in DEFAULTS.values() if name in found), *found]
+    return [name for name in dict.fromkeys(shipped) if task in (None, found[name])]
+
+
+@cache
+def tasks(folder: Any) -> dict[str, str]:
+    """Name and task of each network in a folder, as the metadata of the files say."""
+    files = sorted((folder / "weights").iterdir(), key=lambda file: file.name)
+    return {
+        Path(file.name).stem: task_of(metadata_of(file), file.name)
+        for file in files
+        if file.name.endswith(".onnx")
+    }
 
 
 def default(task: str, causal: bool) -> str:

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
-from arrayenh.chain.settings import within
+from arrayenh.checks import within
 from arrayenh.errors import ConfigError
-from arrayenh.networks.signature import Signature
+from arrayenh.networks.signature import TASKS, Signature
 from arrayenh.stft import Stft
 
 KEY = "arrayenh"  # of the metadata: a JSON object, the fields of `Signature` and `Words`
@@ -38,9 +38,7 @@ def read_metadata(metadata: Mapping[str, str], where: str) -> tuple[Signature, W
     ConfigError
         If there is no signature, or it says what cannot be.
     """
-    text = metadata.get(KEY)
-    if text is None:
-        raise ConfigError(f"{where} is no network of arrayenh: its metadata has no {KEY!r}")
+    text = own_text(metadata, where)
     try:
         found = parsed(text)
         words = {key: found.pop(key) for key in names_of(Words) if key in found}
@@ -50,6 +48,27 @@ def read_metadata(metadata: Mapping[str, str], where: str) -> tuple[Signature, W
         return signature, checked(Words, words)
     except ConfigError as error:
         raise ConfigError(f"{where} has a wrong signature: {error}") from error
+
+
+def task_of(metadata: Mapping[str, str], where: str) -> str:
+    """The task that a file says it is for, nothing else of it checked.
+
+    Raises
+    ------
+    ConfigError
+        If it says none.
+    """
+    task = parsed(own_text(metadata, where)).get("task")
+    if task not in TASKS:
+        raise ConfigError(f"{where} says no task that there is, {' or '.join(TASKS)}: {task!r}")
+    return str(task)
+
+
+def own_text(metadata: Mapping[str, str], where: str) -> str:
+    """What a file says of itself to us."""
+    if KEY not in metadata:
+        raise ConfigError(f"{where} is no network of arrayenh: its metadata has no {KEY!r}")
+    return metadata[KEY]
 
 
 def parsed(text: str) -> dict[str, Any]:

@@ -3,9 +3,10 @@
 import numpy as np
 
 from arrayenh import _kernels
-from arrayenh.chain.settings import MULTICHANNEL_POSTFILTERS
 from arrayenh.errors import ConfigError, NumericalError, ShapeError
+from arrayenh.postfilters.postfilter import MultichannelGain, PostFilter
 
+RULES = ("zelinski", "mccowan")
 LEAST_POWER = 1e-20  # of a bin over all microphones: below it is digital silence
 
 
@@ -185,8 +186,38 @@ def speech_form(
 
 def check_rule(rule: str, has_coherence: bool) -> None:
     """Refuse an unknown rule, and a coherence where none is used or none where one is."""
-    if rule not in MULTICHANNEL_POSTFILTERS:
-        names = ", ".join(MULTICHANNEL_POSTFILTERS)
-        raise ConfigError(f"unknown multichannel post-filter {rule!r}; use one of {names}")
+    if rule not in RULES:
+        raise ConfigError(f"unknown multichannel post-filter {rule!r}; use {', '.join(RULES)}")
     if has_coherence != (rule == "mccowan"):
         raise ConfigError("mccowan needs the coherence of the noise field; zelinski takes none")
+
+
+def _zelinski(
+    n_freqs: int, hop_seconds: float, diffuse: np.ndarray | None, least_gain_db: float
+) -> MultichannelGain:
+    """Zelinski's rule as a post-filter."""
+    return MultichannelWiener("zelinski", n_freqs, hop_seconds, least_gain_db=least_gain_db)
+
+
+def _mccowan(
+    n_freqs: int, hop_seconds: float, diffuse: np.ndarray | None, least_gain_db: float
+) -> MultichannelGain:
+    """McCowan's rule as a post-filter in a diffuse field."""
+    return MultichannelWiener("mccowan", n_freqs, hop_seconds, diffuse, least_gain_db=least_gain_db)
+
+
+RECORDS = (
+    PostFilter(
+        "zelinski",
+        "Zelinski",
+        "multichannel Wiener gain for noise without coherence (Zelinski 1988)",
+        multichannel=_zelinski,
+    ),
+    PostFilter(
+        "mccowan",
+        "McCowan",
+        "multichannel Wiener gain for a diffuse field (McCowan & Bourlard 2003)",
+        multichannel=_mccowan,
+        needs_array=True,
+    ),
+)

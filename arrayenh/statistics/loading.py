@@ -7,6 +7,7 @@ from arrayenh.acoustics.steering import SPEED_OF_SOUND
 from arrayenh.errors import NumericalError
 
 LOADING = 1e-6  # relative; enough against rounding, too little to cost null depth
+GEOMETRY_LOADING = 1e-2  # relative; positions and directions are never exact
 
 
 def position_loading(

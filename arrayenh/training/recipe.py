@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from arrayenh.chain.settings import one_of, within
+from arrayenh.checks import one_of, within
 from arrayenh.errors import ConfigError
 
 STRICT = ConfigDict(extra="forbid")

@@ -4,11 +4,10 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from arrayenh.beamformers.delay_and_sum import delay_and_sum
-from arrayenh.beamformers.gsc import blocking_matrix
-from arrayenh.beamformers.mvdr import mvdr
+from arrayenh.beamformers.delay_and_sum import RecursiveDas, delay_and_sum
+from arrayenh.beamformers.gsc import RecursiveGsc, blocking_matrix
+from arrayenh.beamformers.mvdr import RecursiveMvdr, mvdr
 from arrayenh.beamformers.mwf import rank_one_mwf
-from arrayenh.beamformers.recursive import OnlineDas, OnlineGsc, OnlineMvdr
 from arrayenh.beamformers.weights import apply
 from arrayenh.errors import ConfigError, ShapeError
 from arrayenh.statistics.covariance import spatial_covariance
@@ -60,7 +59,7 @@ def in_pieces(update, *frames, sizes=(1,)):
 def test_steered_mvdr_is_the_recursion_with_every_inverse_written_out(n_mics, memory):
     """Rounded each frame, and each error fades: eps·κ ≤ 1e-15·1e5; outputs are float32."""
     spec, a, _, noise = scene(np.random.default_rng(n_mics), n_mics=n_mics)
-    online = OnlineMvdr(F, n_mics, HOP, memory)
+    online = RecursiveMvdr(F, n_mics, HOP, memory)
     found = online.update(spec, None, noise, a)
     wanted, w, cov = slow.steered_mvdr(spec, noise, a, 1 - np.exp(-HOP / memory), LOADING)
     assert_allclose(online.weights, w, rtol=0, atol=1e-9 * np.abs(w).max())
@@ -76,7 +75,7 @@ def test_blind_filter_is_the_recursion_with_every_inverse_written_out(mu, refere
     """The level's gain is float32: 3 eps. The first frame has noise and speech weight."""
     spec, _, speech, noise = scene(np.random.default_rng(5))
     speech[:, 0] = noise[:, 0] = 0.25
-    online = OnlineMvdr(F, M, HOP, 0.5, mu, reference, loading=1e-2)
+    online = RecursiveMvdr(F, M, HOP, 0.5, mu, reference, loading=1e-2)
     found = online.update(spec, speech, noise)
     forget = 1 - np.exp(-HOP / 0.5)
     wanted, w = slow.blind_mwf(
@@ -91,7 +90,7 @@ def test_blind_filter_is_the_recursion_with_every_inverse_written_out(mu, refere
 @pytest.mark.parametrize("n_mics, memory", [(2, 0.3), (4, 0.3), (4, np.inf)])
 def test_sidelobe_canceller_is_recursive_least_squares(n_mics, memory, most_norm):
     spec, a, _, noise = scene(np.random.default_rng(6), n_mics=n_mics)
-    online = OnlineGsc(F, n_mics, HOP, memory, most_norm=most_norm)
+    online = RecursiveGsc(F, n_mics, HOP, memory, most_norm=most_norm)
     found = online.update(spec, noise, a)
     wanted, w = slow.sidelobe_canceller(
         spec, noise, a / n_mics, blocking_matrix(a), online.forget, LOADING, most_norm
@@ -106,7 +105,7 @@ def test_five_thousand_frames_later_the_inverse_still_is_one(n_mics):
     """Hermitian to the last bit; each frame's rounding fades, so that 1e-9 stays 1e-9."""
     rng = np.random.default_rng(7)
     spec, a, _, noise = scene(rng, 3, n_mics, 5000)
-    online = OnlineMvdr(3, n_mics, HOP, 1.0)
+    online = RecursiveMvdr(3, n_mics, HOP, 1.0)
     found = online.update(spec, None, noise, a)
     assert np.isfinite(found).all()
     inverse = online.noise_cov_inverse
@@ -134,7 +133,7 @@ def test_steered_mvdr_ends_as_the_batch_form():
     And of Φ itself: the excess of noise is at most δ / λ_min, as wᴴ(Φ + δI)w is least.
     """
     spec, a, _, noise = scene(np.random.default_rng(8), n_frames=2000)
-    online = OnlineMvdr(F, M, HOP, np.inf)
+    online = RecursiveMvdr(F, M, HOP, np.inf)
     online.update(spec, None, noise, a)
     cov, load = begun(spec, noise)
     exact = mvdr(a, cov + load * np.eye(M), 0.0)
@@ -152,7 +151,7 @@ def test_blind_filter_ends_as_the_batch_form(mu, reference):
     """The means of the same weights. Of Φₙ without loading: apart by δ / λ_min twice over,
     in the numerator and in the trace."""
     spec, _, speech, noise = scene(np.random.default_rng(9), n_frames=2000)
-    online = OnlineMvdr(F, M, HOP, np.inf, mu, reference)
+    online = RecursiveMvdr(F, M, HOP, np.inf, mu, reference)
     online.update(spec, speech, noise)
     cov, load = begun(spec, noise)
     speech_cov, _ = begun(spec, speech)
@@ -167,7 +166,7 @@ def test_blind_filter_ends_as_the_batch_form(mu, reference):
 def test_sidelobe_canceller_ends_as_the_mvdr():
     """Least squares with the loading of the first blocked frame: MVDR with the same."""
     spec, a, _, noise = scene(np.random.default_rng(10), n_frames=2000)
-    online = OnlineGsc(F, M, HOP, np.inf, most_norm=1e6)
+    online = RecursiveGsc(F, M, HOP, np.inf, most_norm=1e6)
     online.update(spec, noise, a)
     cov, _ = begun(spec, noise)
     _, load = begun(np.einsum("fmk,fmt->fkt", blocking_matrix(a).conj(), spec), noise)
@@ -182,7 +181,7 @@ def test_a_blind_mvdr_keeps_one_talker_as_the_reference_hears_him():
     talker = (a[:, :, None] * complex_normal(rng, F, 1, 200)).astype(np.complex64)
     spec[:, :, 200:] = talker
     speech = np.repeat(np.arange(400)[None] >= 200, F, axis=0).astype(np.float32)
-    online = OnlineMvdr(F, M, HOP, np.inf)
+    online = RecursiveMvdr(F, M, HOP, np.inf)
     found = online.update(spec, speech, 1 - speech)
     assert_allclose(response(online.weights, a), 1, atol=1e-6)  # spectra are float32
     # the level's gain is 1, too, once the frames before speech are forgotten: e^(-6.4)
@@ -197,15 +196,15 @@ def test_a_blind_mvdr_keeps_one_talker_as_the_reference_hears_him():
 def test_frames_one_by_one_or_all_at_once_are_the_same_to_the_last_bit(n_mics, sizes):
     spec, a, speech, noise = scene(np.random.default_rng(12), 257, n_mics, 150)
     size = 257, n_mics, HOP, 0.5
-    blind = [OnlineMvdr(*size, mu=1.0) for _ in range(2)]
+    blind = [RecursiveMvdr(*size, mu=1.0) for _ in range(2)]
     whole = blind[0].update(spec, speech, noise)
     assert_array_equal(in_pieces(blind[1].update, spec, speech, noise, sizes=sizes), whole)
     assert_array_equal(blind[1].weights, blind[0].weights)
-    steered = [OnlineMvdr(*size) for _ in range(2)]
+    steered = [RecursiveMvdr(*size) for _ in range(2)]
     whole = steered[0].update(spec, None, noise, a)
     parts = in_pieces(lambda x, n: steered[1].update(x, None, n, a), spec, noise, sizes=sizes)
     assert_array_equal(parts, whole)
-    gsc = [OnlineGsc(*size) for _ in range(2)]
+    gsc = [RecursiveGsc(*size) for _ in range(2)]
     whole = gsc[0].update(spec, noise, a)
     assert_array_equal(
         in_pieces(lambda x, n: gsc[1].update(x, n, a), spec, noise, sizes=sizes), whole
@@ -215,7 +214,11 @@ def test_frames_one_by_one_or_all_at_once_are_the_same_to_the_last_bit(n_mics, s
 
 def test_after_a_reset_everything_begins_again():
     spec, a, speech, noise = scene(np.random.default_rng(13), n_frames=31)
-    blind, gsc, das = OnlineMvdr(F, M, HOP), OnlineGsc(F, M, HOP), OnlineDas(F, M, HOP, 0.3)
+    blind, gsc, das = (
+        RecursiveMvdr(F, M, HOP),
+        RecursiveGsc(F, M, HOP),
+        RecursiveDas(F, M, HOP, 0.3),
+    )
     updates = [
         lambda: blind.update(spec, speech, noise),
         lambda: gsc.update(spec, noise, a),
@@ -230,7 +233,7 @@ def test_after_a_reset_everything_begins_again():
 
 
 def test_before_anything_is_heard_the_reference_passes():
-    online = OnlineMvdr(F, M, HOP, reference=2)
+    online = RecursiveMvdr(F, M, HOP, reference=2)
     spec = np.zeros((F, M, 3), np.complex64)
     ones = np.ones((F, 3), np.float32)
     assert_array_equal(online.update(spec, ones, ones), spec[:, 2])
@@ -245,8 +248,8 @@ def test_silence_teaches_nothing():
     """A minute of zeros between words leaves every statistic as it was, to the last bit."""
     spec, a, speech, noise = scene(np.random.default_rng(14), n_frames=100)
     silence, ones = np.zeros((F, M, 1875), np.complex64), np.ones((F, 1875), np.float32)
-    blind, steered = OnlineMvdr(F, M, HOP, mu=1.0), OnlineMvdr(F, M, HOP)
-    gsc = OnlineGsc(F, M, HOP)
+    blind, steered = RecursiveMvdr(F, M, HOP, mu=1.0), RecursiveMvdr(F, M, HOP)
+    gsc = RecursiveGsc(F, M, HOP)
     updates = [
         (blind, lambda x, s, n: blind.update(x, s, n)),
         (steered, lambda x, s, n: steered.update(x, None, n, a)),
@@ -263,7 +266,7 @@ def test_noise_is_forgotten_only_where_noise_is_heard():
     """Speech in between, a whole turn of the loading long, moves the noise's statistics by
     nothing; weights of ½ fade half as fast as weights of 1."""
     spec, a, _, noise = scene(np.random.default_rng(15), n_frames=200)
-    plain, disturbed = OnlineMvdr(F, M, HOP, 0.5), OnlineMvdr(F, M, HOP, 0.5)
+    plain, disturbed = RecursiveMvdr(F, M, HOP, 0.5), RecursiveMvdr(F, M, HOP, 0.5)
     plain.update(spec, None, noise, a)
     half = spec[:, :, :100], None, noise[:, :100], a
     disturbed.update(*half)
@@ -278,7 +281,7 @@ def test_speech_alone_does_not_change_the_sidelobe_canceller():
     """What leaks through the blocking matrix of a wrong direction is not learnt from."""
     rng = np.random.default_rng(16)
     spec, a, _, noise = scene(rng)
-    online = OnlineGsc(F, M, HOP)
+    online = RecursiveGsc(F, M, HOP)
     online.update(spec, noise, a)
     learnt = online.weights
     other = (complex_normal(rng, F, M, 1) * complex_normal(rng, F, 1, 500)).astype(np.complex64)
@@ -299,7 +302,7 @@ def test_a_first_sound_that_is_hardly_there_is_soon_forgotten(quiet):
     ones = np.ones((F, 2000), np.float32)
     cov = spatial_covariance(spec[:, :, 1:])
     best = output_power(mvdr(a, cov), cov)
-    steered, gsc = OnlineMvdr(F, M, HOP, 3.2), OnlineGsc(F, M, HOP, 3.2, most_norm=1e6)
+    steered, gsc = RecursiveMvdr(F, M, HOP, 3.2), RecursiveGsc(F, M, HOP, 3.2, most_norm=1e6)
     steered.update(spec, None, ones, a)
     gsc.update(spec, ones, a)
     assert (np.linalg.eigvalsh(steered.noise_cov_inverse) > 0).all()
@@ -316,7 +319,7 @@ def test_a_talker_who_moves_is_kept_in_every_block(memory):
     """The steering vector is another at every call; and what he says comes out."""
     rng = np.random.default_rng(18)
     spec, a, _, noise = scene(rng)
-    steered, gsc = OnlineMvdr(F, M, HOP, memory), OnlineGsc(F, M, HOP, memory)
+    steered, gsc = RecursiveMvdr(F, M, HOP, memory), RecursiveGsc(F, M, HOP, memory)
     for start in range(0, T, 10):
         a = a * np.exp(0.3j * rng.standard_normal((F, M)))
         part = np.s_[..., start : start + 10]
@@ -339,7 +342,7 @@ def test_the_norm_of_a_sidelobe_canceller_is_bounded(most_norm):
     beside = a * np.exp(0.02j * rng.standard_normal((F, M)))
     spec = 1e3 * beside[:, :, None] * complex_normal(rng, F, 1, 300)
     spec = (spec + complex_normal(rng, F, M, 300)).astype(np.complex64)
-    online = OnlineGsc(F, M, HOP, most_norm=most_norm)
+    online = RecursiveGsc(F, M, HOP, most_norm=most_norm)
     largest = 0.0
     for start in range(0, 300, 10):
         online.update(spec[:, :, start : start + 10], np.ones((F, 10), np.float32), a)
@@ -353,7 +356,7 @@ def test_delay_and_sum_glides_to_a_new_direction():
     rng = np.random.default_rng(20)
     spec, a, _, _ = scene(rng, n_frames=40)
     b = np.exp(2j * np.pi * rng.random((F, M)))
-    online = OnlineDas(F, M, HOP, 0.2)
+    online = RecursiveDas(F, M, HOP, 0.2)
     assert_array_equal(online.update(spec, a), apply(delay_and_sum(a), spec))
     found = online.update(spec, b)
     left = np.exp(-np.arange(1, 41) * HOP / 0.2)
@@ -369,7 +372,7 @@ def test_delay_and_sum_glides_to_a_new_direction():
 
 def test_without_a_memory_delay_and_sum_turns_at_once():
     spec, a, _, _ = scene(np.random.default_rng(21), n_frames=5)
-    online = OnlineDas(F, M, HOP)
+    online = RecursiveDas(F, M, HOP)
     online.update(spec, a)
     assert_array_equal(online.update(spec, a.conj()), apply(delay_and_sum(a.conj()), spec))
 
@@ -379,7 +382,7 @@ def test_without_a_memory_delay_and_sum_turns_at_once():
 
 def test_what_does_not_fit_is_refused():
     spec, a, speech, noise = scene(np.random.default_rng(22), n_frames=5)
-    online = OnlineMvdr(F, M, HOP)
+    online = RecursiveMvdr(F, M, HOP)
     with pytest.raises(ShapeError, match=r"spec must have shape \(70, 4, 't'\); got \(70, 3, 5\)"):
         online.update(spec[:, :3], speech, noise)
     with pytest.raises(ShapeError, match=r"noise_weight must have shape \(70, 5\); got \(70, 4\)"):
@@ -391,18 +394,18 @@ def test_what_does_not_fit_is_refused():
     with pytest.raises(ShapeError, match="speech_weight or steering is needed"):
         online.update(spec, None, noise)
     with pytest.raises(ShapeError, match="no frame has been beamformed yet"):
-        OnlineGsc(F, M, HOP).weights  # noqa: B018
+        RecursiveGsc(F, M, HOP).weights  # noqa: B018
     with pytest.raises(ConfigError, match="needs two microphones; got 1"):
-        OnlineGsc(F, 1, HOP)
+        RecursiveGsc(F, 1, HOP)
     with pytest.raises(ConfigError, match=r"memory_seconds must be at least a hop, 0\.032; got 0"):
-        OnlineMvdr(F, M, HOP, 0.0)
+        RecursiveMvdr(F, M, HOP, 0.0)
     with pytest.raises(ConfigError, match="memory_seconds must be at least a hop"):
-        OnlineGsc(F, M, HOP, np.nan)
+        RecursiveGsc(F, M, HOP, np.nan)
     with pytest.raises(ConfigError, match="must be positive"):
-        OnlineMvdr(F, M, 0.0)
+        RecursiveMvdr(F, M, 0.0)
     with pytest.raises(ConfigError, match="reference must be 0 to 3; got 4"):
-        OnlineMvdr(F, M, HOP, reference=4)
+        RecursiveMvdr(F, M, HOP, reference=4)
     with pytest.raises(ConfigError, match="mu must be 0 to"):
-        OnlineMvdr(F, M, HOP, mu=-1.0)
+        RecursiveMvdr(F, M, HOP, mu=-1.0)
     with pytest.raises(ConfigError, match="loading must be 1e-12 to 1; got 0"):
-        OnlineMvdr(F, M, HOP, loading=0.0)
+        RecursiveMvdr(F, M, HOP, loading=0.0)

@@ -9,20 +9,21 @@ from numpy.testing import assert_allclose, assert_array_equal
 from arrayenh import beamformers
 from arrayenh.audio import Recording, read, write
 from arrayenh.beamformers.blind import BlindBeam, blind_mvdr, with_phase
-from arrayenh.beamformers.recursive import OnlineMvdr
-from arrayenh.chain import pipeline
-from arrayenh.chain.look import Look
+from arrayenh.beamformers.mvdr import RecursiveMvdr
+from arrayenh.chain import enhancer as pipeline
+from arrayenh.chain.direction import TalkerDirection as Look
+from arrayenh.chain.enhancer import Enhancer
 from arrayenh.chain.networks import chosen
-from arrayenh.chain.online_stage import OnlineBeamformer
-from arrayenh.chain.pipeline import Enhancer
-from arrayenh.chain.settings import EnhanceConfig
+from arrayenh.chain.recursive import RecursiveBeam as OnlineBeamformer
+from arrayenh.chain.settings import Settings
 from arrayenh.cli.main import run
 from arrayenh.errors import ConfigError, ShapeError
 from arrayenh.evaluation.scoring import shadow_snr
 from arrayenh.evaluation.systems.chain import Chain, waited
 from arrayenh.evaluation.systems.names import known, system
+from arrayenh.masks.cacgmm import CacgmmMasks
+from arrayenh.masks.choice import mask_source
 from arrayenh.masks.neural import NETWORK_ROUNDS, NeuralMasks
-from arrayenh.masks.source import CacgmmMasks, mask_source
 from arrayenh.microphones.geometry import load_array
 from arrayenh.networks import catalogue, pieces
 from arrayenh.networks.pieces import Pieces
@@ -318,7 +319,7 @@ def test_online_masks_are_the_networks(inputs, mixture):
     network = Network(tiny.recursive_mask(inputs), "pole")
     online = OnlineBeamformer(config, Look(config, None, 1, freqs), 4, 128 / RATE, network)
     mask = network.run(spec[None, :, 1]) if "reference" in inputs else network.masks(spec)
-    blind = OnlineMvdr(257, 4, 128 / RATE, config.memory_seconds, reference=1)
+    blind = RecursiveMvdr(257, 4, 128 / RATE, config.memory_seconds, reference=1)
     wanted = blind.update(spec, mask**2, (1 - mask) ** 2)
     # masks in blocks may differ by a rounding, 1e-7, which filters hardly feel
     assert_allclose(online.update(spec), wanted, atol=1e-4 * np.abs(wanted).max())
@@ -866,7 +867,6 @@ def test_what_ships_is_used_by_default(tmp_path, monkeypatch, mixture):
     (tmp_path / "weights/mask.onnx").write_bytes(FILES["long"]())
     (tmp_path / "weights/half.onnx").write_bytes(FILES["half"]())
     monkeypatch.setattr(catalogue, "FOLDER", tmp_path)
-    monkeypatch.setattr(catalogue, "TASKS", {"mask": "mask", "half": "postfilter"})
     monkeypatch.setattr(
         catalogue, "DEFAULTS", {("mask", False): "mask", ("postfilter", False): "half"}
     )
@@ -903,7 +903,7 @@ def test_a_model_takes_the_place_that_its_signature_names(here, model, capsys, n
     line = ["enhance", "rec.wav", "-o", "out.wav", "--model", paths, "--stages", "st", *options]
     assert run(line) == 0
     assert capsys.readouterr().err == ""
-    wanted = pipeline.enhance(read("rec.wav"), config=EnhanceConfig(model=paths, **settings))
+    wanted = pipeline.enhance(read("rec.wav"), config=Settings(model=paths, **settings))
     assert_array_equal(read("out.wav").samples[0], wanted.samples)
     again = ["enhance", "rec.wav", "-o", "again.wav", "--profile", "st/enhance.toml"]
     assert run(again) == 0  # the settings that were saved

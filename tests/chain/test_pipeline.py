@@ -5,10 +5,11 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from arrayenh.audio import Recording, open_recording, resample, write
-from arrayenh.beamformers.estimate import Filters
-from arrayenh.chain.pipeline import Enhancer, Session, enhance, rechunk, segment_sizes
-from arrayenh.chain.settings import EnhanceConfig
-from arrayenh.chain.stage import SegmentFilter, SegmentFilters
+from arrayenh.beamformers.filters import Filters
+from arrayenh.chain.capture import rechunk, segment_sizes
+from arrayenh.chain.crossfade import SegmentFilter, SegmentFilters
+from arrayenh.chain.enhancer import Enhancer, Session, enhance
+from arrayenh.chain.settings import Settings
 from arrayenh.errors import AudioError, ConfigError, GeometryError
 from arrayenh.evaluation.scoring import shadow_snr, si_sdr, stoi
 from arrayenh.microphones.geometry import load_array
@@ -386,7 +387,7 @@ def test_one_microphone_steps_aside_and_says_so(mixture):
     out = enhance(Recording(mixture[:1], RATE))
     assert list(out.stages) == ["reference", "neural"]
     assert "one microphone: the spatial stages step aside" in out.log
-    without = EnhanceConfig(beamformer="none")
+    without = Settings(beamformer="none")
     quiet = enhance(Recording(mixture[:1], RATE), config=without)
     assert quiet.log == ()
     assert_array_equal(out.samples, quiet.samples)

@@ -3,7 +3,7 @@ from dataclasses import fields, replace
 import pytest
 
 from arrayenh.chain.profile import FOLDER, as_toml, load_profile, profile_names, resolve
-from arrayenh.chain.settings import EnhanceConfig
+from arrayenh.chain.settings import Settings
 from arrayenh.errors import ConfigError
 
 
@@ -24,27 +24,27 @@ def test_profiles_that_ship_say_what_they_are_for():
     for name in profile_names():
         resolve(name, {})
         assert (FOLDER / f"{name}.toml").read_text().startswith("# ")
-    assert resolve("conference", {}) == EnhanceConfig()
+    assert resolve("conference", {}) == Settings()
     assert resolve("recogniser", {}).postfilter == "none"
     gentle = resolve("gentle", {})
-    assert gentle.strength < 1 and gentle.least_gain_db > EnhanceConfig().least_gain_db
+    assert gentle.strength < 1 and gentle.least_gain_db > Settings().least_gain_db
 
 
 def test_an_option_overrides_the_profile_and_the_profile_the_default(profile):
     path = profile("strength = 0.5\nbeamformer = 'none'\nreference = 2\n")
-    assert resolve(path, {}) == EnhanceConfig(strength=0.5, beamformer="none", reference=2)
+    assert resolve(path, {}) == Settings(strength=0.5, beamformer="none", reference=2)
     options = {"strength": 0.0, "beamformer": None, "reference": 0}
-    assert resolve(path, options) == EnhanceConfig(strength=0.0, beamformer="none")
-    assert resolve(None, {}) == EnhanceConfig()
+    assert resolve(path, options) == Settings(strength=0.0, beamformer="none")
+    assert resolve(None, {}) == Settings()
 
 
 def test_a_whole_number_is_a_number_and_a_byte_order_mark_is_nothing(profile):
     assert resolve(profile(b"\xef\xbb\xbfstrength = 1"), {}).strength == 1.0
     assert isinstance(resolve(profile("doa = 30"), {}).doa, float | int)
-    assert resolve(profile(""), {}) == EnhanceConfig()
+    assert resolve(profile(""), {}) == Settings()
 
 
-EVERYTHING = EnhanceConfig(
+EVERYTHING = Settings(
     beamformer="lcmv",
     masks="spp",
     noise="0:01-0:03",
@@ -70,12 +70,12 @@ EVERYTHING = EnhanceConfig(
     position_error_mm=2.5,
     least_gain_db=-7.5,
 )
-LIVE = EnhanceConfig(beamformer="gsc", head=True, online=True)
+LIVE = Settings(beamformer="gsc", head=True, online=True)
 
 
 @pytest.mark.parametrize("doa", [None, "auto", 0.0, -12.5])
 @pytest.mark.parametrize(
-    "config", [EnhanceConfig(), EVERYTHING, LIVE], ids=["defaults", "others", "live"]
+    "config", [Settings(), EVERYTHING, LIVE], ids=["defaults", "others", "live"]
 )
 def test_settings_written_as_toml_are_read_back(profile, config, doa):
     config = replace(config, doa=doa)
@@ -84,8 +84,8 @@ def test_settings_written_as_toml_are_read_back(profile, config, doa):
 
 def test_the_sample_of_settings_leaves_no_default():
     """Or the test above would not notice a key that is not written."""
-    for field in fields(EnhanceConfig):
-        default = getattr(EnhanceConfig(), field.name)
+    for field in fields(Settings):
+        default = getattr(Settings(), field.name)
         assert any(getattr(sample, field.name) != default for sample in (EVERYTHING, LIVE))
 
 

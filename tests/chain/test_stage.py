@@ -2,17 +2,18 @@
 
 import numpy as np
 import pytest
+from arrayenh.chain.stage import scattered
 from numpy.testing import assert_allclose, assert_array_equal
 
 from arrayenh.acoustics.rigid_sphere import sphere_wave
 from arrayenh.acoustics.steering import direction, plane_wave, spherical_wave
 from arrayenh.audio import Recording
-from arrayenh.beamformers.estimate import Filters
-from arrayenh.chain.look import Look
-from arrayenh.chain.pipeline import Enhancer
+from arrayenh.beamformers.filters import Filters
+from arrayenh.chain.crossfade import SegmentFilter, SegmentFilters
+from arrayenh.chain.direction import TalkerDirection as Look
+from arrayenh.chain.enhancer import Enhancer
 from arrayenh.chain.settings import BEAMFORMERS, FIXED, ONLINE
 from arrayenh.chain.settings import SINGLE_POSTFILTERS as SINGLE
-from arrayenh.chain.stage import SegmentFilter, SegmentFilters, scattered
 from arrayenh.dereverberation.wpe import apply_wpe
 from arrayenh.errors import ConfigError, GeometryError
 from arrayenh.evaluation.scoring import shadow_snr

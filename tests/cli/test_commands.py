@@ -14,9 +14,9 @@ import soundfile
 from numpy.testing import assert_allclose, assert_array_equal
 
 from arrayenh.audio import Recording, read
-from arrayenh.chain import pipeline
+from arrayenh.chain import enhancer as pipeline
 from arrayenh.chain.profile import resolve
-from arrayenh.chain.settings import EnhanceConfig
+from arrayenh.chain.settings import Settings
 from arrayenh.cli.main import run
 from arrayenh.microphones.diagnostics import survey
 from arrayenh.microphones.geometry import load_array, preset_names
@@ -407,7 +407,7 @@ def test_each_option_sets_what_it_says(here, call, usual, options):
     """As in Python with the same settings, and not as without."""
     code, _, err = call(f"enhance rec.wav {RING} -o out.wav {options}")
     assert code == 0 and "arrayenh:" not in err
-    config = EnhanceConfig(**OPTIONS[options])
+    config = Settings(**OPTIONS[options])
     wanted = pipeline.enhance(read("rec.wav"), "circular4-35mm", config).samples
     found = read("out.wav").samples
     assert len(found) == (2 if config.beamformer == "binaural-mwf" else 1)
@@ -585,7 +585,7 @@ def test_stages_are_written_with_the_settings_that_made_them(here, call, speech)
     assert call(line)[0] == 0  # segments so short may leave a bin with hardly any noise: a note
     names = ["enhance.toml", "out.mvdr.wav", "out.neural.wav", "out.reference.wav"]
     assert listing("st") == names
-    assert resolve("st/enhance.toml", {}) == EnhanceConfig(strength=0.5, segment_seconds=1.0)
+    assert resolve("st/enhance.toml", {}) == Settings(strength=0.5, segment_seconds=1.0)
     reference, final = (read(f"st/out.{n}.wav").samples for n in ("reference", "neural"))
     assert_allclose(reference, read("rec.wav").samples[:1], atol=1e-7)
     assert_allclose(read("out.wav").samples, (reference + final) / 2, atol=2**-15)

@@ -6,16 +6,16 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from arrayenh.audio import open_recording, read, write
-from arrayenh.chain.pipeline import Enhancer
+from arrayenh.chain.enhancer import Enhancer
 from arrayenh.chain.profile import as_toml, resolve
-from arrayenh.chain.settings import EnhanceConfig
+from arrayenh.chain.settings import Settings
 from arrayenh.cli import files
 from arrayenh.cli.files import Spool, enhance_file
 from arrayenh.cli.outputs import Outputs, check_folder
 from arrayenh.errors import AudioError, ConfigError
 from tests.signals import RATE, diffuse_noise, level_db, voice
 
-QUICK = EnhanceConfig(segment_seconds=1.0)  # three segments
+QUICK = Settings(segment_seconds=1.0)  # three segments
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +121,7 @@ def prepare(folder):
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).touch()
     (folder / "other").mkdir()
-    (folder / "other/enhance.toml").write_text(as_toml(EnhanceConfig(strength=0.5)))
+    (folder / "other/enhance.toml").write_text(as_toml(Settings(strength=0.5)))
 
 
 @pytest.mark.parametrize(

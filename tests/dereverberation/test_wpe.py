@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from arrayenh.dereverberation.wpe import (
     LEAST_POWER,
-    OnlineWpe,
+    RecursiveWpe,
     apply_wpe,
     frame_power,
     inverse_power,
@@ -213,7 +213,7 @@ def test_online_is_that_of_nara_wpe():
     """Their delay d leaves d + 2 frames alone."""
     nara = pytest.importorskip("nara_wpe.wpe")
     _, wet, _ = reverberant(np.random.default_rng(10), 300, 2, n_mics=3)
-    online = OnlineWpe(F, 3, K, 3, hop_seconds=0.01, memory_seconds=0.5)
+    online = RecursiveWpe(F, 3, K, 3, hop_seconds=0.01, memory_seconds=0.5)
     theirs = nara.OnlineWPE(K, 1, online.keep, channel=3, frequency_bins=F)
     theirs.inv_cov *= online.keep**3  # it fades while nothing is heard, the first D frames
     wanted = np.stack([theirs.step_frame(x) for x in wet.transpose(2, 0, 1).astype(complex)], 2)
@@ -225,7 +225,7 @@ def test_online_is_that_of_nara_wpe():
 @pytest.mark.parametrize("n_mics, taps, delay", [(1, 1, 1), (1, 4, 3), (3, 2, 2)])
 def test_online_matches_the_formula(n_mics, taps, delay):
     _, wet, _ = reverberant(np.random.default_rng(11), 200, 2, n_mics=n_mics)
-    online = OnlineWpe(F, n_mics, taps, delay, 0.016, 0.4)
+    online = RecursiveWpe(F, n_mics, taps, delay, 0.016, 0.4)
     assert online.keep == pytest.approx(np.exp(-0.04))
     early, filters = slow.online_wpe(wet, taps, delay, online.keep)
     assert_allclose(online.update(wet), early, atol=4 * EPS * np.abs(wet).max())
@@ -240,7 +240,7 @@ def test_online_filters_become_those_of_the_whole():
     """
     rng, n_frames = np.random.default_rng(12), 4000
     dry, wet, filters = reverberant(rng, n_frames, 0)
-    online = OnlineWpe(F, M, K, D, 0.01, 1e6)
+    online = RecursiveWpe(F, M, K, D, 0.01, 1e6)
     early = online.update(wet)
     shrunk = excess(0 * filters, filters, wet, dry) / ((K + D - 1) * M) ** 2
     bound = 2 * K * M / n_frames + shrunk
@@ -254,7 +254,7 @@ def test_a_short_memory_follows_a_change_of_the_room():
     rng, half = np.random.default_rng(13), 1500
     dry, first, filters = reverberant(rng, half, 0)
     second = slow.reverberate(dry, -filters, D).astype(np.complex64)
-    online = OnlineWpe(F, M, K, D, 0.01, 2.0)
+    online = RecursiveWpe(F, M, K, D, 0.01, 2.0)
     online.update(first)
     # 200 frames of memory: about K·M / (2·200) wrong
     assert (excess(online.filters, filters, first, dry) < 2 * K * M / 400).all()
@@ -265,7 +265,7 @@ def test_a_short_memory_follows_a_change_of_the_room():
 @pytest.mark.parametrize("blocks", [[1] * 40, [0, 3, 30, 7]], ids=["frames", "blocks"])
 def test_online_blocks_are_the_whole_exactly(blocks):
     _, wet, _ = reverberant(np.random.default_rng(14), 40, 2)
-    whole, parts = OnlineWpe(F, M, K, D), OnlineWpe(F, M, K, D)
+    whole, parts = RecursiveWpe(F, M, K, D), RecursiveWpe(F, M, K, D)
     wanted = whole.update(wet)
     pieces = np.split(wet, np.cumsum(blocks)[:-1], axis=2)
     found = np.concatenate([parts.update(np.ascontiguousarray(p)) for p in pieces], axis=2)
@@ -278,7 +278,7 @@ def test_online_blocks_are_the_whole_exactly(blocks):
 
 def test_silence_leaves_the_online_state_as_it_is():
     _, wet, _ = reverberant(np.random.default_rng(15), 100, 2)
-    online = OnlineWpe(F, M, K, D)
+    online = RecursiveWpe(F, M, K, D)
     online.update(wet)
     online.update(np.zeros((F, M, K + D), np.complex64))  # what reverberates has died away
     before = online.filters.copy(), online._inverse[0].copy(), online._inverse[1].copy()
@@ -290,8 +290,8 @@ def test_silence_leaves_the_online_state_as_it_is():
 @pytest.mark.parametrize("scale", [2.0**-60, 2.0**30])
 def test_the_level_does_not_matter_online(scale):
     _, wet, _ = reverberant(np.random.default_rng(16), 100, 2)
-    early = OnlineWpe(F, M, K, D).update(wet)
-    found = OnlineWpe(F, M, K, D).update(np.float32(scale) * wet)
+    early = RecursiveWpe(F, M, K, D).update(wet)
+    found = RecursiveWpe(F, M, K, D).update(np.float32(scale) * wet)
     assert_array_equal(found, np.float32(scale) * early)
 
 
@@ -301,7 +301,7 @@ def test_a_long_run_stays_finite_and_hermitian(twins):
     _, wet, _ = reverberant(np.random.default_rng(17), 3000, 2)
     if twins:
         wet = np.repeat(wet[:, :1], M, axis=1)
-    online = OnlineWpe(F, M, K, D, 0.01, 0.6)
+    online = RecursiveWpe(F, M, K, D, 0.01, 0.6)
     early = online.update(wet)
     assert np.isfinite(early).all()
     assert level_db(early) < level_db(wet)
@@ -315,7 +315,7 @@ def test_a_long_run_stays_finite_and_hermitian(twins):
 def test_a_broken_frame_is_forgotten(value):
     _, wet, _ = reverberant(np.random.default_rng(18), 200, 2)
     wet[1, 0, 100] = value
-    online = OnlineWpe(F, M, K, D)
+    online = RecursiveWpe(F, M, K, D)
     early = online.update(wet)
     assert np.isfinite(early[[0, 2]]).all()
     assert np.isfinite(early[1, :, 100 + K + D :]).all()
@@ -333,10 +333,10 @@ def test_what_does_not_fit_is_refused():
         with pytest.raises(ShapeError, match=r"\(F, K, M, M\) to match spec \(3, 2, 9\); got"):
             apply_wpe(np.ones(shape), spec)
     with pytest.raises(ConfigError, match="must be positive"):
-        OnlineWpe(F, M, taps=0)
+        RecursiveWpe(F, M, taps=0)
     with pytest.raises(ConfigError, match="must be positive"):
-        OnlineWpe(F, M, hop_seconds=0.0)
+        RecursiveWpe(F, M, hop_seconds=0.0)
     with pytest.raises(ConfigError, match=r"at least a hop, 0.01; got 0.005"):
-        OnlineWpe(F, M, hop_seconds=0.01, memory_seconds=0.005)
+        RecursiveWpe(F, M, hop_seconds=0.01, memory_seconds=0.005)
     with pytest.raises(ShapeError, match=r"\(3, 2, 't'\); got \(3, 3, 9\)"):
-        OnlineWpe(F, M).update(np.ones((F, 3, 9), np.complex64))
+        RecursiveWpe(F, M).update(np.ones((F, 3, 9), np.complex64))

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from arrayenh.audio import Recording
-from arrayenh.chain.pipeline import enhance
-from arrayenh.chain.settings import EnhanceConfig
+from arrayenh.chain.enhancer import enhance
+from arrayenh.chain.settings import Settings
 from arrayenh.errors import ConfigError, TrialError
 from arrayenh.evaluation.cases.drawn import trial_of
 from arrayenh.evaluation.scoring import si_sdr, stoi
@@ -234,12 +234,12 @@ def test_latency_is_what_the_transforms_need(stages):
     ],
 )
 def test_a_definition_changes_with_every_setting(setting):
-    usual = Chain("a", EnhanceConfig())
-    assert Chain("a", EnhanceConfig(**setting)).definition() != usual.definition()
+    usual = Chain("a", Settings())
+    assert Chain("a", Settings(**setting)).definition() != usual.definition()
 
 
 def test_a_definition_tells_who_knows_the_direction():
-    config = EnhanceConfig(beamformer="das")
+    config = Settings(beamformer="das")
     assert Chain("a", config, True).definition() != Chain("a", config).definition()
 
 
@@ -364,12 +364,12 @@ def test_names_of_chains(name, config, told):
         config = {"masks": "spp", "mu": 2.0, "postfilter": "mmse-lsa", "strength": 0.5}
     if "nulls" in name:
         config = config | {"nulls": "-60,120", "loading": 1e-3}
-    assert found.config == EnhanceConfig(**{"postfilter": "none", **config})
+    assert found.config == Settings(**{"postfilter": "none", **config})
     assert found.true_direction == told and found.name == name.replace(" ", "")
 
 
 def test_default_is_what_enhance_does():
-    assert system("default").config == EnhanceConfig()
+    assert system("default").config == Settings()
 
 
 @pytest.mark.parametrize(
@@ -432,7 +432,7 @@ def test_a_profile_is_a_chain(tmp_path):
     path = tmp_path / "mine.toml"
     path.write_text('beamformer = "das"\ndoa = 30\nstrength = 0.5\n')
     found = system(str(path))
-    assert found.config == EnhanceConfig(beamformer="das", doa=30.0, strength=0.5)
+    assert found.config == Settings(beamformer="das", doa=30.0, strength=0.5)
     assert found.name == str(path)
 
 

@@ -7,8 +7,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from arrayenh import beamformers
 from arrayenh.beamformers.blind import blind_mvdr
 from arrayenh.errors import ConfigError, ShapeError
-from arrayenh.masks.cacgmm import LOADING, align, cacgmm, normalised, random_classes
-from arrayenh.masks.source import CacgmmMasks, mask_source
+from arrayenh.masks.cacgmm import LOADING, CacgmmMasks, align, cacgmm, normalised, random_classes
+from arrayenh.masks.choice import mask_source
 from arrayenh.masks.spp import SppMasks
 from arrayenh.microphones.geometry import load_array
 from arrayenh.stft import Stft

@@ -10,12 +10,13 @@ from arrayenh.acoustics.coherence import diffuse_coherence
 from arrayenh.acoustics.steering import plane_wave
 from arrayenh.audio import Recording
 from arrayenh.beamformers.blind import BlindBeam
-from arrayenh.chain.pipeline import Enhancer
-from arrayenh.chain.settings import EnhanceConfig
+from arrayenh.chain.enhancer import Enhancer
+from arrayenh.chain.settings import Settings
 from arrayenh.evaluation.scoring import scores
+from arrayenh.masks.cacgmm import CacgmmMasks
+from arrayenh.masks.choice import mask_source
 from arrayenh.masks.directional import DirectionalMasks
 from arrayenh.masks.neural import GUIDED_ROUNDS, NeuralMasks
-from arrayenh.masks.source import CacgmmMasks, mask_source
 from arrayenh.microphones.geometry import load_array
 from arrayenh.networks.runtime import Network
 from arrayenh.scenes.packaged import CLIPS, load_clip
@@ -101,7 +102,7 @@ def talkers():
 def test_a_direction_that_is_found_chooses_nobody_and_the_log_says_so(talkers):
     recording = Recording(talkers[0].sum(axis=0).astype(np.float32)[:, : 3 * RATE], RATE)
     blind, found = (
-        Enhancer(EnhanceConfig(doa=doa, postfilter="none"), ARRAY).enhance(recording)
+        Enhancer(Settings(doa=doa, postfilter="none"), ARRAY).enhance(recording)
         for doa in (None, "auto")
     )
     assert_array_equal(blind.samples, found.samples)
@@ -115,7 +116,7 @@ def test_with_a_direction_either_of_two_talkers_is_heard(talkers, beamformer):
     images, noise = talkers
     recording = Recording((images.sum(axis=0) + noise).astype(np.float32), RATE)
     for number, doa in enumerate((30.0, 150.0)):
-        config = EnhanceConfig(beamformer=beamformer, doa=doa, postfilter="none")
+        config = Settings(beamformer=beamformer, doa=doa, postfilter="none")
         out = Enhancer(config, ARRAY).enhance(recording).samples
         clean = images[number, 0].astype(np.float32)
         gain = [

@@ -5,8 +5,8 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from arrayenh.audio import Recording
-from arrayenh.chain.pipeline import Enhancer
-from arrayenh.chain.settings import EnhanceConfig
+from arrayenh.chain.enhancer import Enhancer
+from arrayenh.chain.settings import Settings
 from arrayenh.evaluation.scoring import scores
 from arrayenh.microphones.geometry import load_array
 from arrayenh.networks.cleanness import CLEAN_DB, ONE_PLACE_DB, QUIET_DB, cleanness, from_one_place
@@ -63,7 +63,7 @@ def clean(n_mics, seconds=4):
 @pytest.mark.parametrize("n_mics", [1, 2, 4])
 def test_clean_anechoic_speech_comes_out_as_it_went_in(n_mics):
     x = clean(n_mics)
-    out = Enhancer(EnhanceConfig()).enhance(Recording(x, RATE)).samples
+    out = Enhancer(Settings()).enhance(Recording(x, RATE)).samples
     found = scores(x[0], out, RATE, ("si_sdr", "stoi"))
     assert found["si_sdr"].value >= 20
     assert found["stoi"].value >= 0.995
@@ -74,7 +74,7 @@ def test_noise_does_not_pass(n_mics):
     rng = np.random.default_rng(4)
     noise = np.stack([0.1 * band_limited(rng, 4 * RATE) for _ in range(n_mics)])
     x = clean(n_mics) + noise.astype(np.float32)
-    out = Enhancer(EnhanceConfig()).enhance(Recording(x, RATE)).samples
+    out = Enhancer(Settings()).enhance(Recording(x, RATE)).samples
     before = level_db(x[0] - clean(n_mics)[0])
     assert level_db(out - clean(n_mics)[0]) < before - 0.5
 
@@ -82,9 +82,9 @@ def test_noise_does_not_pass(n_mics):
 @pytest.mark.parametrize("n_mics", [1, 3])
 def test_silence_stays_silent(n_mics):
     x = np.zeros((n_mics, 3 * RATE), np.float32)
-    assert not Enhancer(EnhanceConfig()).enhance(Recording(x, RATE)).samples.any()
+    assert not Enhancer(Settings()).enhance(Recording(x, RATE)).samples.any()
     faint = 1e-5 * np.random.default_rng(5).standard_normal(x.shape).astype(np.float32)
-    out = Enhancer(EnhanceConfig()).enhance(Recording(faint, RATE)).samples
+    out = Enhancer(Settings()).enhance(Recording(faint, RATE)).samples
     assert level_db(out) < -80
 
 
@@ -94,7 +94,7 @@ def test_the_level_of_the_input_does_not_matter(n_mics, online):
     """Within 0.5 dB over 40 dB."""
     rng = np.random.default_rng(6)
     x = clean(n_mics) + (0.03 * rng.standard_normal((n_mics, 4 * RATE))).astype(np.float32)
-    chain = Enhancer(EnhanceConfig(online=online))
+    chain = Enhancer(Settings(online=online))
     wanted = chain.enhance(Recording(x, RATE)).samples
     for gain in (0.1, 0.01):
         found = chain.enhance(Recording((gain * x).astype(np.float32), RATE)).samples / gain

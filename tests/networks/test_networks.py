@@ -352,7 +352,6 @@ def shipped(tmp_path, monkeypatch):
     (tmp_path / "weights/two.onnx").write_bytes(tiny.looking_ahead())
     (tmp_path / "cards/one.md").write_text("# one\n\nHears a level.\nNo more.\n")
     monkeypatch.setattr(catalogue, "FOLDER", tmp_path)
-    monkeypatch.setattr(catalogue, "TASKS", {"one": "mask", "two": "postfilter"})
     monkeypatch.setattr(
         catalogue, "DEFAULTS", {("mask", True): "one", ("postfilter", False): "two"}
     )
@@ -430,7 +429,6 @@ def test_models_of_what_is_damaged_is_one_line(shipped, capsys):
 
 
 def test_where_none_ships_it_is_said(monkeypatch, capsys):
-    monkeypatch.setattr(catalogue, "TASKS", {})
     assert run(["models"]) == 0
     assert "no network ships" in capsys.readouterr().err
     assert run(["models", "--json"]) == 0
@@ -439,7 +437,7 @@ def test_where_none_ships_it_is_said(monkeypatch, capsys):
 
 def test_onnxruntime_is_loaded_when_a_network_is():
     code = (
-        "import sys, arrayenh.networks.runtime, arrayenh.chain.networks, arrayenh.chain.pipeline;"
+        "import sys, arrayenh.networks.runtime, arrayenh.chain.networks, arrayenh.chain.enhancer;"
         "from arrayenh.cli.main import run; run(['models', '--help']); print(*sys.modules)"
     )
     out = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True)

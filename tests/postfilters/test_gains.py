@@ -11,7 +11,7 @@ from arrayenh.chain.settings import SINGLE_POSTFILTERS as POSTFILTERS
 from arrayenh.errors import ConfigError, ShapeError
 from arrayenh.evaluation.scoring import seg_snr, si_sdr
 from arrayenh.postfilters.gains import RULES, DecisionDirected, OmLsa, SpectralSubtraction
-from arrayenh.postfilters.statistical import ClassicalPostFilter
+from arrayenh.postfilters.statistical import StatisticalPostFilter
 from arrayenh.statistics.noise_psd import SppTracker
 from arrayenh.stft import Stft
 from tests.reference import gains as slow
@@ -244,7 +244,7 @@ def test_om_lsa_brings_noise_to_its_floor_where_lsa_lets_its_peaks_pass():
 
 
 def filtered(rule, x, least_gain_db=-15.0, cuts=(), noise=None):
-    postfilter = ClassicalPostFilter(rule, RATE, least_gain_db, noise)
+    postfilter = StatisticalPostFilter(rule, RATE, least_gain_db, noise)
     pieces = np.split(x, cuts)
     out = [postfilter.push(p, last=k == len(pieces) - 1) for k, p in enumerate(pieces)]
     return np.concatenate(out)[: len(x)]
@@ -296,7 +296,7 @@ def test_postfilter_hears_no_block_borders(rule, noise, cuts):
 def test_postfilter_is_causal_but_for_its_overlap():
     """n samples in, at least n - 384 out; all of them at the end."""
     x = np.random.default_rng(8).standard_normal(3000).astype(np.float32)
-    postfilter, n_out = ClassicalPostFilter("wiener", RATE), 0
+    postfilter, n_out = StatisticalPostFilter("wiener", RATE), 0
     for n in range(0, 3000, 100):
         last = n == 2900
         n_out += len(postfilter.push(x[n : n + 100], last))
@@ -347,6 +347,6 @@ def test_om_lsa_tracks_with_imcra_and_the_others_with_presence():
 
 def test_unknown_names_are_refused():
     with pytest.raises(ConfigError, match="unknown post-filter 'lsa'; use one of mmse-lsa"):
-        ClassicalPostFilter("lsa", RATE)
+        StatisticalPostFilter("lsa", RATE)
     with pytest.raises(ConfigError, match="unknown noise tracker 'mcra'; use one of spp"):
-        ClassicalPostFilter("wiener", RATE, noise="mcra")
+        StatisticalPostFilter("wiener", RATE, noise="mcra")

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from arrayenh.cli.inspect import Inspection
+    from arrayenh.cli.inspection import Inspection
 
 BEFORE, AFTER, OTHERS = "#5b6b7b", "#d55e00", "#c3cbd3"
 LOUDER, SOFTER = "#cc79a7", "#0072b2"

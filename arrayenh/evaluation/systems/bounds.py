@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 
 from arrayenh import beamformers
-from arrayenh.beamformers.estimate import Filters
+from arrayenh.beamformers.filters import Filters
 from arrayenh.beamformers.mcwf import multi_frame_least_squares
-from arrayenh.chain.stage import filtered, scattered
 from arrayenh.errors import TrialError
 from arrayenh.evaluation.systems.system import BOUND, Output, Trial
+from arrayenh.registry import Registry
 from arrayenh.statistics.covariance import covariances, sounding, spatial_covariance
 from arrayenh.stft import Stft
 
@@ -93,11 +93,14 @@ class Bound:
         return Output(MASK.synthesise(gain * parts.mixture, len(signals[0])))
 
 
+BOUNDS = Registry("bound", Bound, "arrayenh.evaluation.systems")
+
+
 def beamformed(beamform: Beamform, parts: Parts, trial: Trial) -> list[np.ndarray]:
     """Mixture, speech and noise behind the same filters, each shape (N,)."""
     filters, n_samples = beamform(parts), trial.mixture.shape[1]
     return [
-        BEAMFORMER.synthesise(filtered(filters, part, None)[:, 0], n_samples)
+        BEAMFORMER.synthesise(filters.apply(part)[:, 0], n_samples)
         for part in (parts.mixture, parts.speech, parts.noise)
     ]
 
@@ -108,21 +111,21 @@ def mask_mvdr(parts: Parts) -> Filters:
     mask = ratio_mask(parts.speech, parts.noise).mean(axis=1)
     covs = covariances(parts.mixture, mask, there)
     weights = beamformers.souden_mvdr(*covs, REFERENCE, LOADING)
-    return scattered(Filters.of(weights), there, (REFERENCE,))
+    return Filters.of(weights).spread(there, (REFERENCE,))
 
 
 def covariance_mvdr(parts: Parts) -> Filters:
     """Souden's MVDR from the true covariances."""
     there, speech, noise = true_covariances(parts)
     weights = beamformers.souden_mvdr(speech, noise, REFERENCE, LOADING)
-    return scattered(Filters.of(weights), there, (REFERENCE,))
+    return Filters.of(weights).spread(there, (REFERENCE,))
 
 
 def covariance_mwf(parts: Parts) -> Filters:
     """Multichannel Wiener filter from the true covariances."""
     there, speech, noise = true_covariances(parts)
     weights = beamformers.mwf(speech, noise, reference=REFERENCE, loading=LOADING)
-    return scattered(Filters.of(weights), there, (REFERENCE,))
+    return Filters.of(weights).spread(there, (REFERENCE,))
 
 
 def least_squares(parts: Parts) -> Filters:
@@ -134,7 +137,7 @@ def least_squares(parts: Parts) -> Filters:
     weights = multi_frame_least_squares(
         np.ascontiguousarray(parts.mixture[there]), parts.speech[there, REFERENCE], delays
     )
-    return scattered(Filters(weights[..., None], delays), there, (REFERENCE,))
+    return Filters(weights[..., None], delays).spread(there, (REFERENCE,))
 
 
 def true_covariances(parts: Parts) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -176,7 +179,7 @@ def phase_sensitive_mask(speech: np.ndarray, mixture: np.ndarray) -> np.ndarray:
     return np.clip(np.divide(along, power, out=np.zeros_like(power), where=power > 0), 0, 1)
 
 
-BOUNDS = (
+RECORDS = (
     Bound("oracle-mask-mvdr", "MVDR from the ideal ratio mask", mask_mvdr),
     Bound(
         "oracle-mask-mvdr+irm",

@@ -2,46 +2,21 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from arrayenh.audio import Recording
 from arrayenh.beamformers.binaural import ears
+from arrayenh.chain.capture import RATE
+from arrayenh.chain.enhancer import Enhanced, Enhancer
 from arrayenh.chain.networks import Networks, chosen
-from arrayenh.chain.pipeline import RATE, Enhanced, Enhancer
-from arrayenh.chain.settings import FIXED, SINGLE_POSTFILTERS, EnhanceConfig
+from arrayenh.chain.settings import AUTO, NONE, Settings, changed, label_of, summary_of
 from arrayenh.errors import AudioError, ConfigError, GeometryError, ShapeError, TrialError
 from arrayenh.evaluation.systems.system import OWN, Output, Trial
-from arrayenh.networks import catalogue
 from arrayenh.postfilters.statistical import HOP, N_FFT
 
-WORDS = {
-    "wpe": "WPE dereverberation",
-    "mvdr": "MVDR beamformer",
-    "das": "delay-and-sum",
-    "filter-and-sum": "filter-and-sum, a beam of one width",
-    "superdirective": "superdirective beamformer",
-    "mpdr": "MPDR beamformer",
-    "lcmv": "LCMV beamformer",
-    "gsc": "generalised sidelobe canceller",
-    "mwf": "multichannel Wiener filter",
-    "rank1-mwf": "multichannel Wiener filter of rank one",
-    "gev": "GEV beamformer, the largest SNR",
-    "mcwf": "multi-frame filter to what MVDR and mask leave",
-    "wpd": "WPD, dereverberation and beamformer in one",
-    "binaural-mwf": "binaural Wiener filter",
-    "mmse-lsa": "MMSE-LSA gain",
-    "mmse-stsa": "MMSE-STSA gain",
-    "wiener": "Wiener gain",
-    "spectral-subtraction": "spectral subtraction",
-    "om-lsa": "OM-LSA gain",
-    "zelinski": "Zelinski's post-filter",
-    "mccowan": "McCowan's post-filter",
-    "neural": "a network",
-    **{name: f"the network {name}" for name in catalogue.names()},
-}
 STAGES = ("dereverb", "beamformer", "postfilter")  # in the order of the flow
 
 
@@ -79,26 +54,26 @@ class Chain:
     Attributes
     ----------
     name : str
-    config : EnhanceConfig
+    settings : Settings
     true_direction : bool
-        The talker's azimuth is given, in place of `config.doa`.
+        The talker's azimuth is given, in place of `settings.doa`.
     """
 
     name: str
-    config: EnhanceConfig
+    settings: Settings
     true_direction: bool = False
     kind: str = OWN
 
     @property
     def describe(self) -> str:
         """Its stages and what else is not as usual."""
-        return described(self.config, self.true_direction)
+        return described(self.settings, self.true_direction)
 
     @property
     def linear(self) -> bool:
         """Whether the answer to speech and noise is the sum of the answers to each."""
-        config = self.config
-        return config.postfilter == "none" and config.strength == 1 and not config.online
+        settings = self.settings
+        return settings.postfilter == "none" and settings.strength == 1 and not settings.online
 
     def definition(self) -> Mapping[str, Any]:
         """Every setting, and what the files of its networks hold.
@@ -110,20 +85,20 @@ class Chain:
         """
         return {
             "system": "chain",
-            **asdict(self.config),
+            **asdict(self.settings),
             "true_direction": self.true_direction,
             "networks": self._networks.digests,
         }
 
     def latency(self) -> float | None:
         """Seconds from a sound to its place in the output; None where segments are gathered."""
-        config = self.config
-        if not causal(config, self.true_direction):
+        settings = self.settings
+        if not causal(settings, self.true_direction):
             return None
         stages, networks = [], self._networks
-        if config.beamformer != "none" or config.dereverb != "none":
-            stages.append(networks.frames(config))
-        if config.postfilter in SINGLE_POSTFILTERS:
+        if settings.beamformer != "none" or settings.dereverb != "none":
+            stages.append(networks.frames(settings))
+        if settings.postfiltering is not None and settings.postfiltering.gain is not None:
             stages.append((N_FFT, HOP))
         if (network := networks.postfilter) is not None:
             if not network.streaming:
@@ -147,15 +122,17 @@ class Chain:
     @property
     def _networks(self) -> Networks:
         """Those that run, once a direction is told."""
-        return chosen(replace(self.config, doa=0.0) if self.true_direction else self.config, RATE)
+        return chosen(
+            replace(self.settings, doa=0.0) if self.true_direction else self.settings, RATE
+        )
 
-    def _told(self, trial: Trial) -> EnhanceConfig:
+    def _told(self, trial: Trial) -> Settings:
         """The settings, with the direction where it is to be given."""
         if not self.true_direction:
-            return self.config
+            return self.settings
         if trial.azimuth is None:
             raise TrialError(f"{self.name} is told the talker's direction, and nobody knows it")
-        return replace(self.config, doa=float(np.rad2deg(trial.azimuth)))
+        return replace(self.settings, doa=float(np.rad2deg(trial.azimuth)))
 
 
 def heard_at_ears(trial: Trial) -> np.ndarray | None:
@@ -173,15 +150,16 @@ def output_of(result: Enhanced) -> Output:
     return Output(np.atleast_2d(result.samples)[0], **shadows, ears=binaural)
 
 
-def causal(config: EnhanceConfig, true_direction: bool) -> bool:
+def causal(settings: Settings, true_direction: bool) -> bool:
     """Whether no stage has to hear a whole segment before it gives anything."""
-    if config.reference == "auto":
+    if settings.reference == "auto":
         return False
-    if config.online:
+    if settings.online:
         return True
-    given = true_direction or isinstance(config.doa, int | float)
-    fixed = config.beamformer == "none" or (config.beamformer in FIXED and given)
-    return fixed and config.dereverb == "none"
+    given = true_direction or isinstance(settings.doa, int | float)
+    beamforming = settings.beamforming
+    fixed = beamforming is None or (beamforming.fixed and given)
+    return fixed and settings.dereverberation is None
 
 
 def waited(stages: Sequence[tuple[int, int]]) -> int:
@@ -204,20 +182,16 @@ def waited(stages: Sequence[tuple[int, int]]) -> int:
     return int(np.max(heard - given)) + 1
 
 
-def described(config: EnhanceConfig, true_direction: bool) -> str:
+def described(settings: Settings, true_direction: bool) -> str:
     """One line: the stages, the direction, and the settings that are not the usual ones."""
-    stages = [WORDS[name] for key in STAGES if (name := getattr(config, key)) != "none"]
-    line = ", then ".join(stages) or "the reference microphone through an idle chain"
-    usual = EnhanceConfig()
-    skipped = {*STAGES, "doa"} if true_direction or config.doa == "auto" else {*STAGES}
-    changed = [
-        f"{field.name}={value}"
-        for field in fields(config)
-        if field.name not in skipped
-        and (value := getattr(config, field.name)) != getattr(usual, field.name)
-    ]
+    stages = [name for key in STAGES if (name := getattr(settings, key)) != NONE]
+    line = "the reference microphone through an idle chain"
+    if stages:
+        line = summary_of(stages[0]) if len(stages) == 1 else ", then ".join(map(label_of, stages))
+    skipped = {*STAGES, "doa"} if true_direction or settings.doa == AUTO else {*STAGES}
+    others = [f"{key}={value}" for key, value in changed(settings).items() if key not in skipped]
     if true_direction:
-        changed.insert(0, "true direction given")
-    elif config.doa == "auto":
-        changed.insert(0, "direction found")
-    return f"{line} ({', '.join(changed)})" if changed else line
+        others.insert(0, "true direction given")
+    elif settings.doa == AUTO:
+        others.insert(0, "direction found")
+    return f"{line} ({', '.join(others)})" if others else line

@@ -14,36 +14,45 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
 
+from arrayenh.beamformers.beamformer import BEAMFORMERS
 from arrayenh.chain.profile import resolve
 from arrayenh.chain.settings import (
-    BEAMFORMERS,
-    MAY_STEER,
-    MULTICHANNEL_POSTFILTERS,
-    POSTFILTERS,
-    STEERED,
-    EnhanceConfig,
+    NONE,
+    Settings,
+    by_name,
+    dereverb_names,
+    postfilter_names,
+    settings_class,
 )
 from arrayenh.errors import ConfigError
 from arrayenh.evaluation.systems.behind import Behind
 from arrayenh.evaluation.systems.bounds import BOUNDS, Bound
 from arrayenh.evaluation.systems.chain import Chain, Noisy
-from arrayenh.evaluation.systems.peers import PEERS
-from arrayenh.evaluation.systems.settings import value_of
+from arrayenh.evaluation.systems.peer import PEERS
 from arrayenh.evaluation.systems.system import System
+from arrayenh.postfilters.postfilter import POSTFILTERS
+from arrayenh.registry import unknown as unknown_name
 
 ALIASES = {"spectral-gating": "noisereduce"}  # which is what it is
 DIRECTION = "@direction"
-STEERABLE = (*STEERED, *MAY_STEER)
-STAGES = {
-    **dict.fromkeys(("wpe",), "dereverb"),
-    **dict.fromkeys((name for name in BEAMFORMERS if name != "none"), "beamformer"),
-    **dict.fromkeys((name for name in POSTFILTERS if name != "none"), "postfilter"),
-}
-"""The setting that each part of a chain is a value of."""
-
 FLOW = ("dereverb", "beamformer", "postfilter")
 SETTINGS = r"(\[(?P<settings>[^][]*)\])"
 PART = re.compile(rf"(?P<name>[a-z0-9-]+)({DIRECTION})?{SETTINGS}?({DIRECTION})?")
+
+
+def stages() -> dict[str, str]:
+    """The setting that each part of a chain is a value of."""
+    names = {
+        "dereverb": dereverb_names(),
+        "beamformer": tuple(BEAMFORMERS),
+        "postfilter": postfilter_names(),
+    }
+    return {name: key for key in FLOW for name in names[key] if name != NONE}
+
+
+def steerable() -> list[str]:
+    """Beamformers that can be told a direction."""
+    return [name for name, one in BEAMFORMERS.items() if one.steering != "blind"]
 
 
 def systems(text: str) -> list[System]:
@@ -93,16 +102,18 @@ def behind(name: str, bound: Bound, postfilter: str) -> Behind:
         If it is none.
     """
     found = chain(postfilter)
-    config = found.config
-    if config.beamformer != "none" or config.dereverb != "none" or config.postfilter == "none":
+    settings = found.settings
+    if settings.beamforming or settings.dereverberation or settings.postfilter == NONE:
         raise ConfigError(f"system {name}: behind {bound.name} there can be a post-filter alone")
     return Behind(name, bound, found)
 
 
 def known() -> dict[str, str]:
     """Names that stand for a system by themselves, and what they are."""
-    steered = [name + DIRECTION for name in STAGES if name in STEERABLE]
-    alone = [name for name in STAGES if name not in MULTICHANNEL_POSTFILTERS]
+    steered = [name + DIRECTION for name in steerable()]
+    alone = [
+        name for name in stages() if name not in POSTFILTERS or POSTFILTERS[name].gain is not None
+    ]
     parts = [system(name) for name in (*alone, *steered)]
     found = [*list(ready().values())[:2], *parts, *list(ready().values())[2:]]
     return {one.name: one.describe for one in found}
@@ -111,8 +122,9 @@ def known() -> dict[str, str]:
 @cache
 def ready() -> Mapping[str, System]:
     """Systems whose names are not put together from parts."""
-    own = (Noisy(), Chain("default", EnhanceConfig()))
-    return {one.name: one for one in (*own, *BOUNDS, *PEERS)}
+    own = (Noisy(), Chain("default", Settings()))
+    found: list[System] = [*own, *BOUNDS.values(), *PEERS.values()]
+    return {one.name: one for one in found}
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,11 +145,12 @@ def chain(name: str) -> Chain:
         As of `system`.
     """
     parts = [part_of(text, name) for text in split(name, "+")]
-    stages = [STAGES[part.name] for part in parts]
-    if stages != [stage for stage in FLOW if stage in stages]:
+    stage_of = stages()
+    places = [stage_of[part.name] for part in parts]
+    if places != [key for key in FLOW if key in places]:
         raise ConfigError(f"system {name}: parts are [wpe+]BEAMFORMER[+POSTFILTER], each once")
     settings: dict[str, object] = {**dict.fromkeys(FLOW, "none")}
-    settings |= {STAGES[part.name]: part.name for part in parts}
+    settings |= {stage_of[part.name]: part.name for part in parts}
     where = f"system {name}"
     for part in parts:
         for key, text in part.settings.items():
@@ -149,10 +162,11 @@ def chain(name: str) -> Chain:
     told = any(part.direction for part in parts)
     if told and "doa" in settings:
         raise ConfigError(f"{where}: a direction is given, {DIRECTION} or doa, but not both")
-    if settings["beamformer"] in STEERED and not told:
+    beamforming = BEAMFORMERS.get(str(settings["beamformer"]))
+    if beamforming is not None and beamforming.steering == "required" and not told:
         settings.setdefault("doa", "auto")
     try:
-        return Chain(name, EnhanceConfig(**settings), told)  # type: ignore[arg-type]
+        return Chain(name, settings_class()(**settings), told)  # type: ignore[arg-type]
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}") from error
 
@@ -160,13 +174,13 @@ def chain(name: str) -> Chain:
 def part_of(text: str, name: str) -> Part:
     """One part of a name, with its settings."""
     found = PART.fullmatch(text)
-    if found is None or found["name"] not in STAGES:
+    if found is None or found["name"] not in stages():
         raise ConfigError(unknown(name, found["name"] if found else text))
     told = DIRECTION in text
-    if told and found["name"] not in STEERABLE:
+    if told and found["name"] not in steerable():
         raise ConfigError(
             f"system {name}: {found['name']} is not steered; {DIRECTION} is for "
-            f"{', '.join(STEERABLE)}"
+            f"{', '.join(steerable())}"
         )
     return Part(found["name"], settings_of(found["settings"] or "", name), told)
 
@@ -186,6 +200,23 @@ def settings_of(text: str, name: str) -> dict[str, str]:
         else:
             raise ConfigError(f"system {name}: settings are [key=value,...]; got {piece!r}")
     return found
+
+
+def value_of(key: str, text: str, where: str) -> object:
+    """The value that a word stands for, by what its setting may be.
+
+    Raises
+    ------
+    ConfigError
+        If the key is unknown, or the word no such value.
+    """
+    known_settings = by_name(settings_class())
+    if key not in known_settings:
+        raise ConfigError(f"{where}: {unknown_name('key', key, tuple(known_settings))}")
+    try:
+        return known_settings[key].parse(text)
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from error
 
 
 def split(text: str, mark: str) -> list[str]:
@@ -214,7 +245,7 @@ def split(text: str, mark: str) -> list[str]:
 
 def unknown(name: str, part: str) -> str:
     """What to say of a name that nobody has."""
-    names: Iterable[str] = {*known(), *ALIASES, *STAGES}
+    names: Iterable[str] = {*known(), *ALIASES, *stages()}
     near = get_close_matches(name, names, 3, cutoff=0.8) or get_close_matches(part, names, 3)
     hint = f"; did you mean {' or '.join(near)}?" if near else ""
     what = f"{name!r}" if part == name else f"{name!r}, where {part!r} is no part of a chain"

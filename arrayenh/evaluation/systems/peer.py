@@ -10,6 +10,7 @@ import numpy as np
 from arrayenh.audio import resample
 from arrayenh.errors import MissingExtraError, TrialError
 from arrayenh.evaluation.systems.system import PEER, Output, Trial
+from arrayenh.registry import Registry
 
 RATE = 16_000  # Hz, for which latencies are given
 LEAD_IN = 0.5  # seconds at the start that some take for noise alone
@@ -64,6 +65,9 @@ class Peer:
         if not np.isfinite(output.samples).all():
             raise TrialError(f"{self.name} gave samples that are not finite")
         return output
+
+
+PEERS = Registry("peer", Peer, "arrayenh.evaluation.systems")
 
 
 def installed(package: str) -> str | None:

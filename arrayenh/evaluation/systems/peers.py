@@ -1,11 +1,10 @@
-"""All peers: spectral gates and dereverberation here, steered and streaming ones beside."""
+"""Peers that read a recording to its end: spectral gates, spectral subtraction, dereverberation."""
 
 import numpy as np
 
 from arrayenh.errors import TrialError
 from arrayenh.evaluation.systems.peer import LEAD_IN, RATE, Peer, fitted
-from arrayenh.evaluation.systems.steered_peers import PACKAGE, STEERED
-from arrayenh.evaluation.systems.streaming_peers import STREAMING
+from arrayenh.evaluation.systems.steered_peers import PACKAGE
 from arrayenh.evaluation.systems.system import Output, Trial
 
 GATE_N_FFT = 1024  # noisereduce's own default
@@ -50,8 +49,7 @@ def with_tail(samples: np.ndarray, n_fft: int) -> np.ndarray:
     return np.pad(samples.astype(np.float64), (0, n_fft))
 
 
-PEERS = (
-    *STEERED,
+RECORDS = (
     Peer(
         "nara-wpe",
         "WPE dereverberation by NARA-WPE",
@@ -81,5 +79,4 @@ PEERS = (
         {"n_fft": SUBTRACTION_N_FFT},
         SUBTRACTION_N_FFT / RATE,
     ),
-    *STREAMING,
 )

@@ -180,7 +180,7 @@ def speed_of_sound() -> float:
     return float(pra.constants.get("c"))
 
 
-STEERED = (
+RECORDS = (
     Peer(
         "pra-das",
         "pyroomacoustics: delay-and-sum, true position given",

@@ -102,7 +102,7 @@ def from_pcm(pcm: bytes) -> np.ndarray:
     return np.frombuffer(pcm, "<i2") / np.float32(32768)
 
 
-STREAMING = (
+RECORDS = (
     Peer(
         "webrtc-ns",
         "WebRTC's noise suppression, level 2 of 4",

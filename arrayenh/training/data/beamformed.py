@@ -8,7 +8,8 @@ from scipy.ndimage import uniform_filter
 
 from arrayenh.beamformers.blind import BlindBeam, with_phase
 from arrayenh.errors import ConfigError
-from arrayenh.masks.source import MaskSource, mask_source
+from arrayenh.masks.choice import mask_source
+from arrayenh.masks.source import MaskSource
 from arrayenh.networks.runtime import Network
 from arrayenh.statistics.covariance import sounding
 from arrayenh.statistics.loading import LOADING

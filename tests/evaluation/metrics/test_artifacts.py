@@ -6,8 +6,8 @@ import soxr
 from numpy.testing import assert_allclose
 
 from arrayenh.audio import Recording
-from arrayenh.chain.pipeline import Enhancer
-from arrayenh.chain.settings import EnhanceConfig
+from arrayenh.chain.enhancer import Enhancer
+from arrayenh.chain.settings import Settings
 from arrayenh.errors import MetricError, ShapeError
 from arrayenh.evaluation.metrics import artifacts
 from arrayenh.evaluation.metrics import musical_noise as musical
@@ -43,7 +43,7 @@ def scene():
     recording = Recording(rendered.mixture, RATE, "demo")
 
     def enhanced(**settings):
-        return Enhancer(EnhanceConfig(**settings)).enhance(recording).samples
+        return Enhancer(Settings(**settings)).enhance(recording).samples
 
     return {
         "noisy": rendered.mixture[0],

@@ -1,0 +1,191 @@
+"""A recording as everything behind it hears it: microphones surveyed, put right, at 16 kHz."""
+
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
+from typing import Protocol
+
+import numpy as np
+
+from arrayenh.audio import BLOCK, resample
+from arrayenh.chain.reference import best_microphone
+from arrayenh.errors import AudioError, ConfigError, GeometryError
+from arrayenh.microphones.diagnostics import ChannelReport, ChannelSurvey
+from arrayenh.microphones.geometry import MicArray
+from arrayenh.microphones.repair import Conditioning, choose_microphones
+from arrayenh.stft import Stft
+
+RATE = 16_000  # Hz, at which everything is processed
+
+
+class Source(Protocol):
+    """A recording to be read once or more: a `Recording` or a `RecordingFile`."""
+
+    @property
+    def name(self) -> str:
+        """For messages."""
+
+    @property
+    def channels(self) -> tuple[int, ...]:
+        """The file's own channel of each row."""
+
+    @property
+    def n_mics(self) -> int:
+        """M."""
+
+    @property
+    def n_samples(self) -> int:
+        """N."""
+
+    @property
+    def sample_rate(self) -> int:
+        """Hz."""
+
+    def blocks(self, n_samples: int = BLOCK) -> Iterator[np.ndarray]:
+        """Consecutive pieces, shape (M, n)."""
+
+
+class Listener(Protocol):
+    """What learns from a recording, block by block."""
+
+    def update(self, block: np.ndarray) -> None:
+        """Hear the next samples, shape (M, n)."""
+
+
+class Capture:
+    """The microphones of a recording that can be used, as they should have sounded.
+
+    Parameters
+    ----------
+    source : Source
+    array : MicArray, optional
+        Geometry.
+    reference : int or "auto"
+        The file's channel that is the reference; "auto": the first, until `take_best_reference`.
+    survey_seconds : float
+        How much of the recording is heard to judge its microphones. Default: all of it.
+
+    Attributes
+    ----------
+    reports : tuple of ChannelReport
+        What was found in each channel.
+    microphones : Microphones
+    reference : int
+        Row, among those used, of the reference microphone.
+    channels : tuple of int
+        The file's channels that are used.
+    array : MicArray or None
+        Of the microphones that are used.
+    log : list of str
+        What was done about faulty microphones.
+
+    Raises
+    ------
+    AudioError
+        If the recording is empty.
+    GeometryError
+        If the array has another number of microphones.
+    ConfigError
+        If the reference is not among its channels.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        array: MicArray | None = None,
+        reference: int | str = "auto",
+        survey_seconds: float = np.inf,
+    ) -> None:
+        if source.n_samples == 0:
+            raise AudioError(f"{source.name} is empty: it holds no samples")
+        if array is not None and array.n_mics != source.n_mics:
+            raise GeometryError(
+                f"array {array.name} has {array.n_mics} microphones but {source.name} gives "
+                f"{source.n_mics}; choose with --mics or --channels, or another array"
+            )
+        if reference != "auto" and reference not in source.channels:
+            raise ConfigError(
+                f"reference {reference} is not among the channels in use, "
+                f"{', '.join(map(str, source.channels))}"
+            )
+        self.source = source
+        self.reports = survey(source, seconds=survey_seconds)
+        first = 0 if reference == "auto" else source.channels.index(int(reference))
+        self.microphones, self.log = choose_microphones(self.reports, source.channels, first)
+        self.reference = self.microphones.reference
+        self.channels = tuple(source.channels[m] for m in self.microphones.rows)
+        self.array = array and array.select(self.microphones.rows)
+
+    @property
+    def n_mics(self) -> int:
+        """Microphones that are used, M."""
+        return len(self.channels)
+
+    @property
+    def n_samples(self) -> int:
+        """Length at 16 kHz, N."""
+        return -(-self.source.n_samples * RATE // self.source.sample_rate)
+
+    def blocks(self, block: int = BLOCK) -> Iterator[np.ndarray]:
+        """The microphones in use, put right, at 16 kHz, shape (M, n); `block` samples are read."""
+        right = map(Conditioning(self.microphones), self.source.blocks(block))
+        return resample(right, self.n_mics, self.source.sample_rate, RATE)
+
+    def pieces(self, sizes: list[int], block: int = BLOCK) -> Iterator[tuple[np.ndarray, bool]]:
+        """The same cut into pieces of these sizes, and whether each is the last."""
+        return pieces(self.blocks(block), self.n_mics, sizes)
+
+    def stretch(self, first: int, stop: int) -> np.ndarray:
+        """Samples from `first` to `stop`, shape (M, n)."""
+        parts = rechunk(self.blocks(), self.n_mics, [first, stop - first])
+        next(parts)
+        return next(parts)
+
+    def take_best_reference(self, stft: Stft, n_samples: int) -> None:
+        """Make that microphone the reference which hears the talker best at the beginning."""
+        if self.n_mics > 1:
+            self.reference = best_microphone(self.stretch(0, n_samples), stft, RATE)
+            self.log.append(f"reference: channel {self.channels[self.reference]}")
+
+
+def survey(source: Source, *others: Listener, seconds: float = np.inf) -> tuple[ChannelReport, ...]:
+    """Hear a recording once: what is found in each channel; `others` hear it, too."""
+    found = ChannelSurvey(source.n_mics, source.sample_rate, source.channels)
+    left = seconds * source.sample_rate
+    for block in source.blocks():
+        heard = block if block.shape[1] <= left else block[:, : round(left)]
+        for listener in (found, *others):
+            listener.update(heard)
+        left -= heard.shape[1]
+        if left < 1:
+            break
+    return found.report()
+
+
+def segment_sizes(stft: Stft, n_samples: int, seconds: float) -> list[int]:
+    """Samples of each of the equal segments, about `seconds` long, that hold whole frames."""
+    n_segments = max(1, round(n_samples / (seconds * RATE)))
+    n_hops = n_samples // stft.hop
+    bounds = [n_hops * k // n_segments * stft.hop for k in range(n_segments)]
+    return [stop - start for start, stop in pairwise([*bounds, n_samples])]
+
+
+def pieces(
+    blocks: Iterable[np.ndarray], n_mics: int, sizes: list[int]
+) -> Iterator[tuple[np.ndarray, bool]]:
+    """A stream cut into pieces of the given sizes, and whether each is the last."""
+    for k, piece in enumerate(rechunk(blocks, n_mics, sizes)):
+        yield piece, k == len(sizes) - 1
+
+
+def rechunk(blocks: Iterable[np.ndarray], n_mics: int, sizes: list[int]) -> Iterator[np.ndarray]:
+    """Cut a stream into pieces of the given sizes, the end filled up with zeros."""
+    blocks = iter(blocks)
+    held = np.zeros((n_mics, 0), np.float32)
+    for size in sizes:
+        parts, n = [held], held.shape[1]
+        while n < size and (block := next(blocks, None)) is not None:
+            parts.append(block)
+            n += block.shape[1]
+        joined = np.concatenate([*parts, np.zeros((n_mics, max(size - n, 0)), np.float32)], axis=1)
+        held = joined[:, size:]
+        yield joined[:, :size]

@@ -1,0 +1,202 @@
+"""The chain: stages in the order of the flow, and what comes out of each, in step."""
+
+import numpy as np
+
+from arrayenh.beamformers.binaural import ears
+from arrayenh.chain.capture import RATE, Capture
+from arrayenh.chain.networks import Networks
+from arrayenh.chain.postfilter import postfilter_stage
+from arrayenh.chain.recursive import RecursiveStage
+from arrayenh.chain.segments import SegmentStage
+from arrayenh.chain.settings import Settings
+from arrayenh.chain.signals import Aligned, Signals, Stage
+from arrayenh.checks import numbers, stretch
+from arrayenh.errors import ConfigError, ShapeError
+from arrayenh.stft import Stft
+
+
+class Chain:
+    """Stages one behind the other, on a stream of samples at 16 kHz.
+
+    Parameters
+    ----------
+    stages : list of Stage
+    capture : Capture
+    outputs : tuple of int
+        Microphones, among those used, whose speech is kept: one, or one at each ear.
+    strength : float
+        Blend of the reference, 0, and the last stage, 1.
+    notes : list of str
+        What there is to say of stages that step aside.
+    """
+
+    def __init__(
+        self,
+        stages: list[Stage],
+        capture: Capture,
+        outputs: tuple[int, ...],
+        strength: float,
+        notes: list[str],
+    ) -> None:
+        self.stages, self.outputs = stages, outputs
+        self._strength, self._notes = np.float32(strength), notes
+        # DC that was taken off is part of the microphone as it was
+        self._offsets = capture.microphones.offsets[list(outputs)][:, None]
+        self._aligned = Aligned(capture.n_samples)
+
+    @property
+    def spatial(self) -> SegmentStage | None:
+        """The stage whose filters can be applied to other signals."""
+        return next((stage for stage in self.stages if isinstance(stage, SegmentStage)), None)
+
+    @property
+    def changes_always(self) -> bool:
+        """Whether filters change in every frame."""
+        return any(isinstance(stage, RecursiveStage) for stage in self.stages)
+
+    def push(self, microphones: np.ndarray, last: bool) -> dict[str, np.ndarray]:
+        """Run the next samples through all stages.
+
+        Parameters
+        ----------
+        microphones : float32 ndarray, shape (M, n)
+            Put right; of a chain that works in segments, the next segment.
+        last : bool
+            The recording ends here.
+
+        Returns
+        -------
+        pieces : dict of str to float32 ndarray, shape (C, n')
+            "reference", each stage by its name, "enhanced"; as many samples of each.
+        """
+        reference = microphones[list(self.outputs)]
+        signals = Signals(microphones, reference, {"reference": reference + self._offsets})
+        for stage in self.stages:
+            signals = stage.push(signals, last)
+        pieces = self._aligned.push(signals.stages)
+        *_, final = pieces.values()
+        if self._strength < 1:
+            final = pieces["reference"] + self._strength * (final - pieces["reference"])
+        return {**pieces, "enhanced": final}
+
+    def summary(self) -> list[str]:
+        """What there is to say at the end."""
+        return [*self._notes, *(line for stage in self.stages for line in stage.summary())]
+
+
+def build_chain(
+    settings: Settings, capture: Capture, networks: Networks, keep_filters: bool = False
+) -> Chain:
+    """The chain that the settings ask for, as far as the recording allows it.
+
+    Parameters
+    ----------
+    settings : Settings
+    capture : Capture
+    networks : Networks
+        See `arrayenh.chain.networks.chosen`.
+    keep_filters : bool
+        Whether those of past segments are kept, for shadow filtering.
+
+    Raises
+    ------
+    ConfigError
+        If the recording does not fit the settings: no two ears, no such stretch of noise.
+    """
+    stft = Stft(*networks.frames(settings), "hann")
+    outputs = outputs_of(settings, capture)
+    aside = why_aside(settings, capture, stft)
+    beamformer = None if aside else settings.beamforming
+    dereverberator = settings.dereverberation if capture.n_samples >= stft.n_fft else None
+    stages: list[Stage] = []
+    if settings.online and (beamformer or dereverberator):
+        stages.append(RecursiveStage(settings, stft, capture, networks, beamformer, dereverberator))
+    elif beamformer or dereverberator:
+        noise = noise_stretch(settings.noise, capture, stft) if settings.noise else None
+        stages.append(
+            SegmentStage(
+                settings,
+                stft,
+                capture,
+                outputs,
+                networks,
+                beamformer,
+                dereverberator,
+                noise,
+                keep_filters,
+            )
+        )
+    if postfilter := postfilter_stage(settings, networks, len(outputs)):
+        stages.append(postfilter)
+    notes = spatial_notes(settings, capture, aside)
+    return Chain(stages, capture, outputs, settings.strength, notes)
+
+
+def outputs_of(settings: Settings, capture: Capture) -> tuple[int, ...]:
+    """Microphones, among those used, whose speech is kept: the reference, or one at each ear.
+
+    Raises
+    ------
+    ConfigError
+        If there are to be two ears and there are not.
+    """
+    beamforming = settings.beamforming
+    if beamforming is None or not beamforming.two_ears or capture.n_mics == 1:
+        return (capture.reference,)
+    if settings.ears is not None:
+        pair = numbers("ears", settings.ears)
+        if missing := [ear for ear in pair if ear not in capture.channels]:
+            raise ConfigError(
+                f"ear {missing[0]:g} is not among the microphones in use, "
+                f"{', '.join(map(str, capture.channels))}"
+            )
+        return tuple(capture.channels.index(int(ear)) for ear in pair)
+    assert capture.array is not None  # check_geometry
+    try:
+        return ears(capture.array.positions)
+    except ShapeError as error:
+        raise ConfigError(
+            f"{error}: array {capture.array.name} has not; name them with --ears LEFT,RIGHT"
+        ) from error
+
+
+def why_aside(settings: Settings, capture: Capture, stft: Stft) -> str | None:
+    """Why no beamformer can help, or None."""
+    if capture.n_mics == 1:
+        return "one microphone"
+    if settings.learns and capture.n_samples < stft.n_fft:
+        return f"less than one frame of {stft.n_fft} samples"
+    return None
+
+
+def spatial_notes(settings: Settings, capture: Capture, aside: str | None) -> list[str]:
+    """What there is to say of what the spatial stages do not use."""
+    beamforming, postfiltering = settings.beamforming, settings.postfiltering
+    if beamforming is None:
+        unused = settings.doa is not None
+        return ["no beamformer: the direction (doa) is not used"] if unused else []
+    if aside:
+        return [f"{aside}: the spatial stages step aside"]
+    needed = settings.doa is not None or (postfiltering is not None and postfiltering.needs_array)
+    if capture.array and beamforming.steering == "optional" and not needed:
+        return ["the array's geometry is not used: masks steer; a direction (doa) would"]
+    return []
+
+
+def noise_stretch(text: str, capture: Capture, stft: Stft) -> np.ndarray:
+    """The samples of a stretch of time, shape (M, n).
+
+    Raises
+    ------
+    ConfigError
+        If it ends after the recording, or is shorter than a frame.
+    """
+    first, stop = (round(seconds * RATE) for seconds in stretch("noise", text))
+    if stop > capture.n_samples:
+        raise ConfigError(
+            f"noise {text} ends after {capture.source.name}, which is "
+            f"{capture.n_samples / RATE:.1f} s long"
+        )
+    if stop - first < stft.n_fft:
+        raise ConfigError(f"noise {text} is shorter than {stft.n_fft / RATE:g} s, one frame")
+    return capture.stretch(first, stop)

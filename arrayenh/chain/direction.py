@@ -1,0 +1,97 @@
+"""Where the talker is: a direction that is given, or found, and what follows from it."""
+
+from itertools import groupby
+
+import numpy as np
+
+from arrayenh.acoustics.coherence import diffuse_coherence
+from arrayenh.acoustics.rigid_sphere import sphere_wave
+from arrayenh.acoustics.steering import direction, plane_wave, spherical_wave
+from arrayenh.beamformers.beamformer import Look
+from arrayenh.chain.settings import Settings
+from arrayenh.localisation.srp_phat import localise
+from arrayenh.masks.directional import DirectionalMasks
+from arrayenh.microphones.geometry import MicArray
+
+MOST_SHOWN = 12  # directions in the log
+
+
+class TalkerDirection:
+    """The direction of the talker, and the steering vector towards it.
+
+    Parameters
+    ----------
+    settings : Settings
+    array : MicArray, optional
+        Without it, or without a direction, there is no steering.
+    reference : int
+    freqs : float ndarray, shape (F,)
+        Hz.
+
+    Attributes
+    ----------
+    steering : complex128 ndarray, shape (F, M), or None
+    design : ndarray, shape (F, ...), or None
+        What the beamformer makes of a direction alone; see `Beamformer.design`.
+    """
+
+    def __init__(
+        self, settings: Settings, array: MicArray | None, reference: int, freqs: np.ndarray
+    ) -> None:
+        self.settings, self.reference, self.freqs = settings, reference, freqs
+        self._found_deg: list[float] = []
+        self.steering: np.ndarray | None = None
+        self.design: np.ndarray | None = None
+        beamforming = settings.beamforming
+        steered = settings.doa is not None or (beamforming and beamforming.fixed)
+        self.positions = array.positions if array is not None and steered else None
+        if self.positions is not None and settings.direction_given:
+            self.look(float(np.deg2rad(float(settings.doa or 0.0))))
+
+    @property
+    def auto(self) -> bool:
+        """Whether the direction has to be found."""
+        return self.positions is not None and not self.settings.direction_given
+
+    def guide(self) -> DirectionalMasks | None:
+        """Masks of what comes from the direction, where it is known beforehand."""
+        if self.auto or self.steering is None or self.positions is None:
+            return None
+        return DirectionalMasks(self.steering, diffuse_coherence(self.positions, self.freqs))
+
+    def find(self, spec: np.ndarray, mask: np.ndarray | None) -> None:
+        """Look for the talker in a segment, (F, M, T), if the direction is not known."""
+        if self.auto:
+            assert self.positions is not None
+            self.found(localise(spec, self.positions, self.freqs, mask))
+
+    def found(self, azimuth: float) -> None:
+        """Look in a direction that was found, radians."""
+        self._found_deg.append(float(np.rad2deg(azimuth)))
+        self.look(azimuth)
+
+    def look(self, azimuth: float) -> None:
+        """Look in a direction, radians."""
+        assert self.positions is not None
+        self.steering = self._steering(azimuth)
+        beamforming = self.settings.beamforming
+        if beamforming is not None and beamforming.design is not None:
+            look = Look(self.positions, self.freqs, self.reference, azimuth, self._steering)
+            self.design = beamforming.design(look, self.settings)
+
+    def summary(self) -> list[str]:
+        """What there is to say at the end."""
+        if not self._found_deg:
+            return []
+        turns = [angle for angle, _ in groupby(f"{azimuth:.0f}" for azimuth in self._found_deg)]
+        shown = ", ".join(turns[:MOST_SHOWN]) + ", ..." * (len(turns) > MOST_SHOWN)
+        return [f"direction of the talker: {shown} degrees"]
+
+    def _steering(self, azimuth: float) -> np.ndarray:
+        """Steering vector of an azimuth as the settings have it: far, near, around a head."""
+        assert self.positions is not None
+        if self.settings.distance is not None:
+            talker = self.settings.distance * direction(azimuth)
+            return spherical_wave(self.positions, talker, self.freqs, reference=self.reference)
+        wave = sphere_wave if self.settings.head else plane_wave
+        return wave(self.positions, azimuth, self.freqs, reference=self.reference)

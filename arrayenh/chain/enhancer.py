@@ -1,0 +1,299 @@
+"""`enhance`: a recording in, one clean voice out.
+
+A recording is read twice: once to look at its microphones, once to enhance it. Statistics
+belong to segments of equal length, about 20 s each, and the weights change from one to the
+next by a crossfade. No more than a segment is ever in memory, and a recording that is
+already there takes the very same way. A chain that goes frame by frame judges its microphones
+by the first seconds, and cuts no segments.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from arrayenh.audio import BLOCK, Recording, resample
+from arrayenh.chain.capture import RATE, Capture, Source, pieces, segment_sizes
+from arrayenh.chain.chain import Chain, build_chain
+from arrayenh.chain.networks import Networks, chosen
+from arrayenh.chain.postfilter import one_or_two
+from arrayenh.chain.settings import AUTO, Settings
+from arrayenh.checks import numbers
+from arrayenh.errors import ConfigError, ShapeError
+from arrayenh.microphones.diagnostics import ChannelReport
+from arrayenh.microphones.geometry import MicArray, load_array
+from arrayenh.stft import Stft
+
+SURVEY_SECONDS = 5.0  # by which a chain that goes frame by frame judges its microphones
+ONLINE_SECONDS = 1.0  # that go through such a chain at once
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Enhanced:
+    """The result of `enhance`.
+
+    Attributes
+    ----------
+    samples : float32 ndarray, shape (N,), or (2, N) of a binaural beamformer
+        As long as the recording, at its rate.
+    sample_rate : int
+        Hz.
+    stages : mapping of str to float32 ndarray, shape (N,)
+        "reference" (the microphone as it was), then the output of each stage by its name.
+    shadows : mapping of str to float32 ndarray, shape (N,)
+        The beamformer's response to each component of the recording that was given.
+    log : tuple of str
+        What was done about faulty microphones, and which stages stepped aside.
+    channels : tuple of int
+        The file's channels that were used.
+    reports : tuple of ChannelReport
+        What was found in each channel.
+    subtype, metadata
+        Of the recording, for writing.
+    """
+
+    samples: np.ndarray
+    sample_rate: int
+    stages: Mapping[str, np.ndarray] = field(default_factory=dict)
+    shadows: Mapping[str, np.ndarray] = field(default_factory=dict)
+    log: tuple[str, ...] = ()
+    channels: tuple[int, ...] = ()
+    reports: tuple[ChannelReport, ...] = ()
+    subtype: str | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+def enhance(
+    recording: Recording,
+    array: MicArray | str | None = None,
+    settings: Settings | None = None,
+) -> Enhanced:
+    """Enhance a recording that is in memory; see `Enhancer`."""
+    return Enhancer(settings, array).enhance(recording)
+
+
+class Enhancer:
+    """The chain with its settings, ready for any number of recordings.
+
+    Parameters
+    ----------
+    settings : Settings, optional
+    array : MicArray, name or path, optional
+        Geometry; needed to steer (`das` and others, or any `doa`), otherwise unused.
+
+    Raises
+    ------
+    ConfigError
+        If the settings need an array and none is given, or a network that is not there or does
+        not fit.
+    GeometryError
+        If the array is unknown.
+    """
+
+    def __init__(
+        self, settings: Settings | None = None, array: MicArray | str | None = None
+    ) -> None:
+        self.settings = settings or Settings()
+        self.array = load_array(array) if isinstance(array, str) else array
+        check_geometry(self.settings, self.array)
+        self.networks = chosen(self.settings, RATE)
+
+    def enhance(
+        self, recording: Recording, images: Mapping[str, np.ndarray] | None = None
+    ) -> Enhanced:
+        """Enhance a recording that is in memory.
+
+        Parameters
+        ----------
+        recording : Recording
+        images : mapping of str to float ndarray, shape (M, N), optional
+            Components of the recording, such as its speech and its noise: the beamformer
+            is applied to each of them alone (shadow filtering), for the output SNR.
+
+        Raises
+        ------
+        AudioError
+            If the recording is empty.
+        GeometryError
+            If the array has another number of microphones.
+        """
+        session = self.open(recording, keep_filters=images is not None)
+        parts = list(session.stages(block=max(recording.n_samples, 1)))
+        stages = {name: restored([part[name] for part in parts], recording) for name in parts[0]}
+        shadows = {
+            name: restored([session.shadow(image, recording.sample_rate)], recording)
+            for name, image in (images or {}).items()
+        }
+        return Enhanced(
+            stages.pop("enhanced"),
+            recording.sample_rate,
+            stages,
+            shadows,
+            tuple(session.log),
+            session.used,
+            session.reports,
+            recording.subtype,
+            recording.metadata,
+        )
+
+    def open(self, source: Source, keep_filters: bool = False) -> "Session":
+        """Look at the microphones of a recording and get ready to enhance it.
+
+        With `keep_filters` those of past segments are kept, for `Session.shadow`.
+        """
+        return Session(self.settings, self.array, source, self.networks, keep_filters)
+
+
+class Session:
+    """One recording on its way through the chain, once.
+
+    Attributes
+    ----------
+    reports : tuple of ChannelReport
+        What was found in each channel.
+    used : tuple of int
+        The file's channels that are processed.
+    log : list of str
+        Grows when `stages` has run.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        array: MicArray | None,
+        source: Source,
+        networks: Networks,
+        keep_filters: bool = False,
+    ) -> None:
+        online = settings.online
+        self.settings, self.source = settings, source
+        self._capture = Capture(
+            source, array, settings.reference, SURVEY_SECONDS if online else np.inf
+        )
+        stft = Stft(*networks.frames(settings), "hann")
+        self._sizes = segment_sizes(
+            stft, self.n_samples, ONLINE_SECONDS if online else settings.segment_seconds
+        )
+        if settings.reference == AUTO:
+            beginning = round(SURVEY_SECONDS * RATE) if online else self._sizes[0]
+            self._capture.take_best_reference(stft, min(beginning, self.n_samples))
+        self.chain: Chain = build_chain(settings, self._capture, networks, keep_filters)
+        self.reports, self.used = self._capture.reports, self._capture.channels
+        self.log = self._capture.log
+
+    @property
+    def outputs(self) -> tuple[int, ...]:
+        """Microphones whose speech is kept: the reference, or one at each ear."""
+        return self.chain.outputs
+
+    @property
+    def n_samples(self) -> int:
+        """Length at 16 kHz."""
+        return self._capture.n_samples
+
+    def stages(self, block: int = BLOCK) -> Iterator[dict[str, np.ndarray]]:
+        """Run the recording through the chain.
+
+        Parameters
+        ----------
+        block : int
+            Samples of the source that are read at once.
+
+        Yields
+        ------
+        pieces : dict of str to float32 ndarray, shape (n,), or (2, n) of two ears
+            The next n samples at 16 kHz: "reference", each stage by its name, "enhanced".
+        """
+        for piece, last in self._capture.pieces(self._sizes, block):
+            found = self.chain.push(piece, last)
+            yield {name: one_or_two(samples) for name, samples in found.items()}
+        self.log += self.chain.summary()
+
+    def shadow(self, images: np.ndarray, sample_rate: int) -> np.ndarray:
+        """Apply the beamformer that `stages` used to one component of the recording.
+
+        Parameters
+        ----------
+        images : float ndarray, shape (M, N)
+            The speech alone, or the noise alone, at every microphone of the recording.
+        sample_rate : int
+            Hz, that of the recording.
+
+        Returns
+        -------
+        filtered : float32 ndarray, shape (n_samples,) or (2, n_samples)
+            At 16 kHz. Linear: the shadows of all components add up to the stage's output,
+            but for a DC offset that was taken off the recording.
+
+        Raises
+        ------
+        ShapeError
+            If `images` is not of the recording's shape.
+        ConfigError
+            If the filters change in every frame.
+        """
+        if images.shape != (self.source.n_mics, self.source.n_samples):
+            raise ShapeError(
+                f"images must have the recording's shape (M, N) = "
+                f"{(self.source.n_mics, self.source.n_samples)}; got {images.shape}"
+            )
+        spatial, capture = self.chain.spatial, self._capture
+        if self.chain.changes_always:
+            raise ConfigError("an online beamformer changes in every frame: it casts no shadow")
+        rows, gains = list(capture.microphones.rows), capture.microphones.gains[:, None]
+        blocks = iter([images[rows].astype(np.float32) * gains])
+        samples = resample(blocks, len(rows), sample_rate, RATE)
+        shadow = None if spatial is None else spatial.new_filter()
+        parts = []
+        for k, (piece, last) in enumerate(pieces(samples, len(rows), self._sizes)):
+            if spatial is None or shadow is None:
+                parts.append(piece[list(self.outputs)])
+            else:
+                parts.append(shadow.run(spatial.filters[k], piece, last, capture.reference))
+        return one_or_two(np.concatenate(parts, axis=-1)[..., : self.n_samples])
+
+
+def check_geometry(settings: Settings, array: MicArray | None) -> None:
+    """Refuse settings that need to know where the microphones are, and do not.
+
+    Raises
+    ------
+    ConfigError
+        If an array is missing, or has too few microphones.
+    """
+    beamforming, postfiltering = settings.beamforming, settings.postfiltering
+    needs = None
+    if beamforming is not None and beamforming.steering == "required":
+        needs = f"beamformer {settings.beamformer}"
+    elif settings.doa is not None:
+        needs = "a direction (doa)"
+    elif postfiltering is not None and postfiltering.needs_array:
+        needs = f"postfilter {settings.postfilter}"
+    elif beamforming is not None and beamforming.two_ears and settings.ears is None:
+        needs = f"beamformer {settings.beamformer} without ears (--ears LEFT,RIGHT)"
+    if array is None and needs:
+        raise ConfigError(f"{needs} needs the array's geometry: give --array NAME or FILE")
+    if beamforming is not None and beamforming.steering == "required" and not beamforming.fixed:
+        if settings.doa is None:
+            raise ConfigError(
+                f"beamformer {settings.beamformer} needs a direction: give --doa DEG or --doa auto"
+            )
+    if array is not None and settings.nulls is not None:
+        n_nulls = len(numbers("nulls", settings.nulls))
+        if n_nulls >= array.n_mics:
+            raise ConfigError(
+                f"{array.n_mics} microphones keep one direction and at most "
+                f"{array.n_mics - 1} nulls; got {n_nulls}"
+            )
+
+
+def restored(parts: list[np.ndarray], recording: Recording) -> np.ndarray:
+    """One stage at the rate and length of the recording, float32, shape (N,) or (2, N)."""
+    blocks = (np.atleast_2d(part) for part in parts)
+    n_channels = len(np.atleast_2d(parts[0]))
+    samples = np.concatenate(
+        list(resample(blocks, n_channels, RATE, recording.sample_rate)), axis=1
+    )
+    missing = max(recording.n_samples - samples.shape[1], 0)
+    whole = np.pad(samples, ((0, 0), (0, missing)))[:, : recording.n_samples]
+    return whole if parts[0].ndim == 2 else whole[0]

@@ -1,0 +1,157 @@
+"""The spatial stage that goes frame by frame: nothing is used that is not yet heard."""
+
+import numpy as np
+
+from arrayenh.beamformers.beamformer import Beamformer, Stream
+from arrayenh.beamformers.mvdr import RecursiveMvdr
+from arrayenh.chain.capture import RATE, Capture
+from arrayenh.chain.crossfade import Bank
+from arrayenh.chain.direction import TalkerDirection
+from arrayenh.chain.networks import Networks
+from arrayenh.chain.settings import Settings
+from arrayenh.chain.signals import Signals
+from arrayenh.dereverberation.dereverberator import Dereverberator
+from arrayenh.localisation.tracking import DirectionTracker
+from arrayenh.masks.neural import NeuralMasks
+from arrayenh.masks.source import MaskSource
+from arrayenh.masks.spp import SppMasks
+from arrayenh.stft import Stft
+
+BLOCK_SECONDS = 0.25  # that have one direction, where a tracker finds it
+
+
+class RecursiveStage:
+    """Dereverberates and beamforms with statistics that fade.
+
+    Parameters
+    ----------
+    settings, stft, capture, networks, beamformer, dereverberator
+        As of `SegmentStage`.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        stft: Stft,
+        capture: Capture,
+        networks: Networks,
+        beamformer: Beamformer | None,
+        dereverberator: Dereverberator | None,
+    ) -> None:
+        hop_seconds = stft.hop / RATE
+        self._bank, self._reference = Bank(stft, capture.n_mics), capture.reference
+        self._dereverb_name = self._beamformer_name = ""
+        self._dereverb = self._beam = None
+        if dereverberator is not None:
+            self._dereverb_name = dereverberator.name
+            self._dereverb = dereverberator.recursive(stft.n_freqs, capture.n_mics, hop_seconds)
+        if beamformer is not None:
+            self._beamformer_name = beamformer.name
+            direction = TalkerDirection(
+                settings, capture.array, capture.reference, stft.freqs(RATE)
+            )
+            stream = Stream(stft.n_freqs, capture.n_mics, hop_seconds, capture.reference)
+            self._beam = RecursiveBeam(settings, beamformer, direction, stream, networks)
+
+    def push(self, signals: Signals, last: bool) -> Signals:
+        """Process the next samples; see `Stage`. What is dereverberated is its reference."""
+        spec = self._bank.analyse(signals.microphones, last)
+        if self._dereverb is not None:
+            spec = self._dereverb.update(spec)
+            early = spec[:, self._reference : self._reference + 1]
+            signals = signals.then(
+                self._dereverb_name, self._bank.synthesise(self._dereverb_name, early)
+            )
+        if self._beam is not None:
+            out = self._beam.update(spec, last)[:, None]
+            signals = signals.then(
+                self._beamformer_name, self._bank.synthesise(self._beamformer_name, out)
+            )
+        return signals
+
+    def summary(self) -> list[str]:
+        """What there is to say at the end."""
+        return [] if self._beam is None else self._beam.direction.summary()
+
+
+class RecursiveBeam:
+    """Frames in, beamformed frames out.
+
+    Speech presence in the microphones' mean power steers a first, blind MVDR; presence in its
+    cleaner output is the mask of the beamformer itself. Where masks are neural, a network takes
+    the place of presence. Where the direction is to be found, a tracker turns the steering
+    vector after the talker, block by block.
+
+    Parameters
+    ----------
+    settings : Settings
+    beamformer : Beamformer
+    direction : TalkerDirection
+    stream : Stream
+    networks : Networks
+        Of masks that are neural, a causal one.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        beamformer: Beamformer,
+        direction: TalkerDirection,
+        stream: Stream,
+        networks: Networks,
+    ) -> None:
+        assert beamformer.recursive is not None  # Settings
+        self.direction, self._fixed = direction, beamformer.fixed
+        self._update = beamformer.recursive(stream, settings)
+        self._masks: MaskSource = SppMasks(stream.n_freqs, stream.hop_seconds, rounds=1)
+        if networks.mask is not None:
+            self._masks = NeuralMasks(networks.mask, stream.reference)
+        self._first = RecursiveMvdr(
+            stream.n_freqs,
+            stream.n_mics,
+            stream.hop_seconds,
+            settings.memory_seconds,
+            reference=stream.reference,
+        )
+        self._tracker: DirectionTracker | None = None
+        if direction.auto:
+            assert direction.positions is not None
+            self._tracker = DirectionTracker(
+                direction.positions, direction.freqs, stream.hop_seconds
+            )
+        self._block = max(1, round(BLOCK_SECONDS / stream.hop_seconds))
+        self._held = np.zeros((stream.n_freqs, stream.n_mics, 0), np.complex64)
+
+    def update(self, spec: np.ndarray, last: bool = True) -> np.ndarray:
+        """Beamform the next frames, (F, M, t) -> (F, t'); whole blocks where a tracker steers."""
+        if self._tracker is None:
+            return self._beamform(spec)
+        held = np.concatenate([self._held, spec], axis=2)
+        n_ready = held.shape[2] if last else held.shape[2] // self._block * self._block
+        self._held = held[:, :, n_ready:].copy()
+        parts = [np.zeros((len(spec), 0), np.complex64)]
+        for start in range(0, n_ready, self._block):
+            block = np.ascontiguousarray(held[:, :, start : min(start + self._block, n_ready)])
+            for found in self._tracker.update(block)[:1]:
+                self.direction.found(found.azimuth)
+            parts.append(self._beamform(block))
+        return np.concatenate(parts, axis=1)
+
+    def _beamform(self, spec: np.ndarray) -> np.ndarray:
+        """Beamform frames that have one direction, (F, M, t) -> (F, t)."""
+        steering = self.direction.steering
+        if self._fixed and steering is not None:
+            out = self._update(spec, None, steering)
+            assert out is not None
+            return out
+        blind: list[np.ndarray] = []
+
+        def beamform(mask: np.ndarray) -> np.ndarray:
+            blind.append(self._first.update(spec, mask**2, (1 - mask) ** 2))
+            return blind[-1]
+
+        mask = self._masks.estimate(spec, beamform)
+        out = self._update(spec, mask, steering)
+        if out is not None:
+            return out
+        return blind[-1] if blind else beamform(mask)  # nobody has spoken yet

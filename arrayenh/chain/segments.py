@@ -1,0 +1,258 @@
+"""The spatial stage of whole recordings: filters estimated segment by segment, and applied."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from arrayenh.acoustics.coherence import diffuse_coherence
+from arrayenh.beamformers.beamformer import Beamformer, Statistics
+from arrayenh.beamformers.blind import BlindBeam, residual_noise, with_phase
+from arrayenh.beamformers.filters import Filters
+from arrayenh.chain.capture import RATE, Capture
+from arrayenh.chain.crossfade import SegmentFilter, SegmentFilters
+from arrayenh.chain.direction import TalkerDirection
+from arrayenh.chain.networks import Networks
+from arrayenh.chain.settings import Settings
+from arrayenh.chain.signals import Signals
+from arrayenh.dereverberation.dereverberator import Dereverberator
+from arrayenh.masks.choice import mask_source
+from arrayenh.masks.neural import hears_a_guide
+from arrayenh.networks.cleanness import cleanness
+from arrayenh.statistics.covariance import covariances, sounding, spatial_covariance
+from arrayenh.statistics.loading import (
+    GEOMETRY_LOADING,
+    LOADING,
+    adaptive_loading,
+    ill_conditioned,
+    position_loading,
+    solvable,
+)
+from arrayenh.statistics.power import squared
+from arrayenh.stft import Stft
+
+TOLD = ("noise", "masked")  # signals that the stage has for a post-filter
+
+
+@dataclass(slots=True, eq=False)
+class Estimated:
+    """The filters of a segment, and what they were estimated from.
+
+    Attributes
+    ----------
+    filters : Filters
+    towards : complex128 ndarray, shape (F, M)
+        Steering vector or transfer function of the talker.
+    noise_cov : complex128 ndarray, shape (F, M, M)
+        With the loading that was needed; zero in bins that hold no sound.
+    mask : float32 ndarray, shape (F, T), optional
+    """
+
+    filters: Filters
+    towards: np.ndarray
+    noise_cov: np.ndarray
+    mask: np.ndarray | None = None
+
+
+class SegmentStage:
+    """Dereverberates and beamforms, with filters for each segment.
+
+    Parameters
+    ----------
+    settings : Settings
+    stft : Stft
+    capture : Capture
+    outputs : tuple of int
+        Microphones, among those used, whose speech is kept.
+    networks : Networks
+        Of masks that are neural, and the post-filter's, if it wants to be told of the noise.
+    beamformer : Beamformer, optional
+    dereverberator : Dereverberator, optional
+    noise : float32 ndarray, shape (M, n), optional
+        A stretch without speech.
+    keep : bool
+        Whether `filters` are kept, for shadow filtering.
+
+    Attributes
+    ----------
+    filters : list of SegmentFilters
+        Of each segment so far.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        stft: Stft,
+        capture: Capture,
+        outputs: tuple[int, ...],
+        networks: Networks,
+        beamformer: Beamformer | None,
+        dereverberator: Dereverberator | None,
+        noise: np.ndarray | None = None,
+        keep: bool = False,
+    ) -> None:
+        self.settings, self._keep = settings, keep
+        self._stft, self._n_mics, self._reference = stft, capture.n_mics, capture.reference
+        self._outputs = outputs
+        self._beamformer, self._dereverberator = beamformer, dereverberator
+        self.filters: list[SegmentFilters] = []
+        self._filter = self.new_filter()
+        freqs, hop_seconds = stft.freqs(RATE), stft.hop / RATE
+        self._direction = TalkerDirection(settings, capture.array, capture.reference, freqs)
+        network, listener = networks.mask, networks.postfilter
+        self._knows_early = network is not None
+        self._tells = listener is not None and any(map(listener.needs, TOLD))
+        listens = network is not None and hears_a_guide(network)
+        optional = beamformer is not None and beamformer.steering == "optional"
+        self._geometry_steers = not (listens and optional)
+        self._loading = self._usual_loading(freqs) if settings.loading is None else settings.loading
+        self._noise_cov = None if noise is None else spatial_covariance(stft.analyse(noise))
+        self._masks = None
+        if beamformer is not None and settings.learns:
+            guide = self._direction.guide() if listens else None
+            self._masks = mask_source(
+                settings.masks, stft.n_freqs, hop_seconds, network, capture.reference, guide
+            )
+        self._gain = None
+        postfilter = settings.postfiltering
+        if beamformer is not None and postfilter is not None and postfilter.multichannel:
+            array = capture.array
+            diffuse = None if array is None else diffuse_coherence(array.positions, freqs)
+            self._gain = postfilter.multichannel(
+                stft.n_freqs, hop_seconds, diffuse, settings.least_gain_db
+            )
+        self._n_passed = self._n_bins = self._n_ill = 0
+        self._most_loading = 0.0
+
+    def new_filter(self) -> SegmentFilter:
+        """A filter of the same form, to apply `filters` to other signals (shadow filtering)."""
+        frames = round(self.settings.crossfade_seconds * RATE / self._stft.hop)
+        return SegmentFilter(self._stft, self._n_mics, frames, self._dereverberator)
+
+    def push(self, signals: Signals, last: bool) -> Signals:
+        """Process the next segment; see `Stage`. What is dereverberated is its reference."""
+        spec = self._filter.bank.analyse(signals.microphones, last)
+        dereverb = found = None
+        if self._dereverberator is not None:
+            dereverb = self._dereverberator.estimate(spec)
+            spec = self._filter.dereverberate(dereverb, spec)
+            early = spec[:, self._reference : self._reference + 1]
+            signals = self._then(signals, self._dereverberator.name, early)
+        if self._beamformer is not None:
+            estimated = self._estimate(self._beamformer, spec)
+            found = estimated.filters
+            out = self._filter.beamform(found, spec)
+            signals = self._then(signals, self._beamformer.name, out)
+            if self._tells:
+                signals = self._telling(signals, spec, estimated, out[:, 0])
+            if self._gain is not None:
+                gain = self._gain.update(spec, estimated.towards, out[:, 0])
+                signals = self._then(signals, self.settings.postfilter, out * gain[:, None])
+        filters = SegmentFilters(dereverb, found)
+        self._filter.passed(filters)
+        if self._keep:
+            self.filters.append(filters)
+        return signals
+
+    def summary(self) -> list[str]:
+        """What there is to say at the end."""
+        lines = self._direction.summary()
+        if self._direction.auto and self._beamformer is not None and not self._geometry_steers:
+            lines.append("the direction that was found does not steer: the network's masks do")
+        if self._n_passed:
+            lines.append(
+                f"{self._n_passed} of {self._n_bins} bins hold no sound: "
+                f"they pass the reference microphone"
+            )
+        if self._n_ill:
+            lines.append(
+                f"{self._n_ill} of {self._n_bins} bins hold noise that the microphones hear all "
+                f"alike: loaded by up to {self._most_loading:.1g} of its mean power"
+            )
+        return lines
+
+    def _then(self, signals: Signals, name: str, spec: np.ndarray) -> Signals:
+        """One more output, (F, O, T)."""
+        return signals.then(name, self._filter.bank.synthesise(name, spec))
+
+    def _usual_loading(self, freqs: np.ndarray) -> float | np.ndarray:
+        """Relative loading of the noise covariance: statistics are exact, geometry never is."""
+        if self.settings.doa is None or not self._geometry_steers:
+            return LOADING
+        error = self.settings.position_error_mm / 1000
+        return GEOMETRY_LOADING + position_loading(freqs, error)
+
+    def _estimate(self, beamformer: Beamformer, spec: np.ndarray) -> Estimated:
+        """Filters of a segment, and what they were estimated from."""
+        there = sounding(spec)
+        self._n_passed += int(np.sum(~there))
+        self._n_bins += len(there)
+        estimated = Estimated(
+            Filters.nothing(self._n_mics, len(self._outputs)).spread(
+                np.zeros_like(there), self._outputs
+            ),
+            np.ones(spec.shape[:2], np.complex128),
+            np.zeros((*spec.shape[:2], self._n_mics), np.complex128),
+        )
+        if not there.any():
+            return estimated
+        estimated.mask = mask = self._mask(spec, there)
+        self._direction.find(spec, mask)
+        heard = self._heard(spec, mask, there)
+        filters = beamformer.estimate(heard, self.settings).spread(there, self._outputs)
+        if not beamformer.fixed:
+            ill = ill_conditioned(heard.noise_cov)
+            self._n_ill += int(np.sum(ill))
+            self._most_loading = max(self._most_loading, heard.loading[ill].max(initial=0.0))
+        if self._gain is not None:
+            estimated.towards[there] = heard.towards
+        estimated.noise_cov[there] = solvable(heard.noise_cov, heard.loading)
+        if mask is not None and self._knows_early:
+            power = squared(spec[:, self._reference])
+            share = cleanness(power, power * mask**2, power * (1 - mask) ** 2)
+            filters = filters.passing(share, self._outputs)
+        estimated.filters = filters
+        return estimated
+
+    def _mask(self, spec: np.ndarray, there: np.ndarray) -> np.ndarray | None:
+        """Speech mask (F, T) of a segment; None of a beamformer that needs none."""
+        if self._masks is None:
+            return None
+        settings = self.settings
+        given = settings.doa is None and settings.loading is not None
+        loading = settings.loading if given and settings.loading is not None else LOADING
+        return self._masks.estimate(spec, BlindBeam(spec, self._reference, loading, there))
+
+    def _heard(self, spec: np.ndarray, mask: np.ndarray | None, there: np.ndarray) -> Statistics:
+        """The statistics of the bins that hold sound."""
+        if mask is None:
+            mask = np.full((len(spec), spec.shape[2]), 0.5, np.float32)
+        speech_cov, noise_cov = covariances(spec, mask, there)
+        if self._noise_cov is not None:
+            noise_cov = self._noise_cov[there]
+        usual = np.broadcast_to(self._loading, len(there))[there]
+        direction = self._direction
+        steered = direction.steering is not None and self._geometry_steers
+        return Statistics(
+            spec if there.all() else np.ascontiguousarray(spec[there]),
+            mask if there.all() else mask[there],
+            speech_cov,
+            noise_cov,
+            adaptive_loading(speech_cov, noise_cov, usual),
+            self._reference,
+            direction.steering[there] if steered and direction.steering is not None else None,
+            None if direction.design is None else direction.design[there],
+            (self._outputs[0], self._outputs[1]) if len(self._outputs) == 2 else None,
+        )
+
+    def _telling(
+        self, signals: Signals, spec: np.ndarray, estimated: Estimated, out: np.ndarray
+    ) -> Signals:
+        """What a post-filter wants to know; of filters over several frames, of the first."""
+        reference, weights = spec[:, self._reference], estimated.filters.weights[:, 0, :, 0]
+        noise = with_phase(residual_noise(spec, weights, estimated.noise_cov, out), reference - out)
+        masked = reference if estimated.mask is None else estimated.mask * reference
+        noise, masked = (
+            self._filter.bank.synthesise(role, signal[:, None])[0]
+            for role, signal in zip(TOLD, (noise, masked), strict=True)
+        )
+        return replace(signals, noise=noise, masked=masked)

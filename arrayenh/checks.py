@@ -1,0 +1,51 @@
+"""Checks of values that people write: names, numbers, stretches of time."""
+
+from arrayenh.errors import ConfigError
+
+
+def one_of(key: str, value: str, allowed: tuple[str, ...]) -> None:
+    """Refuse a name that is not among the allowed ones."""
+    if value not in allowed:
+        raise ConfigError(f"unknown {key} {value!r}; use {', '.join(allowed)}")
+
+
+def within(key: str, value: float, least: float, most: float) -> None:
+    """Refuse a number outside [least, most]; NaN too."""
+    if not least <= value <= most:
+        raise ConfigError(f"{key} must be {least:g} to {most:g}; got {value:g}")
+
+
+def numbers(key: str, text: str) -> tuple[float, ...]:
+    """Numbers joined by commas."""
+    try:
+        found = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        found = (float("nan"),)
+    if not all(abs(number) < float("inf") for number in found):  # NaN is refused, too
+        raise ConfigError(f"{key} wants numbers joined by commas; got {text!r}")
+    return found
+
+
+def stretch(key: str, text: str) -> tuple[float, float]:
+    """Start and end of a stretch of time such as "0:00-0:02" or "1.5-3", seconds."""
+    start, dash, end = text.partition("-")
+    try:
+        found = seconds(start), seconds(end)
+    except ValueError:
+        found = (0.0, 0.0)
+    if not dash or not 0 <= found[0] < found[1]:
+        raise ConfigError(f"{key} wants a stretch of time like 0:00-0:02; got {text!r}")
+    return found
+
+
+def seconds(text: str) -> float:
+    """Seconds of h:m:s, m:s or s."""
+    parts = text.strip().split(":")
+    if len(parts) > 3 or any(part.strip().startswith("-") for part in parts):
+        raise ValueError(text)
+    total = 0.0
+    for part in parts:
+        total = 60 * total + float(part)
+    if not total < float("inf"):
+        raise ValueError(text)
+    return total

@@ -1,0 +1,106 @@
+"""Options of commands, made from the settings of the chain: names, ranges, choices, defaults."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import Annotated, Any
+
+import typer
+
+from arrayenh.chain.setting import Described
+from arrayenh.chain.settings import by_name, settings_class
+
+PREFIX = "setting_"  # of the parameters, which keeps them apart from the command's own
+
+
+def with_settings(command: Callable[..., None]) -> Callable[..., None]:
+    """A command that takes every setting of the chain as an option.
+
+    Parameters
+    ----------
+    command : callable
+        Its parameter `options` is a mapping of the settings that were given.
+
+    Returns
+    -------
+    command : callable
+        With one more parameter for each setting instead, as typer reads them.
+    """
+    described = by_name(settings_class())
+
+    @wraps(command)
+    def wrapped(**given: Any) -> None:
+        options = {
+            name: parsed(one, value)
+            for name, one in described.items()
+            if (value := given.pop(PREFIX + name)) not in (None, False)
+        }
+        command(**given, options=options)
+
+    own = inspect.signature(command, eval_str=True)
+    kept = [one for name, one in own.parameters.items() if name != "options"]
+    added = [parameter(one) for one in described.values()]
+    wrapped.__signature__ = own.replace(parameters=[*kept, *added])  # type: ignore[attr-defined]
+    wrapped.__annotations__ = {one.name: one.annotation for one in (*kept, *added)}
+    return wrapped
+
+
+def parameter(one: Described) -> inspect.Parameter:
+    """A setting as a parameter that typer makes an option of."""
+    flag = one.kinds == (bool,)
+    kind = one.kinds[0] if len(one.kinds) == 1 else str
+    option = typer.Option(
+        one.option,
+        metavar=None if flag else one.setting.metavar,
+        help=help_text(one),
+        rich_help_panel=one.setting.panel,
+        show_default=False,
+    )
+    return inspect.Parameter(
+        PREFIX + one.name,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=False if flag else None,
+        annotation=Annotated[kind if flag else kind | None, option],
+    )
+
+
+def help_text(one: Described) -> str:
+    """The sentence on a setting, its choices and its default."""
+    parts = [one.setting.help]
+    if one.setting.choices is not None:
+        parts.append(f"One of {', '.join(one.choices)}.")
+    if one.default_words:
+        parts.append(f"Default: {one.default_words}.")
+    return " ".join(parts)
+
+
+def parsed(one: Described, value: Any) -> Any:
+    """The value of an option; of a setting of several types from its text."""
+    return one.parse(value) if isinstance(value, str) and len(one.kinds) > 1 else value
+
+
+def as_markdown() -> str:
+    """The table of all settings, for the documentation."""
+    lines = ["| setting | option | what it does | values | default |", "|---|---|---|---|---|"]
+    for one in by_name(settings_class()).values():
+        cells = (
+            f"`{one.name}`", f"`{one.option}`", one.setting.help, values(one), one.default_words
+        )  # fmt: skip
+        lines.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def values(one: Described) -> str:
+    """What a setting may be, in words."""
+    setting = one.setting
+    words = list(one.choices)
+    if setting.least is not None and setting.most is not None:
+        words.append(f"{setting.least:g} to {setting.most:g}")
+    elif not words:
+        words.append(setting.metavar or one.wanted)
+    return ", ".join(words)
+
+
+def given(options: Mapping[str, Any], **more: Any) -> dict[str, Any]:
+    """Options, and others where they are not None and not given already."""
+    return {key: value for key, value in more.items() if value is not None} | dict(options)
