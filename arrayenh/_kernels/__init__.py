@@ -8,6 +8,10 @@ from types import ModuleType
 
 
 def __getattr__(name: str) -> ModuleType:
-    if name.startswith("_"):
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return import_module(f"{__name__}.{name}")
+    module = f"{__name__}.{name}"
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name != module:  # numba itself is missing
+            raise
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from error

@@ -167,7 +167,7 @@ class Session:
     ) -> None:
         online = settings.online
         self.settings, self.source = settings, source
-        self._capture = Capture(
+        self.capture = Capture(
             source, array, settings.reference, SURVEY_SECONDS if online else np.inf
         )
         stft = Stft(*networks.frames(settings), "hann")
@@ -176,10 +176,10 @@ class Session:
         )
         if settings.reference == AUTO:
             beginning = round(SURVEY_SECONDS * RATE) if online else self._sizes[0]
-            self._capture.take_best_reference(stft, min(beginning, self.n_samples))
-        self.chain: Chain = build_chain(settings, self._capture, networks, keep_filters)
-        self.reports, self.used = self._capture.reports, self._capture.channels
-        self.log = self._capture.log
+            self.capture.take_best_reference(stft, min(beginning, self.n_samples))
+        self.chain: Chain = build_chain(settings, self.capture, networks, keep_filters)
+        self.reports, self.used = self.capture.reports, self.capture.channels
+        self.log = self.capture.log
 
     @property
     def outputs(self) -> tuple[int, ...]:
@@ -189,7 +189,7 @@ class Session:
     @property
     def n_samples(self) -> int:
         """Length at 16 kHz."""
-        return self._capture.n_samples
+        return self.capture.n_samples
 
     def stages(self, block: int = BLOCK) -> Iterator[dict[str, np.ndarray]]:
         """Run the recording through the chain.
@@ -204,7 +204,7 @@ class Session:
         pieces : dict of str to float32 ndarray, shape (n,), or (2, n) of two ears
             The next n samples at 16 kHz: "reference", each stage by its name, "enhanced".
         """
-        for piece, last in self._capture.pieces(self._sizes, block):
+        for piece, last in self.capture.pieces(self._sizes, block):
             found = self.chain.push(piece, last)
             yield {name: one_or_two(samples) for name, samples in found.items()}
         self.log += self.chain.summary()
@@ -237,7 +237,7 @@ class Session:
                 f"images must have the recording's shape (M, N) = "
                 f"{(self.source.n_mics, self.source.n_samples)}; got {images.shape}"
             )
-        spatial, capture = self.chain.spatial, self._capture
+        spatial, capture = self.chain.spatial, self.capture
         if self.chain.changes_always:
             raise ConfigError("an online beamformer changes in every frame: it casts no shadow")
         rows, gains = list(capture.microphones.rows), capture.microphones.gains[:, None]

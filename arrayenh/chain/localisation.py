@@ -1,27 +1,26 @@
 """From a recording on disk to directions over time, in bounded memory."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from arrayenh.audio import RecordingFile, open_recording, resample
-from arrayenh.chain.capture import RATE
-from arrayenh.cli import terminal
-from arrayenh.errors import AudioError, GeometryError
+from arrayenh.audio import RecordingFile, open_recording
+from arrayenh.chain.capture import RATE, Capture
+from arrayenh.errors import AudioError
 from arrayenh.localisation.census import Census, Place
 from arrayenh.localisation.directions import Direction
 from arrayenh.localisation.grid import DirectionGrid
 from arrayenh.localisation.tracking import DirectionTracker, Moment, TrackerConfig
 from arrayenh.localisation.tracks import Track
-from arrayenh.microphones.diagnostics import ChannelSurvey
 from arrayenh.microphones.geometry import MicArray, load_array
-from arrayenh.microphones.repair import Conditioning, Microphones, choose_microphones
 from arrayenh.stft import Analysis, Stft
 
 FRAMES = Stft(512, 160, "hann")  # long enough for PHAT, short enough to follow syllables
 MOST_BLOCK = 0.1  # seconds judged at once
 PIECE = RATE  # samples analysed at once
+
+Progress = Callable[[float], object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +82,10 @@ class Request:
     step: float
 
 
-def locate(recording: str, request: Request) -> Located:
+def locate(recording: str, request: Request, progress: Progress = lambda part: None) -> Located:
     """Hear a recording twice, in blocks: first its microphones, then its talkers.
+
+    `progress` is told the part that is done, 0 to 1.
 
     Raises
     ------
@@ -96,57 +97,41 @@ def locate(recording: str, request: Request) -> Located:
     array = load_array(request.array)
     config = TrackerConfig(request.method, request.talkers, min(request.step, MOST_BLOCK))
     source = open_recording(recording, request.mics, request.channels, request.pad)
-    check_fit(source, array)
-    microphones, log = look(source)
-    used = tuple(source.channels[m] for m in microphones.rows)
-    if len(used) < 2:
-        raise AudioError(f"{source.name}: only microphone {used[0]} is usable; two are needed")
-    if len(used) < array.n_mics:
-        array = array.select(microphones.rows)
+    if source.n_mics == 1:
+        raise AudioError(f"{source.name} has one channel; a direction needs two or more")
+    capture = Capture(source, array)
+    if capture.n_mics < 2:
+        only = capture.channels[0]
+        raise AudioError(f"{source.name}: only microphone {only} is usable; two are needed")
+    array = capture.array or array
     tracker = DirectionTracker(array.positions, FRAMES.freqs(RATE), FRAMES.hop / RATE, config)
     census, rows = Census(tracker.grid), Rows(tracker.grid, request.step)
-    for moment in moments(source, microphones, tracker):
+    for moment in moments(capture, tracker, progress):
         census.add(moment.tracks)
         rows.add(moment)
     places = census.places(request.talkers)
     return Located(
-        recording, source, array, used, config, request.step, tracker.grid, rows.done(), places, log
+        recording,
+        source,
+        array,
+        capture.channels,
+        config,
+        request.step,
+        tracker.grid,
+        rows.done(),
+        places,
+        capture.log,
     )
 
 
-def check_fit(source: RecordingFile, array: MicArray) -> None:
-    """Refuse a recording that the array did not make."""
-    if source.n_mics == 1:
-        raise AudioError(f"{source.name} has one channel; a direction needs two or more")
-    if array.n_mics != source.n_mics:
-        raise GeometryError(
-            f"array {array.name} has {array.n_mics} microphones but {source.name} gives "
-            f"{source.n_mics}; choose with --mics or --channels, or another array"
-        )
-
-
-def look(source: RecordingFile) -> tuple[Microphones, list[str]]:
-    """Which microphones are used, and what is done about the others."""
-    survey = ChannelSurvey(source.n_mics, source.sample_rate, source.channels)
-    for block in source.blocks():
-        survey.update(block)
-    return choose_microphones(survey.report(), source.channels, 0)
-
-
-def moments(
-    source: RecordingFile, microphones: Microphones, tracker: DirectionTracker
-) -> Iterator[Moment]:
+def moments(capture: Capture, tracker: DirectionTracker, progress: Progress) -> Iterator[Moment]:
     """What the tracker hears, block after block."""
-    analysis = Analysis(FRAMES, len(microphones.rows))
-    conditioned = map(Conditioning(microphones), source.blocks())
-    total = -(-source.n_samples * RATE // source.sample_rate)
-    with terminal.progress(total, source.name) as progress:
-        done = 0
-        for samples in resample(conditioned, len(microphones.rows), source.sample_rate, RATE):
-            for start in range(0, samples.shape[1], PIECE):
-                yield from tracker.push(analysis.push(samples[:, start : start + PIECE]))
-            progress(done := done + samples.shape[1])
-    yield from tracker.push(analysis.push(np.zeros((len(microphones.rows), 0), np.float32), True))
+    analysis, done = Analysis(FRAMES, capture.n_mics), 0
+    for samples in capture.blocks():
+        for start in range(0, samples.shape[1], PIECE):
+            yield from tracker.push(analysis.push(samples[:, start : start + PIECE]))
+        progress((done := done + samples.shape[1]) / capture.n_samples)
+    yield from tracker.push(analysis.push(np.zeros((capture.n_mics, 0), np.float32), True))
 
 
 class Rows:

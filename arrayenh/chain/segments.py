@@ -91,7 +91,7 @@ class SegmentStage:
         keep: bool = False,
     ) -> None:
         self.settings, self._keep = settings, keep
-        self._stft, self._n_mics, self._reference = stft, capture.n_mics, capture.reference
+        self.stft, self._n_mics, self._reference = stft, capture.n_mics, capture.reference
         self._outputs = outputs
         self._beamformer, self._dereverberator = beamformer, dereverberator
         self.filters: list[SegmentFilters] = []
@@ -125,8 +125,8 @@ class SegmentStage:
 
     def new_filter(self) -> SegmentFilter:
         """A filter of the same form, to apply `filters` to other signals (shadow filtering)."""
-        frames = round(self.settings.crossfade_seconds * RATE / self._stft.hop)
-        return SegmentFilter(self._stft, self._n_mics, frames, self._dereverberator)
+        frames = round(self.settings.crossfade_seconds * RATE / self.stft.hop)
+        return SegmentFilter(self.stft, self._n_mics, frames, self._dereverberator)
 
     def push(self, signals: Signals, last: bool) -> Signals:
         """Process the next segment; see `Stage`. What is dereverberated is its reference."""

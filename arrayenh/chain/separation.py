@@ -11,13 +11,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from arrayenh.audio import BLOCK, Recording, resample
-from arrayenh.chain.capture import RATE, Source, rechunk, segment_sizes
+from arrayenh.audio import Recording
+from arrayenh.chain.capture import Capture, Source, segment_sizes
 from arrayenh.chain.enhancer import restored
 from arrayenh.checks import one_of, within
-from arrayenh.errors import AudioError, ConfigError
-from arrayenh.microphones.diagnostics import ChannelSurvey
-from arrayenh.microphones.repair import Conditioning, choose_microphones
+from arrayenh.errors import AudioError
 from arrayenh.separation import iva as spatial
 from arrayenh.statistics.covariance import spatial_covariance
 from arrayenh.stft import Analysis, Stft, Synthesis
@@ -166,30 +164,17 @@ class Separation:
         source: Source,
         progress: Progress = lambda part: None,
     ) -> None:
-        if source.n_samples == 0:
-            raise AudioError(f"{source.name} is empty: it holds no samples")
-        if config.reference not in source.channels:
-            raise ConfigError(
-                f"reference {config.reference} is not among the channels in use, "
-                f"{', '.join(map(str, source.channels))}"
-            )
-        self.config, self.source = config, source
         refuse_too_few(source.n_mics, config.talkers, f"{source.name} gives")
-        survey = ChannelSurvey(source.n_mics, source.sample_rate, source.channels)
-        for block in source.blocks():
-            survey.update(block)
-        self.microphones, self.log = choose_microphones(
-            survey.report(), source.channels, source.channels.index(config.reference)
-        )
-        self.used = tuple(source.channels[m] for m in self.microphones.rows)
+        self.config, self._capture = config, Capture(source, reference=config.reference)
+        self.used, self.log = self._capture.channels, self._capture.log
         refuse_too_few(len(self.used), config.talkers, f"of {source.name} we can use")
         self.stft = Stft(config.n_fft, config.hop, "hann")
-        self.demixing = estimate(self.kept_frames(), config, self.microphones.reference, progress)
+        self.demixing = estimate(self.kept_frames(), config, self._capture.reference, progress)
 
     @property
     def n_samples(self) -> int:
         """Length at 16 kHz."""
-        return -(-self.source.n_samples * RATE // self.source.sample_rate)
+        return self._capture.n_samples
 
     def kept_frames(self) -> np.ndarray:
         """The spectrum, or evenly spaced frames of it, complex64, shape (F, M, T')."""
@@ -215,13 +200,11 @@ class Separation:
 
     def _spectra(self) -> Iterator[np.ndarray]:
         """The recording's spectrum, block by block."""
-        n_mics = len(self.used)
-        analysis = Analysis(self.stft, n_mics)
-        conditioned = map(Conditioning(self.microphones), self.source.blocks(BLOCK))
-        sizes = segment_sizes(self.stft, self.n_samples, BLOCK_SECONDS)
-        samples = resample(conditioned, n_mics, self.source.sample_rate, RATE)
-        for k, block in enumerate(rechunk(samples, n_mics, sizes)):
-            yield analysis.push(block, k == len(sizes) - 1)
+        analysis = Analysis(self.stft, self._capture.n_mics)
+        for block, last in self._capture.pieces(
+            segment_sizes(self.stft, self.n_samples, BLOCK_SECONDS)
+        ):
+            yield analysis.push(block, last)
 
 
 def refuse_too_few(n_mics: int, talkers: int, whose: str) -> None:

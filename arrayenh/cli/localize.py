@@ -65,7 +65,8 @@ def command(
     failed: list[str] = []
     for name in names:
         try:
-            found.append(locate(name, request))
+            with terminal.progress(1, name) as progress:
+                found.append(locate(name, request, progress))
         except terminal.FAILURES as error:
             if len(names) == 1:
                 raise

@@ -8,13 +8,14 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from arrayenh import beamformers
 from arrayenh.audio import Recording, read, write
+from arrayenh.beamformers.beamformer import BEAMFORMERS, Stream
 from arrayenh.beamformers.blind import BlindBeam, blind_mvdr, with_phase
 from arrayenh.beamformers.mvdr import RecursiveMvdr
 from arrayenh.chain import enhancer as pipeline
-from arrayenh.chain.direction import TalkerDirection as Look
+from arrayenh.chain.direction import TalkerDirection
 from arrayenh.chain.enhancer import Enhancer
-from arrayenh.chain.networks import chosen
-from arrayenh.chain.recursive import RecursiveBeam as OnlineBeamformer
+from arrayenh.chain.networks import Networks, chosen
+from arrayenh.chain.recursive import RecursiveBeam
 from arrayenh.chain.settings import Settings
 from arrayenh.cli.main import run
 from arrayenh.errors import ConfigError, ShapeError
@@ -317,7 +318,9 @@ def test_online_masks_are_the_networks(inputs, mixture):
     spec = STFT.analyse(mixture)[:, :, :200]
     config, freqs = statistical(**BLIND, online=True, reference=1), STFT.freqs(RATE)
     network = Network(tiny.recursive_mask(inputs), "pole")
-    online = OnlineBeamformer(config, Look(config, None, 1, freqs), 4, 128 / RATE, network)
+    direction = TalkerDirection(config, None, 1, freqs)
+    stream = Stream(257, 4, 128 / RATE, reference=1)
+    online = RecursiveBeam(config, BEAMFORMERS["mvdr"], direction, stream, Networks(network))
     mask = network.run(spec[None, :, 1]) if "reference" in inputs else network.masks(spec)
     blind = RecursiveMvdr(257, 4, 128 / RATE, config.memory_seconds, reference=1)
     wanted = blind.update(spec, mask**2, (1 - mask) ** 2)
@@ -849,7 +852,7 @@ def test_the_beamformers_frames_are_given_or_those_of_its_masks(model, name, set
     config = statistical(**given)
     assert chosen(config, RATE).frames(config) == frames
     session = Enhancer(config).open(Recording(np.ones((2, 100), np.float32), RATE))
-    assert (session.stft.n_fft, session.stft.hop) == frames
+    assert (session.chain.spatial.stft.n_fft, session.chain.spatial.stft.hop) == frames
 
 
 def test_a_hop_alone_is_refused():
@@ -903,7 +906,7 @@ def test_a_model_takes_the_place_that_its_signature_names(here, model, capsys, n
     line = ["enhance", "rec.wav", "-o", "out.wav", "--model", paths, "--stages", "st", *options]
     assert run(line) == 0
     assert capsys.readouterr().err == ""
-    wanted = pipeline.enhance(read("rec.wav"), config=Settings(model=paths, **settings))
+    wanted = pipeline.enhance(read("rec.wav"), settings=Settings(model=paths, **settings))
     assert_array_equal(read("out.wav").samples[0], wanted.samples)
     again = ["enhance", "rec.wav", "-o", "again.wav", "--profile", "st/enhance.toml"]
     assert run(again) == 0  # the settings that were saved

@@ -42,7 +42,7 @@ def mixture(images):
 
 @pytest.fixture(scope="module")
 def whole(mixture):
-    return enhance(Recording(mixture, RATE), config=SEGMENTS)
+    return enhance(Recording(mixture, RATE), settings=SEGMENTS)
 
 
 @pytest.fixture(scope="module")
@@ -128,7 +128,7 @@ def test_a_recording_may_fade_out_to_nothing(mixture, beamformer):
 
 
 def test_the_same_recording_gives_the_same_bytes(mixture, whole):
-    again = enhance(Recording(mixture, RATE), config=SEGMENTS)
+    again = enhance(Recording(mixture, RATE), settings=SEGMENTS)
     assert again.samples.tobytes() == whole.samples.tobytes()
 
 
@@ -172,7 +172,7 @@ def test_a_file_is_enhanced_as_the_recording_in_memory(tmp_path, mixture, whole)
 def test_another_rate_is_enhanced_as_16_khz(mixture, whole):
     """Up to 48 kHz and back the difference is the resampler's, and weights learnt from it."""
     x = np.concatenate(list(resample(iter([mixture]), 4, RATE, 48_000)), axis=1)
-    out = enhance(Recording(x, 48_000), config=SEGMENTS)
+    out = enhance(Recording(x, 48_000), settings=SEGMENTS)
     assert out.sample_rate == 48_000 and len(out.samples) == x.shape[1]
     back = np.concatenate(list(resample(iter([out.samples[None]]), 1, 48_000, RATE)), axis=1)[0]
     n = min(len(back), len(whole.samples))
@@ -237,8 +237,8 @@ def test_weights_change_from_old_to_new_along_the_crossfade():
         weights[:, k] = 1
         segment = x[:, k * 1024 : (k + 1) * 1024]
         filters = SegmentFilters(None, Filters.of(weights))
-        spec = segments.analyse(segment, last)
-        out.append(segments.samples("out", segments.beamform(filters.beamformer, spec)))
+        spec = segments.bank.analyse(segment, last)
+        out.append(segments.bank.synthesise("out", segments.beamform(filters.beamformer, spec))[0])
         segments.passed(filters)
     y = np.concatenate(out)[: x.shape[1]]
     level = np.sqrt(2 * np.mean(y.reshape(-1, 32).astype(np.float64) ** 2, axis=1))
@@ -261,7 +261,7 @@ def test_segment_borders_are_not_heard():
     x *= np.minimum(ramp, ramp[::-1])  # the noises themselves do not jump
     x += 1e-6 * rng.standard_normal(x.shape)
     config = statistical(segment_seconds=2, crossfade_seconds=0.2, postfilter="none")
-    y = enhance(Recording(x.astype(np.float32), RATE), config=config).samples
+    y = enhance(Recording(x.astype(np.float32), RATE), settings=config).samples
     high = np.fft.rfft(y)
     high[np.fft.rfftfreq(n_samples, 1 / RATE) < 3000] = 0
     ringing = np.fft.irfft(high, n_samples)
@@ -316,7 +316,7 @@ def test_a_faulty_microphone_is_put_right(mixture, whole, fault):
     """The output is that of sound microphones; gains are known to the microphones' own
     differences, and what 0.1 dB of one of four changes is 50 dB below the output."""
     spoil, words = FAULTS[fault]
-    out = enhance(Recording(spoil(mixture).astype(np.float32), RATE), config=SEGMENTS)
+    out = enhance(Recording(spoil(mixture).astype(np.float32), RATE), settings=SEGMENTS)
     assert any(line.startswith(words) for line in out.log)
     sign = -1 if fault == "flipped reference" else 1
     error = level_db(sign * out.samples - whole.samples) - level_db(whole.samples)
@@ -334,12 +334,12 @@ def test_the_quieter_of_two_microphones_is_brought_up_to_the_other(mixture):
     pair = mixture[:2] * np.array([[1], [10 ** (-30 / 20)]], np.float32)
     session = Enhancer().open(Recording(pair, RATE))
     assert any("microphone 1 is 30 dB low" in line for line in session.log)
-    assert 20 * np.log10(session.microphones.gains[1]) == pytest.approx(30, abs=1)
+    assert 20 * np.log10(session.capture.microphones.gains[1]) == pytest.approx(30, abs=1)
 
 
 def test_a_reference_of_another_level_keeps_its_own(mixture, whole):
     quiet = mixture * np.array([[0.05], [1], [1], [1]], np.float32)
-    out = enhance(Recording(quiet, RATE), config=SEGMENTS)
+    out = enhance(Recording(quiet, RATE), settings=SEGMENTS)
     assert_array_equal(out.stages["reference"], quiet[0])
     assert level_db(out.samples / 0.05 - whole.samples) - level_db(whole.samples) < -40
 
@@ -356,7 +356,7 @@ def test_messages_count_the_channels_of_the_file(mixture):
     x = mixture.copy()
     x[1] = 0
     recording = Recording(x, RATE, channels=(2, 4, 5, 7))
-    out = enhance(recording, config=statistical(reference=5))
+    out = enhance(recording, settings=statistical(reference=5))
     assert out.channels == (2, 5, 7)
     assert_array_equal(out.stages["reference"], mixture[2])
     assert any("microphone 4 is dead" in line for line in out.log)
@@ -366,7 +366,7 @@ def test_messages_count_the_channels_of_the_file(mixture):
 @pytest.mark.parametrize("n_samples", [100, 2047])
 def test_less_than_a_frame_passes_the_reference_and_says_so(mixture, start, n_samples):
     short = Recording(mixture[:, start : start + n_samples], RATE)
-    out = enhance(short, config=statistical(postfilter="none"))
+    out = enhance(short, settings=statistical(postfilter="none"))
     assert_allclose(out.samples, short.samples[0], rtol=0, atol=1e-7)
     assert "less than one frame of 2048 samples: the spatial stages step aside" in out.log
 
@@ -388,7 +388,7 @@ def test_one_microphone_steps_aside_and_says_so(mixture):
     assert list(out.stages) == ["reference", "neural"]
     assert "one microphone: the spatial stages step aside" in out.log
     without = Settings(beamformer="none")
-    quiet = enhance(Recording(mixture[:1], RATE), config=without)
+    quiet = enhance(Recording(mixture[:1], RATE), settings=without)
     assert quiet.log == ()
     assert_array_equal(out.samples, quiet.samples)
 
@@ -431,7 +431,7 @@ def test_a_chain_of_nothing_is_the_identity(rate):
     """Resampled up to 16 kHz and back, or down: exact at 16 kHz, -80 dB in its band."""
     x = 0.1 * band_limited(np.random.default_rng(2), rate, 100, 3200, rate)[None]
     config = statistical(beamformer="none", postfilter="none")
-    y = enhance(Recording(x, rate), config=config).samples
+    y = enhance(Recording(x, rate), settings=config).samples
     if rate == RATE:
         assert_array_equal(y, x[0].astype(np.float32))
     else:
@@ -440,21 +440,21 @@ def test_a_chain_of_nothing_is_the_identity(rate):
 
 
 def test_strength_zero_is_the_reference_microphone(mixture):
-    out = enhance(Recording(mixture, RATE), config=statistical(strength=0.0))
+    out = enhance(Recording(mixture, RATE), settings=statistical(strength=0.0))
     assert_array_equal(out.samples, mixture[0])
 
 
 def test_strength_zero_is_the_reference_microphone_even_with_an_offset(mixture):
     """The stage "reference" is the microphone as it was: so its docstring says."""
     x = mixture + np.float32(0.1)
-    out = enhance(Recording(x, RATE), config=statistical(strength=0.0))
+    out = enhance(Recording(x, RATE), settings=statistical(strength=0.0))
     assert_allclose(out.stages["reference"], x[0], atol=1e-6)
 
 
 @pytest.mark.parametrize("strength", [0.25, 0.7])
 def test_strength_blends_in_between(mixture, whole, strength):
     config = statistical(segment_seconds=2.0, strength=strength)
-    y = enhance(Recording(mixture, RATE), config=config).samples
+    y = enhance(Recording(mixture, RATE), settings=config).samples
     wanted = (1 - strength) * mixture[0] + strength * whole.samples
     assert_allclose(y, wanted, atol=2e-7)
 
@@ -564,7 +564,7 @@ def test_an_array_of_another_number_of_microphones_is_refused(mixture):
 def test_a_reference_that_is_not_there_is_refused(mixture, reference):
     recording = Recording(mixture[:2], RATE, channels=(0, 3))
     with pytest.raises(ConfigError, match=f"reference {reference} is not among.*in use, 0, 3"):
-        enhance(recording, config=statistical(reference=reference))
+        enhance(recording, settings=statistical(reference=reference))
 
 
 def test_a_recording_without_samples_is_refused():
@@ -605,7 +605,7 @@ def test_every_legal_window_and_hop_works(mixture):
     x = mixture[:, : RATE // 2]
     for n_fft, hop in ((64, 32), (65, 32), (100, 7), (16384, 8192), (2048, 2048 // 3)):
         config = statistical(n_fft=n_fft, hop=hop, postfilter="none")
-        out = enhance(Recording(x, RATE), config=config)
+        out = enhance(Recording(x, RATE), settings=config)
         assert len(out.samples) == x.shape[1] and np.isfinite(out.samples).all()
 
 

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from arrayenh.cli.inputs import channel_list, direction, find, is_recording, plan, selection
+from arrayenh.cli.inputs import channel_list, find, is_recording, plan, selection
 from arrayenh.errors import AudioError, ConfigError
 
 
@@ -143,8 +143,6 @@ def test_channels_and_directions_are_read():
     assert channel_list("0,2, 5") == (0, 2, 5) and channel_list(None) is None
     assert selection(None, None) is None and selection(4, None) is None
     assert selection(2, "3,1") == (3, 1)
-    assert direction("auto") == "auto" and direction(None) is None
-    assert direction("-30") == -30.0 and direction("1e1") == 10.0
 
 
 @pytest.mark.parametrize(
@@ -162,8 +160,3 @@ def test_channels_and_directions_are_read():
 def test_channels_that_make_no_sense_for_any_recording_are_refused(mics, channels, words):
     with pytest.raises(ConfigError, match=words):
         selection(mics, channels)
-
-
-def test_a_direction_is_auto_or_degrees():
-    with pytest.raises(ConfigError, match="auto or an azimuth in degrees; got 'north'"):
-        direction("north")

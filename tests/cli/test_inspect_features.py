@@ -9,7 +9,7 @@ import pytest
 import soundfile
 
 from arrayenh.cli.figures.spectra import MOST_CHANGE_DB, level_db, log_frequencies, plot_spectra
-from arrayenh.cli.inspect import look
+from arrayenh.cli.inspection import inspect
 from arrayenh.cli.main import run
 from arrayenh.evaluation.metrics.features import long_term_spectrum, spectral_features
 from tests.signals import RATE
@@ -140,7 +140,7 @@ def test_a_figure_is_written(here, call, suffix, start):
 
 def test_the_figure_shows_both_and_what_changed(here):
     pytest.importorskip("matplotlib")
-    before, after = (look(name, None, None, False) for name in ("in.wav", "out.wav"))
+    before, after = (inspect(name, None, None, False) for name in ("in.wav", "out.wav"))
     top, below = plot_spectra(before, after).axes
     words = [text.get_text() for text in top.get_legend().get_texts()]
     assert [word for word in words if "Hz" not in word] == ["before", "after"]
@@ -156,7 +156,7 @@ def test_the_figure_shows_both_and_what_changed(here):
 
 def test_silence_is_drawn_too(here):
     pytest.importorskip("matplotlib")
-    sound, silence = (look(name, None, None, False) for name in ("in.wav", "zero.wav"))
+    sound, silence = (inspect(name, None, None, False) for name in ("in.wav", "zero.wav"))
     top, below = plot_spectra(silence, sound).axes
     change = next(line.get_ydata() for line in below.get_lines() if len(line.get_ydata()) > 2)
     assert (change == MOST_CHANGE_DB).all()
@@ -164,7 +164,7 @@ def test_silence_is_drawn_too(here):
 
 
 def test_averaging_keeps_the_density_of_white_noise(here):
-    found = look("in.wav", None, None, False)
+    found = inspect("in.wav", None, None, False)
     freqs = log_frequencies(found, None)
     level = level_db(found, found.spectrum.density()[0], freqs)
     assert freqs[0] == 50 and freqs[-1] == pytest.approx(8000 / 2 ** (1 / 12))

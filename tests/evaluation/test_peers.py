@@ -9,9 +9,9 @@ from scipy.signal import butter, sosfiltfilt
 
 from arrayenh.errors import MissingExtraError, TrialError
 from arrayenh.evaluation.systems.names import system
-from arrayenh.evaluation.systems.peer import Peer, installed
-from arrayenh.evaluation.systems.peers import PEERS
-from arrayenh.evaluation.systems.steered_peers import STEERED, advanced, stacked_covariance
+from arrayenh.evaluation.systems.peer import PEERS, Peer, installed
+from arrayenh.evaluation.systems.steered_peers import RECORDS as STEERED
+from arrayenh.evaluation.systems.steered_peers import advanced, stacked_covariance
 from arrayenh.evaluation.systems.streaming_peers import from_pcm, to_pcm
 from arrayenh.evaluation.systems.system import Output, Trial
 from arrayenh.microphones.geometry import load_array
@@ -24,7 +24,7 @@ MIRRORED = np.array([[-5.0, 0.8, 0.1], [1.0, 6.0, 0.1], [1.0, 0.8, -4.0]])
 ARRAY = load_array("circular4-35mm")
 
 
-@pytest.fixture(params=[peer.name for peer in PEERS])
+@pytest.fixture(params=[peer.name for peer in PEERS.values()])
 def peer(request):
     """Each peer whose package is installed."""
     found = system(request.param)

@@ -34,7 +34,7 @@ LINEAR = (
     "oracle-mwf",
     "oracle-mcwf4",
 )
-BOUNDS = [bound.name for bound in bounds.BOUNDS]
+BOUNDS = list(bounds.BOUNDS)
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +118,7 @@ def test_a_chain_is_what_enhance_gives(trial):
 
 def test_the_true_direction_is_the_azimuth_in_degrees(trial):
     name = "mvdr[masks=spp]@direction"
-    given = replace(system(name).config, doa=float(np.rad2deg(trial.azimuth)))
+    given = replace(system(name).settings, doa=float(np.rad2deg(trial.azimuth)))
     theirs = enhance(Recording(trial.mixture, RATE), trial.array, given).samples
     assert_array_equal(system(name).run(trial).samples, theirs)
     assert si_sdr(theirs, system("mvdr[masks=spp]").run(trial).samples, RATE) < 20
@@ -255,7 +255,9 @@ def test_the_oracle_chain_beats_the_blind_one(trial):
 
 def test_a_post_filter_behind_a_bound_hears_its_output_alone(trial):
     beamformed = system("oracle-mask-mvdr").run(trial).samples
-    wanted = enhance(Recording(beamformed[None], RATE), config=system("mmse-lsa").config).samples
+    wanted = enhance(
+        Recording(beamformed[None], RATE), settings=system("mmse-lsa").settings
+    ).samples
     both = system("oracle-mask-mvdr + mmse-lsa")
     assert_array_equal(both.run(trial).samples, wanted)
     assert both.kind == "bound" and both.latency() is None and "MMSE-LSA" in both.describe
@@ -364,12 +366,12 @@ def test_names_of_chains(name, config, told):
         config = {"masks": "spp", "mu": 2.0, "postfilter": "mmse-lsa", "strength": 0.5}
     if "nulls" in name:
         config = config | {"nulls": "-60,120", "loading": 1e-3}
-    assert found.config == Settings(**{"postfilter": "none", **config})
+    assert found.settings == Settings(**{"postfilter": "none", **config})
     assert found.true_direction == told and found.name == name.replace(" ", "")
 
 
 def test_default_is_what_enhance_does():
-    assert system("default").config == Settings()
+    assert system("default").settings == Settings()
 
 
 @pytest.mark.parametrize(
@@ -432,7 +434,7 @@ def test_a_profile_is_a_chain(tmp_path):
     path = tmp_path / "mine.toml"
     path.write_text('beamformer = "das"\ndoa = 30\nstrength = 0.5\n')
     found = system(str(path))
-    assert found.config == Settings(beamformer="das", doa=30.0, strength=0.5)
+    assert found.settings == Settings(beamformer="das", doa=30.0, strength=0.5)
     assert found.name == str(path)
 
 

@@ -6,11 +6,11 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import special
 
 from arrayenh._kernels.gains import bessel_scaled, exp1
-from arrayenh.chain.settings import NOISE_TRACKERS
-from arrayenh.chain.settings import SINGLE_POSTFILTERS as POSTFILTERS
 from arrayenh.errors import ConfigError, ShapeError
 from arrayenh.evaluation.scoring import seg_snr, si_sdr
+from arrayenh.postfilters import postfilter as records
 from arrayenh.postfilters.gains import RULES, DecisionDirected, OmLsa, SpectralSubtraction
+from arrayenh.postfilters.postfilter import NOISE_TRACKERS
 from arrayenh.postfilters.statistical import StatisticalPostFilter
 from arrayenh.statistics.noise_psd import SppTracker
 from arrayenh.stft import Stft
@@ -19,6 +19,7 @@ from tests.signals import RATE, level_db, voice
 
 EPS = float(np.finfo(np.float32).eps)
 FORMULA = {"wiener": slow.wiener, "mmse-lsa": slow.mmse_lsa, "mmse-stsa": slow.mmse_stsa}
+POSTFILTERS = [name for name, one in records.POSTFILTERS.items() if one.gain]
 FILTERS = [(rule, None) for rule in POSTFILTERS] + [
     ("mmse-lsa", "minimum-statistics"),
     ("mmse-lsa", "imcra"),

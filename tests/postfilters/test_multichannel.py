@@ -5,10 +5,9 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from arrayenh.acoustics.coherence import diffuse_coherence
-from arrayenh.chain.settings import MULTICHANNEL_POSTFILTERS as RULES
 from arrayenh.errors import ConfigError, NumericalError, ShapeError
 from arrayenh.evaluation.scoring import seg_snr, si_sdr
-from arrayenh.postfilters.multichannel import MultichannelWiener, speech_form
+from arrayenh.postfilters.multichannel import RULES, MultichannelWiener, speech_form
 from arrayenh.stft import Stft
 from tests.reference import multichannel as slow
 from tests.signals import RATE, arrivals, complex_normal, delayed, diffuse_noise, voice
