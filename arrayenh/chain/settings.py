@@ -24,9 +24,9 @@ from arrayenh.masks import source
 from arrayenh.networks import catalogue
 from arrayenh.postfilters.postfilter import NOISE_TRACKERS, POSTFILTERS, PostFilter
 from arrayenh.registry import plugins
+from arrayenh.statistics.loading import ROUNDING_LOADING
 
 NONE, NEURAL, AUTO = "none", "neural", "auto"
-LEAST_LOADING = 1e-7  # what the rounding of float32 spectra asks for
 
 
 def beamformer_names() -> Sequence[str]:
@@ -287,7 +287,7 @@ class Settings:
         Setting(
             "Diagonal loading of the noise covariance, relative to its mean diagonal.",
             BEAMFORMER,
-            LEAST_LOADING,
+            ROUNDING_LOADING,
             1,
             absent="1e-6 for masks, 1e-2 where geometry steers",
         ),

@@ -101,12 +101,13 @@ def beampattern(
     as_json: Annotated[bool, typer.Option("--json", help="Print all numbers as JSON.")] = False,
 ) -> None:
     """Show from where a beamformer hears: pattern, directivity, white-noise gain."""
+    from arrayenh.beamformers.beampattern import hear
     from arrayenh.cli import beampattern as view
     from arrayenh.microphones.geometry import load_array
 
     array = load_array(name)
     design = view.design_for(array, beamformer, doa, field, loading, min_wng)
-    hearing = view.hear(array, design, view.frequencies(freq))
+    hearing = hear(array, design, view.frequencies(freq))
     if output is not None:
         view.save(array, hearing, output, overwrite)
     if as_json:

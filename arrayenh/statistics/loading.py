@@ -7,6 +7,7 @@ from arrayenh.acoustics.steering import SPEED_OF_SOUND
 from arrayenh.errors import NumericalError
 
 LOADING = 1e-6  # relative; enough against rounding, too little to cost null depth
+ROUNDING_LOADING = 1e-7  # relative; what the rounding of float32 spectra asks for
 GEOMETRY_LOADING = 1e-2  # relative; positions and directions are never exact
 
 

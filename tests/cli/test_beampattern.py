@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from arrayenh.cli.beampattern import STRIP_HEADER, design_for, hear, look_direction
+from arrayenh.beamformers.beampattern import hear, look_direction
+from arrayenh.cli.beampattern import STRIP_HEADER, design_for
 from arrayenh.cli.figures.beampattern import plot_hearing
 from arrayenh.cli.main import run
 from arrayenh.microphones.geometry import MicArray, load_array, preset_names
