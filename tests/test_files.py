@@ -30,9 +30,7 @@ def test_what_was_interrupted_leaves_nothing(tmp_path, stop):
 
 
 def test_a_failure_is_one_line_of_the_class_asked_for(tmp_path, monkeypatch):
-    with pytest.raises(
-        GeometryError, match="write .*no/a: No such file.*folder that exists"
-    ):
+    with pytest.raises(GeometryError, match="write .*no/a: No such file.*folder that exists"):
         write_whole(tmp_path / "no" / "a", "x", GeometryError)
     with pytest.raises(GeometryError, match="^inside$"), replacing(tmp_path / "a"):
         raise GeometryError("inside")
