@@ -161,17 +161,18 @@ def shortened(value: Any) -> str:
 
 
 def place(kind: Any, path: Sequence[int | str]) -> tuple[list[str], list[Any]]:
-    """A path of pydantic's without the tags of unions, and the dataclasses it leads to."""
-    keys, tables = [], list(dataclasses_in(kind))
+    """A path of pydantic's in keys alone, no kinds of unions, and the dataclasses it leads to."""
+    keys, tables, keyed = [], list(dataclasses_in(kind)), False
     for part in path:
-        hints = [
-            hint for table in tables for hint in [get_type_hints(table).get(str(part))] if hint
-        ]
-        if not hints and (tagged := [table for table in tables if part in tags_of(table)]):
+        named = [get_type_hints(table).get(str(part)) for table in tables]
+        if hints := [hint for hint in named if hint]:
+            tables = [table for hint in hints for table in dataclasses_in(hint)]
+            keyed = any(get_origin(hint) is dict for hint in hints)
+        elif tagged := [table for table in tables if part in tags_of(table)]:
             tables = tagged
             continue
-        if hints:
-            tables = [table for hint in hints for table in dataclasses_in(hint)]
+        elif isinstance(part, str) and not tables and not keyed:
+            continue
         keys.append(str(part))
     return keys, tables
 
