@@ -18,7 +18,7 @@ class NumericalError(ArrayenhError, ArithmeticError):
 
 
 class AudioError(ArrayenhError, OSError):
-    """A recording cannot be read, is not usable, or cannot be written."""
+    """A recording cannot be read or is not usable, or a file cannot be written."""
 
 
 class GeometryError(ArrayenhError, ValueError):

@@ -2,7 +2,6 @@
 
 import io
 import os
-import secrets
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -15,6 +14,7 @@ import soundfile
 from arrayenh.audio.files import FORMATS, check_finite, file_name, open_sound, read_frames
 from arrayenh.audio.recording import PathLike
 from arrayenh.errors import AudioError, ConfigError
+from arrayenh.files import beside
 
 ADD_PEAK_CHUNK = 0x1050  # SFC_SET_ADD_PEAK_CHUNK of libsndfile
 WAV_LIMIT = (1 << 32) - (1 << 20)  # bytes that a RIFF header can count
@@ -138,8 +138,7 @@ class AudioWriter:
         kind = FORMATS[self.path.suffix.lower()]
         if kind == "WAV" and n_samples * n_channels * 8 > WAV_LIMIT:
             kind = "RF64"  # the same samples behind a header that can count them
-        # a short name: that of the file may be as long as the system allows
-        self._temporary = self.path.with_name(f".arrayenh-{secrets.token_hex(4)}.part")
+        self._temporary = beside(self.path)
         self._n_written = 0
         try:
             self._temporary.open("xb").close()  # libsndfile has no words for what may be wrong

@@ -1,7 +1,6 @@
 """Settings from TOML: named profiles that ship with the package, and files."""
 
 import json
-import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict
 from importlib import resources
@@ -11,6 +10,7 @@ from typing import Any
 from arrayenh.chain.settings import Settings, by_name, settings_class
 from arrayenh.errors import ConfigError
 from arrayenh.registry import unknown
+from arrayenh.validation import parse_toml, validated
 
 FOLDER = resources.files("arrayenh.chain") / "profiles"
 
@@ -32,10 +32,7 @@ def load_profile(name: str) -> dict[str, Any]:
         text = (FOLDER / f"{name}.toml").read_text(encoding="utf-8")
     else:
         text = read_text(name)
-    try:
-        settings = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:  # a number may be too long, a list too deep
-        raise ConfigError(f"profile {name} is not TOML: {error}") from error
+    settings = parse_toml(text, f"profile {name}")
     known = tuple(by_name(settings_class()))
     for key, value in settings.items():
         if key not in known:
@@ -58,19 +55,9 @@ def read_text(name: str) -> str:
 
 def resolve(profile: str | None, options: Mapping[str, Any]) -> Settings:
     """Settings of a profile, overridden by the options that are not None, types checked."""
-    from pydantic import TypeAdapter, ValidationError
-
     settings = load_profile(profile) if profile else {}
     settings |= {key: value for key, value in options.items() if value is not None}
-    try:
-        # strict JSON takes an object for the dataclass and 1 for 1.0, but not "1" for 1
-        return TypeAdapter(settings_class()).validate_json(json.dumps(settings), strict=True)
-    except ValidationError as error:
-        first = error.errors()[0]
-        if isinstance(cause := first.get("ctx", {}).get("error"), ConfigError):
-            raise cause from error
-        key = ".".join(str(part) for part in first["loc"][:1])
-        raise ConfigError(f"{key}: {first['msg'].lower()}; got {first['input']!r}") from error
+    return validated(settings_class(), settings, strict=True)
 
 
 def as_toml(settings: Settings) -> str:

@@ -1,20 +1,17 @@
 """Many recordings, one after the other or several at once; one that fails is no end to it."""
 
 import os
-import signal
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from multiprocessing import active_children, get_context
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from arrayenh.cli import terminal
 from arrayenh.cli.inputs import Job
 from arrayenh.cli.results import Summary
+from arrayenh.processes import processes, without_interrupt
 
 if TYPE_CHECKING:
     from arrayenh.chain.enhancer import Enhancer
@@ -84,64 +81,13 @@ def batch(planned: list[Job], request: Request, jobs: int) -> Iterator[Summary |
     if jobs == 1:
         yield from (attempt(job, request) for job in planned)
         return
-    with workers(min(jobs, len(planned))) as pool:
+    count = min(jobs, len(planned))
+    threads = max(1, (os.cpu_count() or 1) // count)
+    with processes(count, {"NUMBA_NUM_THREADS": str(threads)}) as pool:
         with without_interrupt():  # which the workers inherit
-            futures = [pool.submit(attempt_as_worker, job, request) for job in planned]
+            futures = [pool.submit(attempt, job, request) for job in planned]
         for future in futures:
             try:
                 yield future.result()
             except BrokenProcessPool:
                 yield "its process was killed: not enough memory? Try fewer --jobs"
-
-
-@contextmanager
-def workers(count: int) -> Iterator[ProcessPoolExecutor]:
-    """Processes that share the processors; when this one is interrupted, they stop too."""
-    threads = max(1, (os.cpu_count() or 1) // count)
-    pool = ProcessPoolExecutor(count, get_context("spawn"), Worker.begin, (threads,))
-    try:
-        yield pool
-    except BaseException:
-        with without_interrupt():  # a second Ctrl-C: they are already tidying up
-            for process in active_children():
-                process.terminate()
-            pool.shutdown(cancel_futures=True)
-        raise
-    pool.shutdown()
-
-
-@contextmanager
-def without_interrupt() -> Iterator[None]:
-    """Let nothing come of Ctrl-C for a moment."""
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-class Worker:
-    """A process of the batch: told to stop, it tidies up what it was at and begins no more."""
-
-    stopped = False
-
-    @classmethod
-    def begin(cls, threads: int) -> None:
-        """Get ready; Ctrl-C is the parent's business, which then terminates its workers."""
-        os.environ["NUMBA_NUM_THREADS"] = str(threads)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGTERM, cls.stop)
-
-    @classmethod
-    def stop(cls, *signal_and_frame: Any) -> None:
-        """Leave the job at hand by an exception, so that it removes its temporary files."""
-        if not cls.stopped:
-            cls.stopped = True
-            raise SystemExit
-
-
-def attempt_as_worker(job: Job, request: Request) -> Summary | str:
-    """Enhance one of a batch, unless the batch was interrupted."""
-    if Worker.stopped:
-        raise SystemExit
-    return attempt(job, request)

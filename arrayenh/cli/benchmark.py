@@ -1,5 +1,6 @@
 """`arrayenh benchmark`: every system on every scene, scored, timed, and a report of it."""
 
+import json
 import shlex
 import sys
 import time
@@ -180,7 +181,8 @@ def check_plan(output: Path, source: "Source") -> None:
     """Refuse to mix the results of two benchmarks in one folder."""
     from arrayenh.cli.outputs import make_folder
     from arrayenh.errors import AudioError
-    from arrayenh.evaluation.cache import read_json, write_json
+    from arrayenh.evaluation.cache import read_json
+    from arrayenh.files import write_whole
 
     described, said = output / PLAN, source.identity()
     before = read_json(described)
@@ -190,7 +192,7 @@ def check_plan(output: Path, source: "Source") -> None:
             f"give another folder, or the same suite, seed and sounds to go on"
         )
     make_folder(output)
-    write_json(described, said)
+    write_whole(described, json.dumps(said))
 
 
 def workers(scheduler: str | None, jobs: int) -> "Map":
@@ -245,12 +247,12 @@ def write_tables(results: "Results", output: Path) -> None:
     """The tables, each whole or not at all."""
     from arrayenh.errors import MissingExtraError
     from arrayenh.evaluation.tables import csv_text, markdown, parquet_bytes
-    from arrayenh.reports.output import save_whole
+    from arrayenh.files import write_whole
 
-    save_whole(output / "results.md", markdown(results).encode())
-    save_whole(output / "results.csv", csv_text(results).encode())
+    write_whole(output / "results.md", markdown(results))
+    write_whole(output / "results.csv", csv_text(results))
     try:
-        save_whole(output / "results.parquet", parquet_bytes(results))
+        write_whole(output / "results.parquet", parquet_bytes(results))
     except MissingExtraError as error:
         terminal.warn([str(error)])
 
@@ -259,12 +261,12 @@ def write_ladders(results: "Results", output: Path) -> None:
     """Scores over SNR, as a picture, where scenes have several."""
     from arrayenh.cli.figures.ladder import ladder, plot_ladder
     from arrayenh.errors import MissingExtraError
-    from arrayenh.reports.output import save_whole
+    from arrayenh.files import write_whole
 
     if ladder(results) is None:
         return
     try:
-        save_whole(output / "over-snr.png", plot_ladder(results))
+        write_whole(output / "over-snr.png", plot_ladder(results))
     except MissingExtraError as error:
         terminal.warn([str(error)])
 

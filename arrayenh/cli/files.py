@@ -16,7 +16,7 @@ from arrayenh.chain.profile import as_toml
 from arrayenh.cli.outputs import SETTINGS, Outputs, make_folder
 from arrayenh.cli.results import Summary
 from arrayenh.errors import AudioError
-from arrayenh.microphones.array_files import write_whole
+from arrayenh.files import write_whole
 
 Progress = Callable[[float], None]
 REPORT_SECONDS = 120  # from the start, of each stage, kept for the report's excerpt
@@ -143,7 +143,7 @@ class Listener:
     def report(self, enhancer: Enhancer, summary: Summary) -> None:
         """Write the report and the settings, where asked for."""
         if self.outputs.stages:
-            write_whole(self.outputs.stages / SETTINGS, as_toml(enhancer.settings).encode())
+            write_whole(self.outputs.stages / SETTINGS, as_toml(enhancer.settings))
         if self.outputs.report:
             from arrayenh.cli.reports import enhancement_report
 

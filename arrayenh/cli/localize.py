@@ -119,7 +119,7 @@ def check(step: float, names: list[str], outputs: dict[str, Path | None], overwr
 def save(located: "Located", csv: Path | None, plot: Path | None) -> None:
     """Write the rows and the figure, where asked for."""
     from arrayenh.cli.outputs import make_folder
-    from arrayenh.microphones.array_files import write_whole
+    from arrayenh.files import write_whole
 
     for path in filter(None, (csv, plot)):
         make_folder(path.parent)
@@ -128,7 +128,7 @@ def save(located: "Located", csv: Path | None, plot: Path | None) -> None:
         lines = csv_files.writer(text, lineterminator="\n")
         lines.writerow(COLUMNS)
         lines.writerows(row_cells(located, ""))
-        write_whole(csv, text.getvalue().encode())
+        write_whole(csv, text.getvalue())
         terminal.say(f"written: {csv}")
     if plot is not None:
         from arrayenh.cli.figures.array import write_figure

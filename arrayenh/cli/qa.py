@@ -126,11 +126,11 @@ def save(done: "list[Judged]", request: "Request", junit: Path) -> None:
     """Write the JUnit file."""
     from arrayenh.cli.outputs import make_folder
     from arrayenh.evaluation.junit import junit_xml
-    from arrayenh.reports.output import save_whole
+    from arrayenh.files import write_whole
 
     make_folder(junit.parent)
     text = junit_xml([each.verdict for each in done], f"arrayenh qa {request.profile.name}")
-    save_whole(junit, text.encode())
+    write_whole(junit, text)
     terminal.say(f"written: {junit}")
 
 

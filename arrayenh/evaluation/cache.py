@@ -8,8 +8,6 @@ code. A file is written whole or not at all, so whatever is there is right, howe
 
 import json
 import math
-import os
-import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -17,16 +15,16 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from arrayenh.errors import AudioError
 from arrayenh.evaluation.cases.case import digest
 from arrayenh.evaluation.scoring import Score
 from arrayenh.evaluation.systems.system import Cost, System
+from arrayenh.files import write_whole
 
 NOT_CODE = (
-    "app",
-    "evaluation/report",
+    "cli",
+    "reports",
     "evaluation/suites",
-    "evaluation/scores/features.py",
+    "evaluation/metrics/features.py",
     *(f"evaluation/{name}.py" for name in ("tables", "results", "intervals", "suite", "corpus")),
     *(f"evaluation/{name}.py" for name in ("cost", "qa", "junit", "thresholds")),
 )
@@ -56,7 +54,7 @@ class Cache:
         known = {**self.scores(case, system), **scores}
         values = {name: [as_json(score.value), score.reason] for name, score in known.items()}
         said = {"case": names[0], "system": names[1], "scores": values}
-        write_json(self.folder / case / f"{system}.json", said)
+        write_whole(self.folder / case / f"{system}.json", json.dumps(said), make_folder=True)
 
     def cost(self, system: str) -> Cost | None:
         """What a system costs, if it was measured."""
@@ -70,7 +68,8 @@ class Cache:
             "peak_mb": cost.peak_mb,
             "latency_ms": as_json(cost.latency_ms),
         }
-        write_json(self.folder / "costs" / f"{system}.json", values)
+        place = self.folder / "costs" / f"{system}.json"
+        write_whole(place, json.dumps(values), make_folder=True)
 
 
 def system_key(system: System) -> str:
@@ -117,16 +116,3 @@ def read_json(path: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write a file whole."""
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(json.dumps(value), encoding="utf-8")
-        os.replace(part, path)
-    except OSError as error:
-        raise AudioError(f"{path} cannot be written: {error.strerror}") from error
-    finally:
-        part.unlink(missing_ok=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from arrayenh.errors import ConfigError
 from arrayenh.evaluation.suite import Selection, Suite
+from arrayenh.files import write_whole
 
 SPEECH, NOISE = ("targets", "talkers"), ("noises", "ambiences")
 Row = Mapping[str, str]
@@ -85,6 +86,5 @@ def write_list(path: Path, root: Path, rows: Iterable[Row]) -> str:
     writer.writerow(("path", "speaker"))
     writer.writerows((root.resolve() / row["path"], row["speaker"]) for row in rows)
     if not path.exists() or path.read_text(encoding="utf-8") != text.getvalue():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text.getvalue(), encoding="utf-8")
+        write_whole(path, text.getvalue(), make_folder=True)
     return str(path.resolve())

@@ -17,7 +17,7 @@ from arrayenh.errors import ArrayenhError, AudioError
 from arrayenh.evaluation.cache import Cache, system_key
 from arrayenh.evaluation.systems.system import Cost, System, Trial
 from arrayenh.microphones.mic_array import MicArray
-from arrayenh.scenes.workers import one_thread
+from arrayenh.processes import ONE_THREAD
 
 RUNS = 3
 SECONDS = 30.0
@@ -80,11 +80,11 @@ def measure(system: System, trial: Trial) -> Cost:
     AudioError
         If the process fails; the message is its last line.
     """
-    with TemporaryDirectory() as folder, one_thread():
+    with TemporaryDirectory() as folder:
         path = Path(folder) / "trial.npz"
         save_trial(path, trial)
         command = [sys.executable, "-m", "arrayenh.evaluation.cost", str(path), system.name]
-        run = subprocess.run(command, capture_output=True, text=True, env=dict(os.environ))
+        run = subprocess.run(command, capture_output=True, text=True, env=os.environ | ONE_THREAD)
     if run.returncode != 0:
         lines = run.stderr.strip().splitlines() or ["it ended without a word"]
         raise AudioError(f"{system.name} could not be timed: {lines[-1]}")

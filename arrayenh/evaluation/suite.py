@@ -5,7 +5,6 @@ turn, and names of systems and metrics. Sounds stand in it as "$targets" or "$no
 from what ships, or from the user's own speech and noise.
 """
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -13,11 +12,12 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import ConfigDict
 
 from arrayenh.errors import ConfigError, SceneError
 from arrayenh.evaluation.results import HEADLINE
 from arrayenh.scenes.recipe import Recipe
+from arrayenh.validation import Readable, read_toml, validated
 
 SUITES = files("arrayenh.evaluation") / "suites"
 TARGETS = ("early", "reverberant")
@@ -110,9 +110,6 @@ class Suite:
         return Recipe("scene", self.tree(index))
 
 
-ADAPTER: TypeAdapter[Suite] = TypeAdapter(Suite)
-
-
 def suite_names() -> list[str]:
     """The suites that ship."""
     return sorted(Path(entry.name).stem for entry in SUITES.iterdir() if ".toml" in entry.name)
@@ -128,7 +125,8 @@ def load_suite(name: str) -> Suite:
     SceneError
         If its scene cannot be.
     """
-    suite = as_suite(suite_tree(name), name)
+    suite = validated(Suite, suite_tree(name), name)
+    check_target(suite.target)
     if not suite.turns or all(turn.each for turn in suite.turns):
         try:
             suite.recipe(0)
@@ -140,11 +138,7 @@ def load_suite(name: str) -> Suite:
 
 def suite_tree(name: str) -> dict[str, Any]:
     """What the file of a suite says, upon what its base says."""
-    text = suite_text(name)
-    try:
-        tree = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise ConfigError(f"{name} is not TOML: {error}") from error
+    tree = read_toml(suite_file(name), name)
     if "base" in tree:
         base = tree.pop("base")
         if base not in suite_names() or base == name:
@@ -153,33 +147,15 @@ def suite_tree(name: str) -> dict[str, Any]:
     return tree if "scene" in tree else {"scene": tree}
 
 
-def suite_text(name: str) -> str:
-    """Text of a suite that ships, or of a file."""
+def suite_file(name: str) -> Readable:
+    """A suite that ships, or a file."""
     if name in suite_names():
-        return (SUITES / f"{name}.toml").read_text(encoding="utf-8")
+        return SUITES / f"{name}.toml"
     if not name.lower().endswith(".toml"):
         near = get_close_matches(name, suite_names(), n=1)
         hint = f"did you mean {near[0]}?" if near else "or give a folder, or a TOML file"
         raise ConfigError(f"no suite {name!r}; there are {', '.join(suite_names())}; {hint}")
-    try:
-        return Path(name).read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise ConfigError(f"{name} cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{name} is not UTF-8 text") from error
-
-
-def as_suite(tree: Mapping[str, Any], name: str) -> Suite:
-    """The checked values of a suite."""
-    try:
-        suite = ADAPTER.validate_python(tree)
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        words = first["msg"][0].lower() + first["msg"][1:]
-        raise ConfigError(f"{name}: {key}: {words}") from error
-    check_target(suite.target)
-    return suite
+    return Path(name)
 
 
 def check_target(target: str) -> None:

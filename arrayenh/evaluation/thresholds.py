@@ -2,7 +2,6 @@
 
 import math
 import re
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from importlib import resources
@@ -11,6 +10,7 @@ from typing import Any
 
 from arrayenh.errors import ConfigError
 from arrayenh.evaluation.registry import METRICS
+from arrayenh.validation import parse_toml
 
 GAIN = "delta_"
 OFF = "off"
@@ -183,11 +183,11 @@ def load_profile(name: str) -> Profile:
             f"unknown profile {name!r}: neither a TOML file that can be read nor one of "
             f"{', '.join(names)}"
         ) from error
+    content = parse_toml(text, f"profile {name}")
     try:
-        return parse_profile(name, tomllib.loads(text))
-    except (ConfigError, ValueError, RecursionError) as error:
-        why = "" if isinstance(error, ConfigError) else "not TOML: "
-        raise ConfigError(f"profile {name}: {why}{error}") from error
+        return parse_profile(name, content)
+    except ConfigError as error:
+        raise ConfigError(f"profile {name}: {error}") from error
 
 
 def parse_profile(name: str, content: Mapping[str, Any]) -> Profile:

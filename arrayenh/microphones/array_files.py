@@ -5,12 +5,9 @@ hold its positions too. CSV keeps positions and microphone names. XML keeps the 
 of the array as well.
 """
 
-import contextlib
 import csv
 import io
 import json
-import os
-import secrets
 from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
@@ -20,6 +17,7 @@ from xml.sax.saxutils import quoteattr
 import numpy as np
 
 from arrayenh.errors import GeometryError, ShapeError
+from arrayenh.files import write_whole
 from arrayenh.microphones.mic_array import MicArray
 
 POSITION_KEYS = ("mic_positions_m", "positions")
@@ -73,40 +71,7 @@ def write_array(array: MicArray, path: Path) -> None:
         If the suffix is unknown or the file cannot be written.
     """
     _check_suffix(path)
-    write_whole(path, WRITERS[path.suffix.lower()](array).encode())
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that nobody ever sees half of it.
-
-    A temporary file in the same folder is written, then renamed.
-
-    Parameters
-    ----------
-    path : Path
-        A file of that name is replaced.
-    content : bytes
-
-    Raises
-    ------
-    GeometryError
-        If the file cannot be written.
-    """
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        with open(temporary, "xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError as error:
-        raise GeometryError(
-            f"cannot write {path}: {error.strerror}; give a file in a folder that "
-            "exists and may be written"
-        ) from error
-    finally:
-        with contextlib.suppress(OSError):  # after the rename there is none left
-            temporary.unlink()
+    write_whole(path, WRITERS[path.suffix.lower()](array), GeometryError)
 
 
 def _check_suffix(path: Path) -> None:

@@ -3,15 +3,15 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any, TypeVar
+from typing import Any
 
 from arrayenh.checks import within
 from arrayenh.errors import ConfigError
 from arrayenh.networks.signature import TASKS, Signature
 from arrayenh.stft import Stft
+from arrayenh.validation import validated
 
 KEY = "arrayenh"  # of the metadata: a JSON object, the fields of `Signature` and `Words`
-Kind = TypeVar("Kind")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +42,10 @@ def read_metadata(metadata: Mapping[str, str], where: str) -> tuple[Signature, W
     try:
         found = parsed(text)
         words = {key: found.pop(key) for key in names_of(Words) if key in found}
-        signature = checked(Signature, found)
+        signature = validated(Signature, found, strict=True)
         check_sizes(signature)
         check_roles(signature)
-        return signature, checked(Words, words)
+        return signature, validated(Words, words, strict=True)
     except ConfigError as error:
         raise ConfigError(f"{where} has a wrong signature: {error}") from error
 
@@ -80,24 +80,6 @@ def parsed(text: str) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise ConfigError("not a JSON object")
     return found
-
-
-def checked(kind: type[Kind], found: dict[str, Any]) -> Kind:
-    """A dataclass from its fields, types checked, none unknown."""
-    from pydantic import TypeAdapter, ValidationError
-
-    known = names_of(kind)
-    unknown = [key for key in found if key not in known]
-    if unknown:
-        raise ConfigError(f"unknown key {unknown[0]!r}; known are {', '.join(known)}")
-    try:
-        return TypeAdapter(kind).validate_json(json.dumps(found), strict=True)
-    except ValidationError as error:
-        first = error.errors()[0]
-        if isinstance(cause := first.get("ctx", {}).get("error"), ConfigError):
-            raise cause from error
-        key = ".".join(str(part) for part in first["loc"][:1])
-        raise ConfigError(f"{key}: {first['msg'].lower()}") from error
 
 
 def names_of(kind: Any) -> list[str]:

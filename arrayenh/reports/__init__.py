@@ -12,10 +12,11 @@ import numpy as np
 
 from arrayenh.errors import AudioError, ShapeError
 from arrayenh.evaluation.scoring import Score
+from arrayenh.files import write_whole
 from arrayenh.microphones.mic_array import MicArray
 from arrayenh.reports.document import page_html
 from arrayenh.reports.excerpt import choose_excerpt
-from arrayenh.reports.output import check_output, save_whole
+from arrayenh.reports.output import check_output
 from arrayenh.reports.page import Page, StageSound
 from arrayenh.reports.playback import HIGHEST_RATE, common_gain, resampled
 from arrayenh.reports.score_table import Row
@@ -121,7 +122,7 @@ def write_report(path: str | os.PathLike[str], report: Report, overwrite: bool =
         If the file exists, the folder does not, or it cannot be written.
     """
     path = check_output(path, SUFFIXES, overwrite)
-    return save_whole(path, page_html(report_page(report)).encode("utf-8", "replace"))
+    return write_whole(path, page_html(report_page(report)).encode("utf-8", "replace"))
 
 
 def report_page(report: Report) -> Page:

@@ -1,10 +1,9 @@
-"""Where a report or a picture goes: one file, whole or not at all."""
+"""Where a report or a picture goes: one file."""
 
 import os
 from pathlib import Path
 
-from arrayenh.errors import AudioError, ConfigError, GeometryError
-from arrayenh.microphones.array_files import write_whole
+from arrayenh.errors import AudioError, ConfigError
 
 
 def check_output(path: str | os.PathLike[str], suffixes: tuple[str, ...], overwrite: bool) -> Path:
@@ -26,13 +25,4 @@ def check_output(path: str | os.PathLike[str], suffixes: tuple[str, ...], overwr
         raise AudioError(f"{path} exists; use --overwrite to replace it")
     if not path.parent.is_dir():
         raise AudioError(f"the folder {path.parent} does not exist")
-    return path
-
-
-def save_whole(path: Path, content: bytes) -> Path:
-    """Write a file so that nobody ever sees half of it; `AudioError` where it cannot be."""
-    try:
-        write_whole(path, content)
-    except GeometryError as error:
-        raise AudioError(str(error)) from error
     return path

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from arrayenh.errors import MissingExtraError, ShapeError
-from arrayenh.reports.output import check_output, save_whole
+from arrayenh.files import write_whole
+from arrayenh.reports.output import check_output
 from arrayenh.reports.spectrogram import (
     RANGE_DB,
     loudest_db,
@@ -78,7 +79,7 @@ def save_before_after(
     figure = spectrogram_figure([before, after], sample_rate, labels)
     content = io.BytesIO()
     figure.savefig(content, format="png", dpi=DOTS_PER_INCH)
-    return save_whole(path, content.getvalue())
+    return write_whole(path, content.getvalue())
 
 
 def spectrogram_figure(

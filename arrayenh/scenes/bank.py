@@ -1,13 +1,11 @@
 """A bank of impulse responses: rooms rendered once and used for many signals."""
 
-import os
-import secrets
 from pathlib import Path
 from zipfile import BadZipFile
 
 import numpy as np
 
-from arrayenh.errors import AudioError
+from arrayenh.files import replacing
 from arrayenh.scenes.responses import Responses, room_responses
 from arrayenh.scenes.rooms import Shoebox
 from arrayenh.scenes.scene import Scene
@@ -72,15 +70,8 @@ class ResponseBank:
     def _save(self, room: int, responses: Responses) -> None:
         if self._folder is None:
             return
-        part = self._folder / f".{room:06d}.{secrets.token_hex(4)}.part.npz"
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
+        with replacing(self._path(room), make_folder=True) as part:
             save_arrays(part, packed(responses))
-            os.replace(part, self._path(room))
-        except OSError as error:
-            raise AudioError(f"{self._path(room)} cannot be written: {error.strerror}") from error
-        finally:
-            part.unlink(missing_ok=True)
 
 
 def n_bytes(responses: Responses) -> int:
@@ -90,7 +81,8 @@ def n_bytes(responses: Responses) -> int:
 
 def save_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
     """Arrays by name as an .npz, the same bytes at any time."""
-    np.savez(path, allow_pickle=False, **arrays)
+    with open(path, "wb") as file:  # of exactly that name
+        np.savez(file, allow_pickle=False, **arrays)
 
 
 def packed(responses: Responses) -> dict[str, np.ndarray]:

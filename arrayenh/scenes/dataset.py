@@ -11,7 +11,6 @@ its name is whole, and a run that was stopped goes on with what is missing.
 
 import json
 import os
-import secrets
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ import numpy as np
 
 from arrayenh.audio import AudioWriter
 from arrayenh.errors import AudioError, SceneError
+from arrayenh.files import beside, replacing, write_whole
 from arrayenh.scenes.bank import ResponseBank, packed, save_arrays
 from arrayenh.scenes.manifest import row_of, scene_file_text, write_rows
 from arrayenh.scenes.plan import FORMATS, Plan, manifest_of, scene_of
@@ -149,7 +149,7 @@ def begin(plan: Plan, folder: Path) -> None:
     else:
         if any((folder / "scenes").iterdir()):
             raise SceneError(f"{folder}/scenes is not empty and no data set; give another folder")
-        write_text(described, said)
+        write_whole(described, said)
     tidy(folder)
 
 
@@ -157,7 +157,7 @@ def tidy(folder: Path) -> None:
     """Remove what was not finished."""
     for scene in (folder / "scenes").glob(".*.part"):
         shutil.rmtree(scene, ignore_errors=True)
-    for room in (folder / "rooms").glob(".*.part.npz"):
+    for room in (folder / "rooms").glob(".*.part*"):
         room.unlink(missing_ok=True)
 
 
@@ -199,16 +199,11 @@ def write_manifest(folder: Path) -> list[dict[str, Any]]:
             rows.append(said["row"])
             yield {**said["row"], "scene": json.dumps(said["scene"], separators=(",", ":"))}
 
-    path = folder / "manifest.csv"
-    part = path.with_name(".manifest.csv.part")
-    try:
-        with open(part, "w", newline="", encoding="utf-8") as file:
-            write_rows(whole_rows(), file)
-        os.replace(part, path)
-    except OSError as error:
-        raise AudioError(f"{path} cannot be written: {error.strerror}") from error
-    finally:
-        part.unlink(missing_ok=True)
+    with (
+        replacing(folder / "manifest.csv") as part,
+        open(part, "x", newline="", encoding="utf-8") as file,
+    ):
+        write_rows(whole_rows(), file)
     return rows
 
 
@@ -242,11 +237,11 @@ class MakeScene:
     def write(self, index: int, rendered: Rendered, said: str) -> None:
         """All files of a scene, or none."""
         final = scene_folder(self.folder, index)
-        part = final.with_name(f".{final.name}.{secrets.token_hex(4)}.part")
+        part = beside(final)
         try:
             part.mkdir()
             write_sounds(rendered, part, self.plan)
-            write_text(part / "scene.json", said)
+            write_whole(part / "scene.json", said)
             part.rename(final)
         except AudioError as error:
             raise AudioError(str(error).replace(part.name, final.name)) from error
@@ -308,15 +303,3 @@ def sounds(rendered: Rendered, components: tuple[str, ...]) -> Iterator[tuple[st
         elif component in several:
             for k, samples in enumerate(several[component]):
                 yield f"{many[component]}-{k}", samples
-
-
-def write_text(path: Path, text: str) -> None:
-    """A small file, whole or not at all."""
-    part = path.with_name(f".{path.name}.part")
-    try:
-        part.write_text(text, encoding="utf-8")
-        os.replace(part, path)
-    except OSError as error:
-        raise AudioError(f"{path} cannot be written: {error.strerror}") from error
-    finally:
-        part.unlink(missing_ok=True)

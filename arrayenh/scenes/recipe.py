@@ -6,22 +6,19 @@ away), one where it is (directions, positions), one what it sounds like (signals
 room can be kept while what sounds in it changes, and places drawn again while the rest stays.
 """
 
-import tomllib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import TypeAdapter, ValidationError
 
-from arrayenh.errors import ArrayenhError, SceneError
+from arrayenh.errors import SceneError
 from arrayenh.scenes.chance import check_chance, draw_value, extremes, left_to_chance
-from arrayenh.scenes.imperfections import Imperfections
-from arrayenh.scenes.rooms import Measured, Polygon, Shoebox
-from arrayenh.scenes.spec import ArraySpec, NoiseSpec, SceneSpec, TalkerSpec, WalkSpec
+from arrayenh.scenes.spec import SceneSpec
+from arrayenh.validation import read_toml, validated
 
 PRESETS = files("arrayenh.scenes") / "presets"
 MOST_SOURCES = 100
@@ -95,32 +92,16 @@ def load_recipe(name: str) -> Recipe:
         may stand there.
     """
     preset = PRESETS / f"{name}.toml"
-    path = Path(name)
-    if "/" not in name and preset.is_file():
-        text, source = preset.read_text(encoding="utf-8"), name
-    elif path.suffix == ".toml":
-        try:
-            text, source = path.read_text(encoding="utf-8-sig"), path.stem
-        except OSError as error:
-            raise SceneError(f"{name} cannot be read: {error.strerror}") from error
-        except UnicodeDecodeError as error:
-            raise SceneError(f"{name} is not UTF-8 text") from error
-    else:
+    ships = "/" not in name and preset.is_file()
+    if not ships and Path(name).suffix != ".toml":
         near = get_close_matches(name, preset_names(), n=1)
         hint = f"did you mean {near[0]}?" if near else "or give a TOML file"
         raise SceneError(f"no preset {name!r}; there are {', '.join(preset_names())}; {hint}")
-    return parse_recipe(text, source, name)
-
-
-def parse_recipe(text: str, name: str, source: str | None = None) -> Recipe:
-    """A recipe from the text of a scene file; `source` is named in messages."""
-    source = source or name
+    tree = read_toml(preset if ships else Path(name), name, SceneError)
     try:
-        return Recipe(name, tomllib.loads(text))
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise SceneError(f"{source} is not TOML: {error}") from error
+        return Recipe(name if ships else Path(name).stem, tree)
     except SceneError as error:
-        raise SceneError(f"{source}: {error}") from error
+        raise SceneError(f"{name}: {error}") from error
 
 
 def preset_names() -> list[str]:
@@ -209,49 +190,4 @@ def as_spec(tree: Tree) -> SceneSpec:
     room = tree.get("room")
     if isinstance(room, dict):  # what tells the rooms apart has a default
         tree = {**tree, "room": {"kind": "shoebox", **room}}
-    try:
-        return ADAPTER.validate_python(tree)
-    except ValidationError as error:
-        raise SceneError(said(error)) from error
-
-
-def said(error: ValidationError) -> str:
-    """The first of pydantic's complaints in one line of ours."""
-    first = error.errors()[0]
-    path = [str(part) for part in first["loc"] if part not in ROOM_KINDS]
-    if isinstance(cause := first.get("ctx", {}).get("error"), ArrayenhError):
-        return ": ".join([".".join(path), str(cause)] if path else [str(cause)])
-    if first["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
-        known = known_keys([part for part in first["loc"][:-1]])
-        near = get_close_matches(path[-1], known, n=1)
-        hint = f"did you mean {near[0]}? " if near else ""
-        return f"{'.'.join(path)}: unknown key; {hint}known are {', '.join(known)}"
-    if first["type"] == "union_tag_invalid":
-        return f"{'.'.join(path)}.kind: must be one of {', '.join(ROOM_KINDS)}"
-    words = first["msg"][0].lower() + first["msg"][1:]
-    if first["type"] in ("missing", "missing_argument", "missing_keyword_only_argument"):
-        return f"{'.'.join(path)}: must be given"
-    return f"{'.'.join(path)}: {words}; got {first['input']!r}"
-
-
-def known_keys(path: list[int | str]) -> list[str]:
-    """Keys of the table at a path that pydantic gives, kinds of rooms among its parts."""
-    names = [part for part in path if not isinstance(part, int)]
-    table = KINDS.get(str(names[-1]) if names else "", SceneSpec)
-    keys = [entry.name for entry in fields(table)]
-    return [*keys, "count"] if table in (TalkerSpec, NoiseSpec) else keys
-
-
-KINDS: dict[str, Any] = {
-    "": SceneSpec,
-    "shoebox": Shoebox,
-    "polygon": Polygon,
-    "measured": Measured,
-    "array": ArraySpec,
-    "imperfections": Imperfections,
-    "talkers": TalkerSpec,
-    "walk": WalkSpec,
-    "noises": NoiseSpec,
-}
-ROOM_KINDS = ("shoebox", "polygon", "measured")
-ADAPTER: TypeAdapter[SceneSpec] = TypeAdapter(SceneSpec)
+    return validated(SceneSpec, tree, error=SceneError, more_keys=dict.fromkeys(SOURCES, ["count"]))

@@ -2,17 +2,14 @@
 
 import json
 
-from pydantic import TypeAdapter, ValidationError
-
 from arrayenh.errors import SceneError
 from arrayenh.scenes.scene import Scene
-
-ADAPTER: TypeAdapter[Scene] = TypeAdapter(Scene)
+from arrayenh.validation import adapter_of, validated
 
 
 def scene_to_json(scene: Scene) -> str:
     """One line of JSON with every value of a scene; floats come back as they were."""
-    return ADAPTER.dump_json(scene).decode()
+    return str(adapter_of(Scene).dump_json(scene), "utf-8")
 
 
 def scene_from_json(text: str) -> Scene:
@@ -23,13 +20,7 @@ def scene_from_json(text: str) -> Scene:
     SceneError
         If the text is not JSON, or not that of a scene; the message names the key.
     """
-    try:
-        return ADAPTER.validate_json(text)
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        words = first["msg"][0].lower() + first["msg"][1:]
-        raise SceneError(f"not a scene: {f'{key}: ' if key else ''}{words}") from error
+    return validated(Scene, text, "not a scene", SceneError)
 
 
 def scene_in_file(text: str) -> Scene:

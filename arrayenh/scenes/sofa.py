@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from arrayenh.errors import MissingExtraError, SceneError
+from arrayenh.files import replacing
 
 GLOBAL = {
     "Conventions": "SOFA",
@@ -157,9 +158,7 @@ def write_sofa(
     convention : str
     """
     h5py = load_h5py()
-    path = Path(path)
-    part = path.with_name(f".{path.name}.part")
-    with h5py.File(part, "w") as file:
+    with replacing(Path(path)) as part, h5py.File(part, "w") as file:
         for key, value in {**GLOBAL, "SOFAConventions": convention}.items():
             file.attrs[key] = np.bytes_(value)
         file["Data.IR"] = np.asarray(responses, np.float64)
@@ -178,7 +177,6 @@ def write_sofa(
             file[name] = np.asarray(table, np.float64)
             file[name].attrs["Type"] = np.bytes_("cartesian")
             file[name].attrs["Units"] = np.bytes_("metre")
-    part.replace(path)
 
 
 def text(value: Any) -> str:

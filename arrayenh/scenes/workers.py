@@ -1,22 +1,17 @@
 """Who does the work for many scenes: this process, several, or a Dask cluster."""
 
-import multiprocessing
-import os
-import signal
-import threading
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from typing import Any
 
 from arrayenh.errors import AudioError, ConfigError, MissingExtraError
+from arrayenh.processes import Processes, processes
 from arrayenh.version import __version__
 
 Work = Callable[[int], dict[str, Any]]
 AHEAD = 4  # scenes that wait for each worker
 RETRIES = 5  # of a scene whose workers die
-THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
 def in_turn(work: Work, indices: Iterable[int]) -> Iterator[dict[str, Any]]:
@@ -34,23 +29,20 @@ def in_processes(n_processes: int) -> Callable[[Work, Iterable[int]], Iterator[d
     """
 
     def mapped(work: Work, indices: Iterable[int]) -> Iterator[dict[str, Any]]:
-        context = multiprocessing.get_context("spawn")
-        with one_thread(), ProcessPoolExecutor(n_processes, context, begin) as pool:
-            try:
-                yield from as_they_come(pool, work, iter(indices), n_processes * AHEAD)
-            except BrokenProcessPool as error:
-                raise AudioError(
-                    "a process was killed: not enough memory? Try fewer --jobs, and run the "
-                    "same command again to go on"
-                ) from error
-            finally:
-                pool.shutdown(cancel_futures=True)
+        try:
+            with processes(n_processes) as pool:
+                yield from as_they_come(pool, work, indices, n_processes * AHEAD)
+        except BrokenProcessPool as error:
+            raise AudioError(
+                "a process was killed: not enough memory? Try fewer --jobs, and run the "
+                "same command again to go on"
+            ) from error
 
     return mapped
 
 
 def as_they_come(
-    pool: ProcessPoolExecutor, work: Work, indices: Iterator[int], most: int
+    pool: Processes, work: Work, indices: Iterable[int], most: int
 ) -> Iterator[dict[str, Any]]:
     """Results of a pool that never has more than a few tasks waiting."""
     pending: set[Future[dict[str, Any]]] = set()
@@ -127,32 +119,3 @@ def check_workers(client: Any, address: str) -> None:
             f"workers of {address} have arrayenh {version}, this is {__version__}; install the "
             f"same everywhere"
         )
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Let processes that are started now use one thread each."""
-    before = {name: os.environ.get(name) for name in THREADS}
-    os.environ.update(dict.fromkeys(THREADS, "1"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
-
-
-def begin() -> None:
-    """Get a process ready: Ctrl-C is for the one that gives out the work; none outlives it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=end_with_parent, daemon=True).start()
-
-
-def end_with_parent() -> None:
-    """End this process at once when its parent is no more, were it killed."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(1)

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from arrayenh.errors import ConfigError
-from arrayenh.microphones.array_files import write_whole
+from arrayenh.files import write_whole
 from arrayenh.training.recipe import TrainRecipe, as_recipe, as_tree
 from arrayenh.version import __version__
 

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from arrayenh.errors import ConfigError, MissingExtraError, NumericalError
-from arrayenh.microphones.array_files import write_whole
+from arrayenh.files import write_whole
 from arrayenh.networks.metadata import KEY
 from arrayenh.networks.runtime import failures, session
 from arrayenh.networks.signature import Signature

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any
 
 from arrayenh.errors import ConfigError
-from arrayenh.microphones.array_files import write_whole
+from arrayenh.files import write_whole
 
 LOG, BOARD = "log.csv", "tensorboard"
 
@@ -45,7 +45,7 @@ class LogBook:
         text = io.StringIO()
         self._writer(text).writeheader()
         self._writer(text).writerows(self.rows)
-        write_whole(self.path, text.getvalue().encode())
+        write_whole(self.path, text.getvalue())
         self._file = open(self.path, "a", encoding="utf-8", newline="")
         self._board = board(folder / BOARD, step)
 

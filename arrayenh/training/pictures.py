@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from arrayenh.microphones.array_files import write_whole
+from arrayenh.files import write_whole
 from arrayenh.networks.signature import Signature
 
 CURVE, EXAMPLE = "loss.png", "example.png"

@@ -1,22 +1,18 @@
-"""Batches, made in the background while the network learns from the ones before.
-
-Other processes are spawned, never forked: the numerical libraries have threads by then.
-"""
+"""Batches, made in the background while the network learns from the ones before."""
 
 import pickle
 from collections import deque
 from collections.abc import Generator, Iterable, Mapping
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
-from multiprocessing import get_context
 from types import TracebackType
 from typing import Protocol
 
 import numpy as np
 
 from arrayenh.errors import AudioError
-from arrayenh.scenes.workers import begin, one_thread
+from arrayenh.processes import ONE_THREAD, Processes, processes
 
 Batch = dict[str, np.ndarray]
 AHEAD = 2  # batches that wait for each who makes them
@@ -52,14 +48,13 @@ class Prefetch:
         self.ahead = AHEAD * max(workers, 1)
         self._parts, self._workers = parts, workers
         self._stack = ExitStack()
-        self._pool: Executor
+        self._pool: Processes | ThreadPoolExecutor
         if workers:
-            self._stack.enter_context(one_thread())
-            self._pool = ProcessPoolExecutor(
-                workers, get_context("spawn"), start, (pickle.dumps(dict(parts)),)
-            )
+            made = processes(workers, ONE_THREAD, keep, pickle.dumps(dict(parts)))
+            self._pool = self._stack.enter_context(made)
         else:
             self._pool = ThreadPoolExecutor(1, "batches")
+            self._stack.callback(self._pool.shutdown, cancel_futures=True)
 
     def stream(self, part: str, indices: Iterable[int]) -> Generator[Batch]:
         """Batches of a part.
@@ -100,17 +95,15 @@ class Prefetch:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._pool.shutdown(cancel_futures=True)
-        self._stack.close()
+        self._stack.__exit__(kind, error, trace)
 
 
 HERE: dict[str, Examples] = {}
 """Of a process that makes batches: sent once, not with every batch."""
 
 
-def start(parts: bytes) -> None:
-    """Get such a process ready."""
-    begin()
+def keep(parts: bytes) -> None:
+    """Have what is sent once, in such a process."""
     HERE.update(pickle.loads(parts))
 
 

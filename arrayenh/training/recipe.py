@@ -1,17 +1,17 @@
 """Recipes of trainings: which network, on what, towards what, for how long; TOML files."""
 
 import json
-import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import ConfigDict
 
 from arrayenh.checks import one_of, within
 from arrayenh.errors import ConfigError
+from arrayenh.validation import read_toml, validated
 
 STRICT = ConfigDict(extra="forbid")
 SCHEDULES = ("plateau", "step", "cosine", "constant")
@@ -265,9 +265,6 @@ class TrainRecipe:
     __pydantic_config__ = STRICT
 
 
-ADAPTER: TypeAdapter[TrainRecipe] = TypeAdapter(TrainRecipe)
-
-
 def names() -> list[str]:
     """Names of the recipes that ship: those of the networks that ship, and steps towards them."""
     entries = (resources.files("arrayenh") / "training" / "recipes").iterdir()
@@ -298,27 +295,12 @@ def load_recipe(path: Path) -> TrainRecipe:
     ConfigError
         If it cannot be read, is not TOML, or says what is unknown or cannot be.
     """
-    try:
-        tree = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be read: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:
-        raise ConfigError(f"{path} is not TOML: {error}") from error
-    return as_recipe(tree, str(path))
+    return as_recipe(read_toml(path), str(path))
 
 
 def as_recipe(tree: Mapping[str, Any], source: str) -> TrainRecipe:
     """The checked values of a recipe; `source` is where they are from, for messages."""
-    try:
-        # strict JSON takes an object for a dataclass and 1 for 1.0, but not "1" for 1
-        return ADAPTER.validate_json(json.dumps(tree, default=str), strict=True)
-    except ValidationError as error:
-        first = error.errors()[0]
-        if isinstance(cause := first.get("ctx", {}).get("error"), ConfigError):
-            raise ConfigError(f"{source}: {cause}") from error
-        key = ".".join(str(part) for part in first["loc"])
-        words = first["msg"][0].lower() + first["msg"][1:]
-        raise ConfigError(f"{source}: {key}: {words}") from error
+    return validated(TrainRecipe, tree, source, strict=True)
 
 
 def as_tree(recipe: TrainRecipe) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from typing import Any
 import torch
 
 from arrayenh.errors import ConfigError
-from arrayenh.microphones.array_files import write_whole
+from arrayenh.files import write_whole
 from arrayenh.training import models, pictures
 from arrayenh.training.checkpoint import BEST, LAST, Build, Checkpoint, decode, read
 from arrayenh.training.distributed import Team
@@ -207,7 +207,7 @@ class Run:
         """The log; for the other processes nothing."""
         if not self.learner.team.leads:
             return nothing()
-        write_whole(self.folder / RECIPE, as_toml(self.learner.recipe).encode())
+        write_whole(self.folder / RECIPE, as_toml(self.learner.recipe))
         losses = [name for name in self.learner.columns if name != "gradient_norm"]
         columns = [*self.learner.columns, *(f"dev_{name}" for name in losses), *RATES]
         return LogBook(self.folder, columns, self.learner.step)

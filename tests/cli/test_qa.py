@@ -153,7 +153,7 @@ def test_what_is_no_profile(tmp_path, text):
     path.write_text(text)
     with pytest.raises(ConfigError) as caught:
         load_profile(str(path))
-    assert PROFILES[text] in str(caught.value) and f"profile {path}: " in str(caught.value)
+    assert PROFILES[text] in str(caught.value) and f"profile {path}" in str(caught.value)
 
 
 def test_an_unknown_profile():

@@ -2,13 +2,14 @@
 
 import json
 from dataclasses import dataclass, field
+from importlib.resources import files
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
 from arrayenh.errors import TrialError
-from arrayenh.evaluation.cache import Cache, code_digest, system_key
+from arrayenh.evaluation.cache import NOT_CODE, Cache, code_digest, system_key
 from arrayenh.evaluation.cases.case import Case, CaseFacts
 from arrayenh.evaluation.intervals import fraction_of_gain, mean_interval, paired_interval
 from arrayenh.evaluation.results import Results, SceneFacts, SystemFacts
@@ -114,6 +115,7 @@ def test_other_settings_are_another_system(todo):
     assert system_key(Gain(0.1)) == system_key(Gain(0.1))
     assert system_key(Gain(0.1, "a")) != system_key(Gain(0.1, "b"))
     assert len(code_digest()) == 64
+    assert all((files("arrayenh") / name).exists() for name in NOT_CODE)
 
 
 def test_a_damaged_record_is_computed_again(todo, tmp_path):

@@ -75,7 +75,7 @@ def test_sounds_of_one_list_are_taken_in_turn():
     ("text", "words"),
     [
         ("scenes = 'many'\n[scene]\n", "scenes: input should be"),
-        ("colour = 1\n[scene]\n", "colour: unexpected keyword"),
+        ("colour = 1\n[scene]\n", "colour: unknown key; known are .*scene"),
         ("target = 'late'\n[scene]\n", "target must be one of early, reverberant"),
         ("[scene]\nsecnods = 3\n", "secnods: unknown key"),
         ("[scene]\n[[scene.talkers]]\nspeech = '$who'\n", "says \\$who"),

@@ -235,7 +235,7 @@ WRONG = {
     "foreign": (lambda: relabelled({"author": "someone"}), "its metadata has no 'arrayenh'"),
     "no JSON": (lambda: relabelled({"arrayenh": "{"}), "wrong signature: not JSON"),
     "a list": (lambda: relabelled({"arrayenh": "[]"}), "wrong signature: not a JSON object"),
-    "newer": (lambda: relabelled(said(window="hann")), "unknown key 'window'; known are name"),
+    "newer": (lambda: relabelled(said(window="hann")), "window: unknown key; known are name"),
     "no hop": (lambda: relabelled(said(hop=None)), "wrong signature: hop: "),
     "a word": (lambda: relabelled(said(hop="128")), "wrong signature: hop: "),
     "a number": (lambda: relabelled(said(describe=3)), "wrong signature: describe: "),

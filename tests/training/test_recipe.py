@@ -7,7 +7,7 @@ from arrayenh.errors import SceneError
 from arrayenh.scenes.casting import take_turns
 from arrayenh.scenes.chance import draw_value, extremes
 from arrayenh.scenes.draw import draw_scene
-from arrayenh.scenes.recipe import Recipe, load_recipe, parse_recipe, preset_names
+from arrayenh.scenes.recipe import Recipe, load_recipe, preset_names
 from arrayenh.scenes.spec import SceneSpec
 from arrayenh.scenes.voices import find_voices, speaker_of
 
@@ -116,9 +116,10 @@ def test_a_count_repeats_its_source_and_draws_each():
         ("talkers = []", "talkers: .* at least 1"),
     ],
 )
-def test_bad_scene_files_are_refused_in_one_line(text, message):
+def test_bad_scene_files_are_refused_in_one_line(tmp_path, text, message):
+    (tmp_path / "x.toml").write_text(text)
     with pytest.raises(SceneError, match=message) as caught:
-        parse_recipe(text, "x", "x.toml")
+        load_recipe(str(tmp_path / "x.toml"))
     assert "\n" not in str(caught.value)
 
 

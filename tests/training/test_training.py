@@ -688,8 +688,8 @@ def n_dev(pairs):
 @pytest.mark.parametrize(
     "change, message",
     [
-        (("[loss]", "[rum]\nx = 1\n[loss]"), "rum: unexpected"),
-        (("mask = 1.0", "masks = 1.0"), "loss.masks: unexpected"),
+        (("[loss]", "[rum]\nx = 1\n[loss]"), "rum: unknown key; known are model, "),
+        (("mask = 1.0", "masks = 1.0"), "loss.masks: unknown key; did you mean mask?"),
         (("mask = 1.0", ""), "loss needs a weight above 0; set si_sdr, spectral, stft, magnitude"),
         (("epochs = 3", "epochs = 3\nsteps = 3"), "run needs either steps or epochs"),
         (("epochs = 3", "epochs = 0"), "run.epochs must be 1 to"),
@@ -699,7 +699,7 @@ def n_dev(pairs):
             "unknown schedule.kind 'fast'; use plateau",
         ),
         (("mask-gru", "mask-gruh"), "no network 'mask-gruh'; there are mask-gru"),
-        (("hidden = 8", "hiden = 8"), "network mask-gru: hiden: unexpected"),
+        (("hidden = 8", "hiden = 8"), "network mask-gru: hiden: unknown key; did you mean hidden?"),
         (("[model]", "[model"), "is not TOML"),
         (("[data]", 'init = "gone"\n[data]'), "the checkpoint gone cannot be read"),
         (("epochs = 3", "epochs = 3\nrounds = 0"), "run.rounds must be 1 to 16; got 0"),

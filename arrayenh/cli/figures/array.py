@@ -12,7 +12,7 @@ import numpy as np
 
 from arrayenh.cli.figures.labels import place_labels
 from arrayenh.errors import ConfigError, GeometryError, MissingExtraError
-from arrayenh.microphones.array_files import write_whole
+from arrayenh.files import write_whole
 from arrayenh.microphones.mic_array import MicArray
 
 if TYPE_CHECKING:

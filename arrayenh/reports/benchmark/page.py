@@ -10,6 +10,7 @@ from pathlib import Path
 
 from arrayenh.errors import ShapeError
 from arrayenh.evaluation.results import Results, SystemFacts
+from arrayenh.files import write_whole
 from arrayenh.reports import SUFFIXES
 from arrayenh.reports.benchmark.conditions import conditions_html
 from arrayenh.reports.benchmark.cost import cost_html
@@ -23,7 +24,7 @@ from arrayenh.reports.benchmark.summary import header_html
 from arrayenh.reports.benchmark.table import table_html
 from arrayenh.reports.benchmark.words import kind_words
 from arrayenh.reports.document import html_document
-from arrayenh.reports.output import check_output, save_whole
+from arrayenh.reports.output import check_output
 
 __all__ = ["SceneSounds", "pick_scenes", "write_benchmark_report"]
 
@@ -69,7 +70,7 @@ def write_benchmark_report(
     check_results(results)
     path = check_output(path, SUFFIXES, overwrite)
     page = benchmark_html(results, sounds)
-    return save_whole(path, page.encode("utf-8", "replace"))
+    return write_whole(path, page.encode("utf-8", "replace"))
 
 
 def check_results(results: Results) -> None:

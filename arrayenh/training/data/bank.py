@@ -11,8 +11,6 @@ stopped goes on with what is missing, and a larger bank begins with the smaller 
 """
 
 import json
-import os
-import secrets
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
@@ -25,6 +23,7 @@ import numpy as np
 from arrayenh.errors import AudioError, ConfigError, SceneError
 from arrayenh.evaluation.corpus import selected, write_list
 from arrayenh.evaluation.suite import Suite, load_suite
+from arrayenh.files import replacing, write_whole
 from arrayenh.scenes.draw import draw_scene
 from arrayenh.scenes.render import Rendered, render
 from arrayenh.scenes.workers import in_processes, in_turn
@@ -121,7 +120,7 @@ def begun(suite: Suite, root: Path, part: str, seed: int, place: Path) -> Plan:
         (place / "sounds").mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise AudioError(f"{place} cannot be made: {error.strerror}") from error
-    write_whole(described, lambda path: path.write_text(plan.said(), encoding="utf-8"))
+    write_whole(described, plan.said())
     lists = {
         name: tuple(
             write_list(place / "sounds" / f"{name}-{k}.csv", corpus.root, rows)
@@ -177,9 +176,9 @@ class MakeScene:
         except SceneError as error:
             raise SceneError(f"scene {index}: {error}") from error
         samples, facts = stored(rendered)
-        write_whole(self.folder / f"{index:06d}.npy", lambda part: save(part, samples))
-        text = json.dumps(facts) + "\n"
-        write_whole(self.folder / told(index), lambda part: part.write_text(text, encoding="utf-8"))
+        with replacing(self.folder / f"{index:06d}.npy") as part, open(part, "xb") as file:
+            np.save(file, samples)
+        write_whole(self.folder / told(index), json.dumps(facts) + "\n")
         return facts
 
 
@@ -211,21 +210,3 @@ def stored(rendered: Rendered) -> tuple[np.ndarray, dict[str, Any]]:
 def mean_power(image: np.ndarray) -> list[float]:
     """Mean power at each microphone."""
     return np.mean(np.square(image, dtype=np.float64), axis=1).tolist()
-
-
-def save(path: Path, samples: np.ndarray) -> None:
-    """An array to a file of exactly that name."""
-    with open(path, "wb") as file:
-        np.save(file, samples)
-
-
-def write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Write a file under another name, then give it its own."""
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-    try:
-        write(part)
-        os.replace(part, path)
-    except OSError as error:
-        raise AudioError(f"{path} cannot be written: {error.strerror}") from error
-    finally:
-        part.unlink(missing_ok=True)

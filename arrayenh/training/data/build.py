@@ -1,13 +1,13 @@
 """Training data from the table `[data]` of a recipe."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field
 
 from arrayenh.errors import ConfigError, SceneError
 from arrayenh.networks.signature import Signature
@@ -21,6 +21,7 @@ from arrayenh.training.data.folders import MixtureExamples, PairExamples, find_p
 from arrayenh.training.data.mixing import Mixing
 from arrayenh.training.data.splits import PARTS, Corpus, open_corpus, open_noise
 from arrayenh.training.data.stored import open_bank
+from arrayenh.validation import validated
 
 Positive = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -262,29 +263,12 @@ def checked(data: Mapping[str, Any]) -> Data:
     kind = data.get("kind")
     if kind not in KINDS:
         raise ConfigError(f"data.kind must be one of {', '.join(KINDS)}; got {kind!r}")
-    try:
-        settings = TypeAdapter(KINDS[kind]).validate_python(dict(data))
-    except ValidationError as error:
-        raise ConfigError(said(error, KINDS[kind])) from error
+    settings = validated(KINDS[kind], data, table="data")
     if not isinstance(settings, PairData):
         check_snr(settings.snr_db)
     if isinstance(settings, SceneData):
         check_masks(settings.masks)
     return settings
-
-
-def said(error: ValidationError, kind: type[Any]) -> str:
-    """The first of pydantic's complaints in one line of ours."""
-    first = error.errors()[0]
-    key = ".".join(("data", *(str(part) for part in first["loc"])))
-    if first["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
-        table = Augmentation if len(first["loc"]) > 1 else kind
-        known = ", ".join(entry.name for entry in fields(table))
-        return f"{key}: unknown key; known are {known}"
-    if first["type"].startswith("missing"):
-        return f"{key}: must be given"
-    words = first["msg"][0].lower() + first["msg"][1:]
-    return f"{key}: {words}; got {first['input']!r}"
 
 
 def check_snr(snr_db: Any) -> None:

@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from arrayenh.errors import ConfigError
+from arrayenh.validation import validated
 
 if TYPE_CHECKING:
     from arrayenh.training.models.model import Model
@@ -37,16 +38,7 @@ def build(name: str, settings: dict[str, Any]) -> "Model":
     ConfigError
         If there is no such network, or a setting is unknown or cannot be.
     """
-    from pydantic import TypeAdapter, ValidationError
-
     if name not in FILES:
         raise ConfigError(f"no network {name!r}; there are {', '.join(FILES)}")
     module = import_module(f"arrayenh.training.models.{FILES[name]}")
-    adapter = TypeAdapter(module.Config)
-    try:
-        return module.Model(adapter.validate_python(settings))
-    except ValidationError as error:
-        first = error.errors()[0]
-        words = first["msg"].removeprefix("Value error, ")
-        where = (name, ".".join(str(part) for part in first["loc"]), words[0].lower() + words[1:])
-        raise ConfigError(f"network {': '.join(part for part in where if part)}") from error
+    return module.Model(validated(module.Config, settings, f"network {name}"))

@@ -1,0 +1,191 @@
+"""What files say, checked: TOML, and dataclasses made of it; what is wrong is told in one line."""
+
+import json
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from difflib import get_close_matches
+from functools import cache
+from typing import Any, Literal, Protocol, TypeVar, cast, get_args, get_origin, get_type_hints
+
+from arrayenh.errors import ArrayenhError, ConfigError
+
+Kind = TypeVar("Kind")
+MOST_CHARACTERS = 100  # of a value in a message
+
+
+class Readable(Protocol):
+    """A path, or a file of an installed package."""
+
+    def read_text(self, encoding: str) -> str:
+        """Its text."""
+
+
+def read_toml(
+    path: Readable, name: str | None = None, error: type[ArrayenhError] = ConfigError
+) -> dict[str, Any]:
+    """What a TOML file says.
+
+    Parameters
+    ----------
+    path : Path
+    name : str, optional
+        What it is called in messages.
+    error : type
+        What to raise.
+
+    Raises
+    ------
+    ArrayenhError
+        Of the class `error`, if the file cannot be read or is not TOML.
+    """
+    name = name or str(path)
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as problem:
+        raise error(f"{name} cannot be read: {problem.strerror}") from problem
+    except UnicodeDecodeError as problem:
+        raise error(f"{name} is not UTF-8 text") from problem
+    return parse_toml(text, name, error)
+
+
+def parse_toml(text: str, name: str, error: type[ArrayenhError] = ConfigError) -> dict[str, Any]:
+    """What a text in TOML says; arguments as of `read_toml`."""
+    try:
+        return tomllib.loads(text)
+    except (ValueError, RecursionError) as problem:  # a number may be too long, a list too deep
+        raise error(f"{name} is not TOML: {problem}") from problem
+
+
+def validated(
+    kind: type[Kind],
+    found: Any,
+    where: str = "",
+    error: type[ArrayenhError] = ConfigError,
+    *,
+    table: str = "",
+    strict: bool = False,
+    more_keys: Mapping[str, Sequence[str]] | None = None,
+) -> Kind:
+    """A dataclass from a tree of values, their types checked.
+
+    Parameters
+    ----------
+    kind : type
+    found : mapping or str
+        The tree, or its JSON.
+    where : str
+        Where it is from, for messages.
+    error : type
+        What to raise.
+    table : str
+        Name of the table that the tree is.
+    strict : bool
+        Take 1 for 1.0, but not "1" for 1.
+    more_keys : mapping of str to sequence of str, optional
+        Keys that somebody else takes out of the tables of these names.
+
+    Raises
+    ------
+    ArrayenhError
+        Of the class `error`; the message names the key, and what may stand there.
+    """
+    from pydantic import ValidationError
+
+    first = [where] if where else []
+    if isinstance(found, Mapping):
+        known = [field.name for field in fields(kind)]  # type: ignore[arg-type]
+        for key in found:
+            if key not in known:
+                raise error(": ".join([*first, *unknown_key(under(table, [str(key)]), known)]))
+        if strict:  # an object of JSON becomes a dataclass, which one of Python does not
+            found = json.dumps(found, default=str)
+    adapter: Any = adapter_of(kind)  # type: ignore[arg-type]
+    try:
+        if isinstance(found, str):
+            return cast(Kind, adapter.validate_json(found, strict=strict))
+        return cast(Kind, adapter.validate_python(found))
+    except ValidationError as problem:
+        words = complaint(kind, problem.errors()[0], table, more_keys or {})
+        raise error(": ".join([*first, *words])) from problem
+
+
+@cache
+def adapter_of(kind: Any) -> Any:
+    """Pydantic's adapter of a type, made once."""
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(kind)
+
+
+def complaint(
+    kind: Any, problem: Mapping[str, Any], table: str, more_keys: Mapping[str, Sequence[str]]
+) -> list[str]:
+    """One of pydantic's complaints in our words: the key, if there is one, and what is wrong."""
+    inner, tables = place(kind, problem["loc"])
+    path, context = under(table, inner), problem.get("ctx", {})
+    key = [".".join(path)] if path else []
+    if isinstance(cause := context.get("error"), ArrayenhError):
+        words = str(cause)
+        named = path and (words.startswith(path[0]) or f"{path[0]}." in words)
+        return [words] if named else [*key, words]
+    if problem["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
+        known = [field.name for one in tables for field in fields(one)]
+        owner = next((part for part in reversed(path[:-1]) if not part.isdigit()), "")
+        return unknown_key(path, [*known, *more_keys.get(owner, ())])
+    if problem["type"] == "union_tag_invalid":
+        tag, tags = (context[name].replace("'", "") for name in ("discriminator", "expected_tags"))
+        return [".".join([*path, tag]), f"must be one of {tags}; got {context['tag']!r}"]
+    if problem["type"].startswith("missing"):
+        return [*key, "must be given"]
+    words = problem["msg"].removeprefix("Value error, ")
+    return [*key, f"{words[0].lower()}{words[1:]}; got {shortened(problem['input'])}"]
+
+
+def unknown_key(path: Sequence[str], known: Sequence[str]) -> list[str]:
+    """The key, and those that there are."""
+    near = get_close_matches(path[-1], known, n=1)
+    hint = f"did you mean {near[0]}? " if near else ""
+    return [".".join(path), f"unknown key; {hint}known are {', '.join(known)}"]
+
+
+def under(table: str, path: Sequence[str]) -> list[str]:
+    """A path with the table it begins in, if that has a name."""
+    return [table, *path] if table else [*path]
+
+
+def shortened(value: Any) -> str:
+    """A value for a message."""
+    text = repr(value)
+    return text if len(text) <= MOST_CHARACTERS else f"{text[: MOST_CHARACTERS - 3]}..."
+
+
+def place(kind: Any, path: Sequence[int | str]) -> tuple[list[str], list[Any]]:
+    """A path of pydantic's in keys alone, no kinds of unions, and the dataclasses it leads to."""
+    keys, tables, keyed = [], list(dataclasses_in(kind)), False
+    for part in path:
+        named = [get_type_hints(table).get(str(part)) for table in tables]
+        if hints := [hint for hint in named if hint]:
+            tables = [table for hint in hints for table in dataclasses_in(hint)]
+            keyed = any(get_origin(hint) is dict for hint in hints)
+        elif tagged := [table for table in tables if part in tags_of(table)]:
+            tables = tagged
+            continue
+        elif isinstance(part, str) and not tables and not keyed:
+            continue
+        keys.append(str(part))
+    return keys, tables
+
+
+def dataclasses_in(hint: Any) -> Iterator[Any]:
+    """Dataclasses that a type may hold: itself, those of a union, of the items of a list."""
+    if is_dataclass(hint):
+        yield hint
+    for part in get_args(hint):
+        yield from dataclasses_in(part)
+
+
+def tags_of(table: Any) -> list[Any]:
+    """Words that tell a dataclass from the others of a union."""
+    hints = get_type_hints(table).values()
+    return [tag for hint in hints if get_origin(hint) is Literal for tag in get_args(hint)]
