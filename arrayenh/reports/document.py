@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from html import escape
 from importlib.resources import files
 
+from arrayenh.evaluation.levels import quiet_and_loud_db
 from arrayenh.reports.drawings import array_svg
-from arrayenh.reports.excerpt import quiet_and_loud_db
 from arrayenh.reports.listening import listening_html
 from arrayenh.reports.page import Page, clock
 from arrayenh.reports.score_table import columns, summary, table_html

@@ -7,42 +7,8 @@ from html import escape
 
 from arrayenh.evaluation.scoring import METRICS, Score
 
-LABELS = {
-    "snr": "SNR",
-    "seg_snr": "Seg. SNR",
-    "fw_seg_snr": "FW seg. SNR",
-    "si_sdr": "SI-SDR",
-    "si_sir": "SI-SIR",
-    "si_sar": "SI-SAR",
-    "sdr": "SDR",
-    "pesq_wb": "PESQ-WB",
-    "pesq_nb": "PESQ-NB",
-    "stoi": "STOI",
-    "estoi": "ESTOI",
-    "mbstoi": "MBSTOI",
-    "csig": "Csig",
-    "cbak": "Cbak",
-    "covl": "Covl",
-    "llr": "LLR",
-    "wss": "WSS",
-    "srmr": "SRMR",
-    "c50": "C50",
-    "drr": "DRR",
-    "dnsmos_ovrl": "DNSMOS OVRL",
-    "dnsmos_sig": "DNSMOS SIG",
-    "dnsmos_bak": "DNSMOS BAK",
-    "dnsmos_p808": "DNSMOS P.808",
-    "haspi": "HASPI",
-    "hasqi": "HASQI",
-    "ild_error_db": "ILD error",
-    "itd_error_us": "ITD error",
-    "ipd_error": "IPD error",
-    "noise_reduction_db": "noise reduction",
-    "dynamic_range_db": "dynamic range",
-    "wer": "WER",
-}
-DECIMALS = {"dB": 1, "MOS": 2}
-"""Digits after the point by unit; all others have 2."""
+UNKNOWN_DECIMALS = 3
+"""Digits after the point of a number that is no score known here."""
 
 HEADLINES = ("si_sdr", "pesq_wb", "stoi", "snr", "pesq_nb", "estoi", "seg_snr")
 """Scores for the summary, the most telling first."""
@@ -64,12 +30,17 @@ class Row:
 
 def label(name: str) -> str:
     """What a column is called."""
-    return LABELS.get(name, name.replace("_", " "))
+    return METRICS[name].label if name in METRICS else name.replace("_", " ")
 
 
 def unit(name: str) -> str:
     """Unit of a score; empty for one that has none or is not known here."""
     return METRICS[name].unit if name in METRICS else ""
+
+
+def decimals(name: str) -> int:
+    """Digits after the point."""
+    return METRICS[name].decimals if name in METRICS else UNKNOWN_DECIMALS
 
 
 def value_of(scores: Scores, name: str) -> float:
@@ -87,10 +58,12 @@ def reason_of(scores: Scores, name: str) -> str:
 
 
 def number(value: float, name: str, sign: bool = False) -> str:
-    """A score as text, with a real minus and the digits of its unit."""
+    """A score as text, with a real minus and its digits; no unit."""
+    if math.isnan(value):
+        return "n/a"
     if math.isinf(value):
         return "∞" if value > 0 else "−∞"
-    text = f"{value:{'+' if sign else ''}.{DECIMALS.get(unit(name), 2)}f}"
+    text = f"{value:{'+' if sign else ''}.{decimals(name)}f}"
     if float(text) == 0:
         text = ("±" if sign else "") + text.lstrip("+-")
     return text.replace("-", "−")

@@ -7,7 +7,7 @@ import numpy as np
 from arrayenh.evaluation.systems.system import OWN
 from arrayenh.reports.benchmark.axes import Axis
 from arrayenh.reports.benchmark.rows import HEIGHT, WIDTH, ChartRow, across, dots
-from arrayenh.reports.benchmark.words import score
+from arrayenh.reports.score_table import number
 
 FEWEST_FOR_A_BOX = 5
 """Fewer scenes are drawn as points, with a line at their median."""
@@ -56,7 +56,7 @@ def box_row(
     box = box_of(values)
     if box is None:
         return ChartRow(index, name, kind, "", "no finite score", "n/a")
-    low, middle, high = (score(value, metric, sign) for value in box.quartiles)
+    low, middle, high = (number(value, metric, sign) for value in box.quartiles)
     words = f"median {middle}, half of the scenes {low} to {high}"
     if box.n < values.size:
         words += f", {box.n} of {values.size} scenes"

@@ -25,10 +25,9 @@ from arrayenh.reports.benchmark.words import (
     half_width,
     latency,
     percent,
-    score,
     significant,
 )
-from arrayenh.reports.score_table import NO_VALUE, label, unit
+from arrayenh.reports.score_table import NO_VALUE, label, number, unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +111,9 @@ def mean_cell(results: Results, system: int, metric: str, notes: Footnotes) -> C
     marks = missing_marks(results, system, metric, notes)
     if interval.n == 0:
         return Cell(f'<span class="missing">n/a{marks}</span>', math.nan)
-    return Cell(interval_html(interval, metric, marks), interval.mean, score(interval.mean, metric))
+    return Cell(
+        interval_html(interval, metric, marks), interval.mean, number(interval.mean, metric)
+    )
 
 
 def interval_html(interval: Interval, metric: str, marks: str = "", sign: bool = False) -> str:
@@ -120,7 +121,7 @@ def interval_html(interval: Interval, metric: str, marks: str = "", sign: bool =
     width = half_width(interval, metric)
     span = between(interval, metric, sign)
     small = f'<small title="{span}">{width}</small>' if width else "<small></small>"
-    return f"<b>{score(interval.mean, metric, sign)}</b>{marks}{small}"
+    return f"<b>{number(interval.mean, metric, sign)}</b>{marks}{small}"
 
 
 def missing_marks(results: Results, system: int, metric: str, notes: Footnotes) -> str:
@@ -149,7 +150,7 @@ def gain_cell(results: Results, system: str, metric: str) -> Cell:
     interval = gain(results, system, metric)
     if interval.n == 0:
         return Cell('<span class="missing">n/a</span>', math.nan)
-    text = score(interval.mean, metric, sign=True)
+    text = number(interval.mean, metric, sign=True)
     return Cell(interval_html(interval, metric, sign=True), interval.mean, text)
 
 

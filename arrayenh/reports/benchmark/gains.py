@@ -24,8 +24,8 @@ from arrayenh.reports.benchmark.rows import (
     dots,
     name_width,
 )
-from arrayenh.reports.benchmark.words import between, score
-from arrayenh.reports.score_table import label, unit
+from arrayenh.reports.benchmark.words import between
+from arrayenh.reports.score_table import label, number, unit
 
 
 def gains_html(results: Results) -> str:
@@ -69,14 +69,14 @@ def gain_row(
     """One system."""
     index = results.system(name)
     span = between(interval, metric, sign=True)
-    words = f"{score(interval.mean, metric, sign=True)}{f' ({span})' if span else ''}"
+    words = f"{number(interval.mean, metric, sign=True)}{f' ({span})' if span else ''}"
     return ChartRow(
         index,
         name,
         kind_of(results, name),
         interval_drawing(interval, axis),
         words,
-        score(interval.mean, metric, sign=True),
+        number(interval.mean, metric, sign=True),
         strong,
     )
 

@@ -17,10 +17,9 @@ from arrayenh.reports.benchmark.metrics import by_metric, metric_buttons
 from arrayenh.reports.benchmark.words import (
     condition_html,
     metric_words,
-    score,
     with_unit,
 )
-from arrayenh.reports.score_table import label
+from arrayenh.reports.score_table import label, number
 
 N_EXTREMES = 5
 """So many of the best scenes, and of the worst."""
@@ -158,9 +157,9 @@ def scene_row(
     cells = ""
     for head in number_heads(results):
         if head == "gain":
-            cells += f"<td><b>{score(merit, metric, sign=True)}</b></td>"
+            cells += f"<td><b>{number(merit, metric, sign=True)}</b></td>"
         else:
-            cells += f"<td>{score(float(results.of(head, metric)[k]), metric)}</td>"
+            cells += f"<td>{number(float(results.of(head, metric)[k]), metric)}</td>"
     conditions = (condition_html(scene.conditions.get(key, "–")) for key in keys)
     cells += "".join(f'<td class="condition">{value}</td>' for value in conditions)
     return f'<tr><th scope="row">{name}</th>{cells}</tr>'

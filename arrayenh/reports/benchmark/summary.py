@@ -29,12 +29,11 @@ from arrayenh.reports.benchmark.words import (
     latency,
     ordinal,
     percent,
-    score,
     significant,
     speed,
     with_unit,
 )
-from arrayenh.reports.score_table import label, unit
+from arrayenh.reports.score_table import label, number, unit
 
 PLURALS = {OWN: "chains of ours", PEER: "peers", BOUND: "bounds"}
 SINGULARS = {OWN: "chain of ours", PEER: "peer", BOUND: "bound"}
@@ -171,11 +170,11 @@ def metric_tile(results: Results, metric: str) -> str:
     best, base = winner(results), baseline(results)
     mean = level(results, best, metric).mean
     if base is None or base == best:
-        large, below = score(mean, metric), ""
+        large, below = number(mean, metric), ""
     else:
-        large = score(change(results, best, metric).mean, metric, sign=True)
+        large = number(change(results, best, metric).mean, metric, sign=True)
         start = level(results, base, metric).mean
-        below = f"{score(start, metric)} → {score(mean, metric)}"
+        below = f"{number(start, metric)} → {number(mean, metric)}"
     of = f" <small>{unit(metric)}</small>" if unit(metric) else ""
     part = reached(results, best, metric)
     if math.isfinite(part) and results.oracle != best:

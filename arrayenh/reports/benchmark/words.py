@@ -10,10 +10,7 @@ from arrayenh.evaluation.results import Results
 from arrayenh.evaluation.scoring import METRICS
 from arrayenh.evaluation.systems.system import BOUND, OWN, PEER, Cost
 from arrayenh.reports.benchmark.findings import direction
-from arrayenh.reports.score_table import label, unit
-
-DIGITS = {"dB": 1, "MOS": 2, "%": 1, "µs": 0, "ms": 0, "Hz": 0}
-"""Digits after the point by unit; all others have 3: means over many scenes are that sure."""
+from arrayenh.reports.score_table import label, number, unit
 
 UNNAMED = ("", "MOS")
 """Units that a sentence leaves out."""
@@ -23,35 +20,23 @@ MINUS = re.compile(r"(?<!\S)-(?=\d)")
 PLACES = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth")
 
 
-def score(value: float, metric: str, sign: bool = False) -> str:
-    """A score with the digits of its unit and a real minus; no unit."""
-    if math.isnan(value):
-        return "n/a"
-    if math.isinf(value):
-        return "∞" if value > 0 else "−∞"
-    text = f"{value:{'+' if sign else ''}.{DIGITS.get(unit(metric), 3)}f}"
-    if float(text) == 0:
-        text = ("±" if sign else "") + text.lstrip("+-")
-    return text.replace("-", "−")
-
-
 def with_unit(value: float, metric: str, sign: bool = False) -> str:
     """A score and its unit, where that is one to speak of."""
-    text = score(value, metric, sign)
+    text = number(value, metric, sign)
     return text if unit(metric) in UNNAMED else f"{text}\N{NO-BREAK SPACE}{unit(metric)}"
 
 
 def half_width(interval: Interval, metric: str) -> str:
     """±, half the width of an interval; empty where there is none."""
     width = (interval.high - interval.low) / 2
-    return f"±{score(width, metric)}" if math.isfinite(width) else ""
+    return f"±{number(width, metric)}" if math.isfinite(width) else ""
 
 
 def between(interval: Interval, metric: str, sign: bool = False) -> str:
     """The ends of an interval; empty where there is none."""
     if not math.isfinite(interval.low + interval.high):
         return ""
-    return f"{score(interval.low, metric, sign)} to {score(interval.high, metric, sign)}"
+    return f"{number(interval.low, metric, sign)} to {number(interval.high, metric, sign)}"
 
 
 def percent(fraction: float) -> str:
