@@ -22,6 +22,11 @@ class Interval:
         """Whether zero lies outside: a difference that is not by chance."""
         return self.low > 0 or self.high < 0
 
+    @property
+    def negative(self) -> "Interval":
+        """Of the opposite difference."""
+        return Interval(-self.mean, -self.high, -self.low, self.n)
+
 
 def mean_interval(values: np.ndarray, seed: int = 0) -> Interval:
     """Mean over scenes and its percentile-bootstrap interval (Efron 1979).
