@@ -49,6 +49,8 @@ def mean_interval(values: np.ndarray, seed: int = 0) -> Interval:
     B. Efron, "Bootstrap methods: another look at the jackknife", Annals of Statistics
     7(1), 1979.
     """
+    from scipy.stats import bootstrap
+
     found = values[~np.isnan(values)]
     n = found.size
     if n == 0:
@@ -56,10 +58,14 @@ def mean_interval(values: np.ndarray, seed: int = 0) -> Interval:
     mean = float(found.mean())
     if n == 1 or not np.isfinite(found).all():
         return Interval(mean, np.nan, np.nan, n)
-    rng = np.random.default_rng(seed)
-    means = found[rng.integers(n, size=(N_RESAMPLED, n))].mean(axis=1)
-    tail = 100 * (1 - CONFIDENCE) / 2
-    low, high = np.percentile(means, (tail, 100 - tail))
+    low, high = bootstrap(
+        (found,),
+        np.mean,
+        n_resamples=N_RESAMPLED,
+        confidence_level=CONFIDENCE,
+        method="percentile",
+        rng=np.random.default_rng(seed),
+    ).confidence_interval
     return Interval(mean, float(low), float(high), n)
 
 

@@ -206,7 +206,7 @@ def parquet_bytes(results: Results) -> bytes:
         from pyarrow import parquet
     except ImportError as error:
         raise MissingExtraError(
-            "Parquet needs the package pyarrow: pip install 'arrayenh[eval]'"
+            "results.parquet is left out: it needs the package pyarrow (pip install pyarrow)"
         ) from error
     rows = list(rows_of(results))
     columns = {key: [row[key] for row in rows] for key in (rows[0] if rows else COLUMNS)}

@@ -1,12 +1,14 @@
 """The benchmark's engine: what is computed, remembered, and said when something fails."""
 
 import json
+import sys
 from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
+from arrayenh.cli.benchmark import write_tables
 from arrayenh.errors import TrialError
 from arrayenh.evaluation.cache import Cache, code_digest, system_key
 from arrayenh.evaluation.cases.case import Case, CaseFacts
@@ -228,6 +230,15 @@ def test_parquet_holds_the_same_rows(tmp_path):
     (tmp_path / "x.parquet").write_bytes(parquet_bytes(results()))
     rows = parquet.read_table(tmp_path / "x.parquet").to_pylist()
     assert len(rows) == 8 and rows[3]["value"] == 3.0 and rows[3]["metric"] == "stoi"
+
+
+def test_without_pyarrow_the_other_tables_are_written_and_one_line_says_why(
+    tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    write_tables(results(), tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["results.csv", "results.md"]
+    assert "pip install pyarrow" in capsys.readouterr().err.replace("\n", " ")
 
 
 def test_a_benchmark_becomes_results(todo):
