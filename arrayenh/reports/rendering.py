@@ -3,6 +3,7 @@
 import math
 from functools import cache
 from importlib.resources import files
+from inspect import getmembers, getmodule
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -13,28 +14,6 @@ from arrayenh.reports import words
 from arrayenh.reports.charts import tick_text
 from arrayenh.reports.spectrogram import MAGMA, RANGE_DB
 from arrayenh.version import __version__
-
-WORDS = (
-    "metric_of",
-    "number",
-    "with_unit",
-    "half_width",
-    "between",
-    "decibels",
-    "percent",
-    "real_minus",
-    "breakable",
-    "joined",
-    "ordinal",
-    "significant",
-    "latency",
-    "speed",
-    "clock",
-    "length",
-    "PLURALS",
-    "SINGULARS",
-)
-"""Of `words`, what templates use."""
 
 
 class Footnotes:
@@ -66,12 +45,17 @@ def environment() -> Environment:
         lstrip_blocks=True,
         extensions=["jinja2.ext.do"],
     )
-    found.globals.update({name: getattr(words, name) for name in WORDS})
-    found.globals["asset"] = asset
-    found.globals["version"] = __version__
-    found.globals["range_db"] = f"{RANGE_DB:g}"
-    found.globals["magma"] = Markup(", ".join(f"#{colour}" for colour in MAGMA.split()))
-    found.globals["tick_text"] = tick_text
+    found.globals.update(
+        getmembers(words, lambda one: getmodule(one) is words),
+        kinds=words.KINDS,
+        plurals=words.PLURALS,
+        singulars=words.SINGULARS,
+        asset=asset,
+        magma=Markup(", ".join(f"#{colour}" for colour in MAGMA.split())),
+        range_db=f"{RANGE_DB:g}",
+        tick_text=tick_text,
+        version=__version__,
+    )
     found.filters["metric"] = words.metric_of
     found.filters["label"] = lambda name: words.metric_of(name).label
     found.tests["finite"] = math.isfinite

@@ -9,7 +9,6 @@ from markupsafe import Markup, escape
 from arrayenh.evaluation.intervals import Interval
 from arrayenh.evaluation.metric import ANY_DB, Metric, metric
 from arrayenh.evaluation.scoring import METRICS
-from arrayenh.evaluation.signals import Signals
 from arrayenh.evaluation.systems.system import BOUND, OWN, PEER, Cost
 
 UNNAMED = ("", "MOS")
@@ -26,11 +25,8 @@ BREAKS = re.compile(r"(?<=[]@+=,/])(?=.)|(?<=.)(?=\[)")
 
 def metric_of(name: str) -> Metric:
     """The record of a score; of a name that is not known, one that says nothing more."""
-    return METRICS.get(name) or metric(name, name.replace("_", " "), "", ANY_DB, (), _not_known, "")
-
-
-def _not_known(signals: Signals) -> float:
-    raise NotImplementedError
+    label = name.replace("_", " ")
+    return METRICS.get(name) or metric(name, label, "", ANY_DB, (), lambda _: math.nan, "")
 
 
 def number(value: float, name: str, sign: bool = False) -> str:
