@@ -92,7 +92,7 @@ def command(
 ) -> None:
     """Score every system on every scene, beside others and beside what is possible.
 
-    Writes results.md, results.csv, results.parquet and report.html. Stopped at any moment, the
+    Writes results.md, results.csv, report.html and, with pyarrow, results.parquet. Stopped, the
     same command goes on where it was; another system or score computes only what is new.
     """
     from arrayenh.errors import ConfigError

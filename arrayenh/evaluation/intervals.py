@@ -22,6 +22,11 @@ class Interval:
         """Whether zero lies outside: a difference that is not by chance."""
         return self.low > 0 or self.high < 0
 
+    @property
+    def negative(self) -> "Interval":
+        """Of the opposite difference."""
+        return Interval(-self.mean, -self.high, -self.low, self.n)
+
 
 def mean_interval(values: np.ndarray, seed: int = 0) -> Interval:
     """Mean over scenes and its percentile-bootstrap interval (Efron 1979).
@@ -44,6 +49,8 @@ def mean_interval(values: np.ndarray, seed: int = 0) -> Interval:
     B. Efron, "Bootstrap methods: another look at the jackknife", Annals of Statistics
     7(1), 1979.
     """
+    from scipy.stats import bootstrap
+
     found = values[~np.isnan(values)]
     n = found.size
     if n == 0:
@@ -51,10 +58,14 @@ def mean_interval(values: np.ndarray, seed: int = 0) -> Interval:
     mean = float(found.mean())
     if n == 1 or not np.isfinite(found).all():
         return Interval(mean, np.nan, np.nan, n)
-    rng = np.random.default_rng(seed)
-    means = found[rng.integers(n, size=(N_RESAMPLED, n))].mean(axis=1)
-    tail = 100 * (1 - CONFIDENCE) / 2
-    low, high = np.percentile(means, (tail, 100 - tail))
+    low, high = bootstrap(
+        (found,),
+        np.mean,
+        n_resamples=N_RESAMPLED,
+        confidence_level=CONFIDENCE,
+        method="percentile",
+        rng=np.random.default_rng(seed),
+    ).confidence_interval
     return Interval(mean, float(low), float(high), n)
 
 

@@ -14,7 +14,6 @@ from arrayenh.evaluation.results import Results
 from arrayenh.evaluation.scoring import METRICS
 from arrayenh.evaluation.systems.system import Cost
 
-DECIMALS = {"dB": 2, "MOS": 3, "µs": 0, "ms": 0, "Hz": 0}
 COLUMNS = ("case", "seconds", "system", "kind", "metric", "value", "reason")
 
 
@@ -109,7 +108,10 @@ def breakdown_table(results: Results, condition: str, metric: str) -> str:
         [
             f"`{system.name}`",
             *(
-                number(mean_interval(results.of(system.name, metric)[there]).mean, decimals(metric))
+                number(
+                    mean_interval(results.of(system.name, metric)[there]).mean,
+                    METRICS[metric].decimals,
+                )
                 for there in where
             ),
         ]
@@ -145,14 +147,9 @@ def with_unit(metric: str) -> str:
     return f"{metric}, {unit}" if unit else metric
 
 
-def decimals(metric: str) -> int:
-    """Digits after the point."""
-    return DECIMALS.get(METRICS[metric].unit, 3)
-
-
 def cell(interval: Interval, metric: str, sign: bool = False) -> str:
     """A mean, and half the width of its interval."""
-    digits = decimals(metric)
+    digits = METRICS[metric].decimals
     text = number(interval.mean, digits, sign)
     half = (interval.high - interval.low) / 2
     return text if math.isnan(half) else f"{text} ± {half:.{digits}f}"
@@ -209,7 +206,7 @@ def parquet_bytes(results: Results) -> bytes:
         from pyarrow import parquet
     except ImportError as error:
         raise MissingExtraError(
-            "Parquet needs the package pyarrow: pip install 'arrayenh[eval]'"
+            "results.parquet is left out: it needs the package pyarrow (pip install pyarrow)"
         ) from error
     rows = list(rows_of(results))
     columns = {key: [row[key] for row in rows] for key in (rows[0] if rows else COLUMNS)}
@@ -229,7 +226,10 @@ def printed(results: Results) -> tuple[list[str], list[list[str]]]:
     rows = []
     for system in results.systems:
         means = [
-            number(float(np.nanmean(found)) if (~np.isnan(found)).any() else math.nan, decimals(n))
+            number(
+                float(np.nanmean(found)) if (~np.isnan(found)).any() else math.nan,
+                METRICS[n].decimals,
+            )
             for n in results.metrics
             for found in (results.of(system.name, n),)
         ]

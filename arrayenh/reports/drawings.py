@@ -5,6 +5,7 @@ dark and on paper.
 """
 
 import numpy as np
+from markupsafe import Markup
 
 from arrayenh.microphones.mic_array import MicArray
 
@@ -20,7 +21,7 @@ MOST_NUMBERED = 16
 """An array of more microphones shows the number of the reference alone."""
 
 
-def waveform_svg(samples: np.ndarray, peak: float) -> str:
+def waveform_svg(samples: np.ndarray, peak: float) -> Markup:
     """Outline of a waveform; ±`peak` fills the height, a stretch of it each column.
 
     Parameters
@@ -35,14 +36,14 @@ def waveform_svg(samples: np.ndarray, peak: float) -> str:
     low = np.minimum.reduceat(samples, starts) / peak
     upper = [f"{x},{-100 * y:.0f}" for x, y in enumerate(high)]
     lower = [f"{x},{-100 * y:.0f}" for x, y in enumerate(low)]
-    return (
+    return Markup(
         f'<svg class="wave" viewBox="0 -102 {max(n_columns - 1, 1)} 204" '
         'preserveAspectRatio="none" aria-hidden="true">'
         f'<path d="M{" ".join([*upper, *reversed(lower)])}Z"/></svg>'
     )
 
 
-def array_svg(array: MicArray) -> str:
+def array_svg(array: MicArray) -> Markup:
     """Microphones from above: +x to the right, +y up; the reference is filled."""
     points = array.positions[:, :2] - array.positions[:, :2].min(axis=0)
     span = points.max(axis=0)
@@ -57,7 +58,7 @@ def array_svg(array: MicArray) -> str:
         if room or mic == 0:
             marks.append(f'<text x="{x:.1f}" y="{y - LABEL_ABOVE:.1f}">{mic}</text>')
     box = (-MARGIN, -MARGIN - 6, across + 2 * MARGIN, up + 2 * MARGIN + 6)
-    return (
+    return Markup(
         f'<svg class="array" viewBox="{" ".join(f"{v:.1f}" for v in box)}" role="img" '
         f'style="max-width: {box[2] * PIXELS_PER_UNIT:.0f}px" '
         f'aria-label="Positions of {array.n_mics} microphones from above">'

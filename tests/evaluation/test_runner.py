@@ -1,6 +1,7 @@
 """The benchmark's engine: what is computed, remembered, and said when something fails."""
 
 import json
+import sys
 from dataclasses import dataclass, field
 from importlib.resources import files
 
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
+from arrayenh.cli.benchmark import write_tables
 from arrayenh.errors import TrialError
 from arrayenh.evaluation.cache import NOT_CODE, Cache, code_digest, system_key
 from arrayenh.evaluation.cases.case import Case, CaseFacts
@@ -195,9 +197,9 @@ def results(values=None) -> Results:
 
 def test_the_tables_say_what_was_found():
     text = markdown(results())
-    assert "| `noisy` | 2.00 ± 2.00 | 3.000 ± 2.000 | 0.00 | 0.00 | 0.0000 | 100 | 0 |" in text
-    assert "| `mvdr` | 4.00 ± 2.00 | 5.000 ± 2.000 | 1.00 | 1.00 | 0.0100 | 200 | whole" in text
-    assert "| `mvdr` | **+2.00 ± 0.00** | **+2.000 ± 0.000** |" in text
+    assert "| `noisy` | 2.0 ± 2.0 | 3.00 ± 2.00 | 0.00 | 0.00 | 0.0000 | 100 | 0 |" in text
+    assert "| `mvdr` | 4.0 ± 2.0 | 5.00 ± 2.00 | 1.00 | 1.00 | 0.0100 | 200 | whole" in text
+    assert "| `mvdr` | **+2.0 ± 0.0** | **+2.00 ± 0.00** |" in text
     assert "| system | -5 dB (1) | 0 dB (1) |" in text
 
 
@@ -230,6 +232,15 @@ def test_parquet_holds_the_same_rows(tmp_path):
     (tmp_path / "x.parquet").write_bytes(parquet_bytes(results()))
     rows = parquet.read_table(tmp_path / "x.parquet").to_pylist()
     assert len(rows) == 8 and rows[3]["value"] == 3.0 and rows[3]["metric"] == "stoi"
+
+
+def test_without_pyarrow_the_other_tables_are_written_and_one_line_says_why(
+    tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    write_tables(results(), tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["results.csv", "results.md"]
+    assert "pip install pyarrow" in capsys.readouterr().err.replace("\n", " ")
 
 
 def test_a_benchmark_becomes_results(todo):

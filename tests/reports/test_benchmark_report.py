@@ -15,18 +15,16 @@ from arrayenh.errors import AudioError, ConfigError, ShapeError
 from arrayenh.evaluation.intervals import Interval, paired_interval
 from arrayenh.evaluation.results import Results, SceneFacts, SystemFacts
 from arrayenh.evaluation.systems.system import Cost
-from arrayenh.reports.benchmark import findings
-from arrayenh.reports.benchmark.axes import linear_axis, log_axis
-from arrayenh.reports.benchmark.boxes import box_of
-from arrayenh.reports.benchmark.cost import Point, pareto_front
 from arrayenh.reports.benchmark.excerpts import halved
-from arrayenh.reports.benchmark.labels import Rectangle, place_labels
+from arrayenh.reports.benchmark.findings import Findings
 from arrayenh.reports.benchmark.page import (
     SceneSounds,
     pick_scenes,
     write_benchmark_report,
 )
-from tests.browser import CHROMIUM, Browser
+from arrayenh.reports.charts import box_of, linear_axis, log_axis
+from arrayenh.reports.scatter import Point, Rectangle, pareto_front, place_labels
+from tests.browser import Browser, wait_for
 from tests.reports.test_report import HOSTILE, Elements, noise
 
 RATE = 16_000
@@ -158,18 +156,18 @@ def found_systems(found):
 
 def test_winner_has_the_best_mean_rank():
     found = results(6, systems=SYSTEMS[:3])
-    assert findings.winner(found) == "mvdr"
+    assert Findings(found).winner == "mvdr"
     values = found.values.copy()
     for metric in ("pesq_wb", "stoi"):  # das is ahead in two of three, mvdr in SI-SDR alone
         k = METRICS.index(metric)
         values[:, 1, k] = values[:, 2, k] + 0.01
-    assert findings.winner(results(6, systems=SYSTEMS[:3], values=values)) == "das"
+    assert Findings(results(6, systems=SYSTEMS[:3], values=values)).winner == "das"
 
 
 def test_baseline_and_oracle_cannot_win():
     found = results(4, baseline="default", oracle="wpe+mvdr")
-    assert findings.winner(found) == "mvdr"
-    assert findings.kind_of(found, "default") == "bound"
+    assert Findings(found).winner == "mvdr"
+    assert Findings(found).kind("default") == "bound"
 
 
 def test_table_has_means_gains_parts_and_costs(tmp_path):
@@ -291,12 +289,12 @@ def test_little_to_tell_is_told_without_fuss(tmp_path, changes):
     for never in ("nan", "None", ">inf"):
         assert never not in re.sub(r'"data:[^"]*"|<(style|script)>.*?</\1>', "", text, flags=re.S)
     assert ('id="cost"' in text) == (findings_have_cost(found))
-    assert ('id="conditions"' in text) == (len(found.scenes) > 1 and bool(findings.scored(found)))
+    assert ('id="conditions"' in text) == (len(found.scenes) > 1 and bool(Findings(found).scored))
 
 
 def findings_have_cost(found):
-    costly = [s for s in found.systems if s.cost and findings.kind_of(found, s.name) != "bound"]
-    return bool(costly) and bool(findings.scored(found))
+    costly = [s for s in found.systems if s.cost and Findings(found).kind(s.name) != "bound"]
+    return bool(costly) and bool(Findings(found).scored)
 
 
 def test_errors_that_fall_are_gains(tmp_path):
@@ -306,7 +304,7 @@ def test_errors_that_fall_are_gains(tmp_path):
     found = Results(
         "x", base.scenes, base.systems, ("wer",), values, oracle="oracle", headline=("wer",)
     )
-    assert findings.winner(found) == "mvdr"
+    assert Findings(found).winner == "mvdr"
     text, _ = written(tmp_path, found)
     assert "it gains WER −0.300 (95 % interval −0.300 to −0.300)" in summary(text)
     rows = {row[0][0]: row for row in table_rows(text)}
@@ -466,10 +464,8 @@ def test_impossible_results_and_paths_are_refused(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    if CHROMIUM is None:
-        pytest.skip("Chromium is not installed")
-    with Browser(tmp_path_factory.mktemp("chromium")) as found:
+def browser():
+    with Browser() as found:
         yield found
 
 
@@ -481,52 +477,49 @@ def report(tmp_path_factory):
 
 
 @pytest.fixture
-def page(browser, report):
+def page(browser, report, request):
+    width = getattr(request, "param", 1280)
     browser.complaints.clear()
-    browser.resize(1280, 900)
-    browser.open(report)
-    yield browser
+    found = browser.open(report, width, is_mobile=width < 500)
+    yield found
+    found.context.close()
     assert browser.complaints == []
 
 
-def click(selector):
-    return f"document.querySelector({selector!r}).click()"
-
-
-def count(selector):
+def count(page, selector):
     """How many of them are seen."""
-    return f"[...document.querySelectorAll({selector!r})].filter((e) => e.checkVisibility()).length"
+    return page.locator(selector).filter(visible=True).count()
 
 
-@pytest.mark.parametrize("width", [360, 390, 768, 1280])
-def test_page_is_no_wider_than_the_screen(page, width):
-    page.resize(width, 800, mobile=width < 500)
+@pytest.mark.parametrize("page", [360, 390, 768, 1280], indirect=True)
+def test_page_is_no_wider_than_the_screen(page):
+    width = page.viewport_size["width"]
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 def test_metric_view_and_systems_are_chosen(page):
-    assert page.evaluate(count("#conditions [data-metric=si_sdr] .chart")) > 0
-    page.evaluate(click("#conditions button[data-metric=stoi]"))
-    assert page.evaluate(count("#conditions [data-metric=si_sdr] .chart")) == 0
-    assert page.evaluate(count("#conditions [data-metric=stoi] [data-view=gain] .chart")) == 8
-    assert page.evaluate(count("#cost [data-metric=stoi] .scatter")) == 1
-    page.evaluate(click("#conditions button[data-view=score]"))
-    assert page.evaluate(count("#conditions [data-view=gain] .chart")) == 0
-    assert page.evaluate(count("#conditions [data-view=score] .chart")) == 8
-    assert page.evaluate(count("#conditions .row[data-system='1']")) == 0
-    page.evaluate(click(".systems input[value='1']"))
-    assert page.evaluate(count("#conditions .row[data-system='1']")) == 8
+    assert count(page, "#conditions [data-metric=si_sdr] .chart") > 0
+    page.locator("#conditions button[data-metric=stoi]").first.click()
+    assert count(page, "#conditions [data-metric=si_sdr] .chart") == 0
+    assert count(page, "#conditions [data-metric=stoi] [data-view=gain] .chart") == 8
+    assert count(page, "#cost [data-metric=stoi] .scatter") == 1
+    page.locator("#conditions button[data-view=score]").first.click()
+    assert count(page, "#conditions [data-view=gain] .chart") == 0
+    assert count(page, "#conditions [data-view=score] .chart") == 8
+    assert count(page, "#conditions .row[data-system='1']") == 0
+    page.locator(".systems input[value='1']").first.click()
+    assert count(page, "#conditions .row[data-system='1']") == 8
 
 
 def test_table_is_sorted_by_its_headings_and_back(page):
     names = "[...document.querySelectorAll('.systems-table tbody .system')].map((e) => e.innerText)"
     button = ".systems-table tr + tr .sorts button"
     before = page.evaluate(names)
-    page.evaluate(click(button))
+    page.locator(button).first.click()
     assert page.evaluate(names)[:3] == ["oracle", "default", "wpe+mvdr"]
-    page.evaluate(click(button))
+    page.locator(button).first.click()
     assert page.evaluate(names)[:2] == ["peer-c", "noisy"]
-    page.evaluate(click(button))
+    page.locator(button).first.click()
     assert page.evaluate(names) == before
 
 
@@ -537,21 +530,21 @@ def test_stages_switch_without_losing_the_position_and_one_scene_plays(page):
         )
 
     heard = "document.querySelector('#scene-1 .heard').id"
-    page.evaluate(click("#scene-1 .play"))
-    page.wait_for("document.querySelector('#scene-1 .clock').textContent > '0:00.3'")
+    page.locator("#scene-1 .play").first.click()
+    wait_for(page, "document.querySelector('#scene-1 .clock').textContent > '0:00.3'")
     before = at("scene-1")
-    page.press("3")
+    page.keyboard.press("3")
     assert page.evaluate(heard) == "scene-1-stage-3"
-    page.wait_for("document.querySelector('#scene-1 .clock').textContent > '0:00.6'")
+    wait_for(page, "document.querySelector('#scene-1 .clock').textContent > '0:00.6'")
     assert before < at("scene-1") < 0.9
-    page.evaluate(click("#scene-2 .play"))
-    page.wait_for("document.querySelector('#scene-2 .clock').textContent > '0:00.2'")
+    page.locator("#scene-2 .play").first.click()
+    wait_for(page, "document.querySelector('#scene-2 .clock').textContent > '0:00.2'")
     stopped = at("scene-1")
     assert page.evaluate("document.querySelectorAll('.playing').length") == 1
-    page.wait_for("document.querySelector('#scene-2 .clock').textContent > '0:00.4'")
+    wait_for(page, "document.querySelector('#scene-2 .clock').textContent > '0:00.4'")
     assert at("scene-1") == stopped > 0
-    page.press("2")  # keys mean the scene that was last touched
+    page.keyboard.press("2")  # keys mean the scene that was last touched
     assert page.evaluate(heard) == "scene-1-stage-3"
-    page.press(" ")
+    page.keyboard.press(" ")
     assert page.evaluate("document.querySelectorAll('.playing').length") == 0
     assert at("scene-2") > 0

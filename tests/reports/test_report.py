@@ -16,12 +16,13 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from arrayenh.audio import encode
 from arrayenh.errors import AudioError, ConfigError, MissingExtraError, ShapeError
+from arrayenh.evaluation.levels import quiet_and_loud_db
 from arrayenh.evaluation.scoring import Score
 from arrayenh.microphones.geometry import load_array
 from arrayenh.microphones.mic_array import MicArray
 from arrayenh.reports import Report, StageReport, output, write_report
 from arrayenh.reports.drawings import array_svg, waveform_svg
-from arrayenh.reports.excerpt import choose_excerpt, quiet_and_loud_db
+from arrayenh.reports.excerpt import choose_excerpt
 from arrayenh.reports.pictures import save_before_after, spectrogram_figure
 from arrayenh.reports.spectrogram import (
     indexed_png,
@@ -129,16 +130,16 @@ def test_table_shows_scores_gains_and_the_best(tmp_path):
     )
     text, page = written(tmp_path, report)
     assert rows(text) == [
-        [["stage", "0"], ["−1.2"], ["1.50"], ["0.70"], ["0.12"]],
-        [["stage", "1"], ["7.0", "+8.2"], ["1.25", "−0.25"], ["0.70", "±0.00"], ["0.50"]],
-        [["stage", "2"], ["6.0", "+7.2"], ["1.75", "+0.25"], ["0.70", "±0.00"], ["0.25"]],
+        [["stage", "0"], ["−1.2"], ["1.50"], ["0.700"], ["0.125"]],
+        [["stage", "1"], ["7.0", "+8.2"], ["1.25", "−0.25"], ["0.700", "±0.000"], ["0.500"]],
+        [["stage", "2"], ["6.0", "+7.2"], ["1.75", "+0.25"], ["0.700", "±0.000"], ["0.250"]],
     ]
     table = text.split("<tbody>")[1].split("</tbody>")[0]
     assert re.findall(r'class="best"><strong>(.*?)<', table) == ["7.0", "1.75"]
     summary = re.search(r'<p class="summary">(.*?)</p>', text)[1]
     assert re.sub("<[^>]*>", "", summary) == (
         "From stage 0 to stage 2: SI-SDR up 7.2 dB to 6.0 dB, PESQ-WB up 0.25 to 1.75, "
-        "STOI unchanged at 0.70."
+        "STOI unchanged at 0.700."
     )
 
 

@@ -9,6 +9,8 @@ import math
 import numpy as np
 from scipy.ndimage import grey_closing, maximum_filter1d
 
+from arrayenh.evaluation.levels import quiet_and_loud_db
+from arrayenh.evaluation.metric import INF, alone, of_pair
 from arrayenh.evaluation.metrics.checks import refuse_silence, waveform
 from arrayenh.evaluation.metrics.comparison import (
     aligned_pair,
@@ -86,6 +88,18 @@ def artifact_score(noisy: np.ndarray, estimate: np.ndarray, sample_rate: int) ->
     missing = min(_gap_share(x, y, sample_rate) / MOST_GAPS, 1.0)
     clicking = min(_click_rate(x, y, sample_rate) / MOST_CLICKS, 1.0)
     return float(1 - (1 - music) * (1 - missing) * (1 - clicking))
+
+
+ARTIFACT_SCORE = of_pair(
+    artifact_score,
+    "artifact score",
+    "",
+    (0.0, 1.0),
+    "tones, gaps and clicks that the input has not",
+    lower_is_better=True,
+    needs="noisy",
+    rank=360,
+)
 
 
 def gaps(noisy: np.ndarray, estimate: np.ndarray, sample_rate: int) -> float:
@@ -184,6 +198,17 @@ def clipping(estimate: np.ndarray, sample_rate: int) -> float:
     return survey(y[None], sample_rate)[0].clipped_fraction
 
 
+CLIPPING = alone(
+    clipping,
+    "clipping",
+    "",
+    (0.0, 1.0),
+    "part of the samples in flat tops",
+    lower_is_better=True,
+    rank=380,
+)
+
+
 def dynamic_range_db(estimate: np.ndarray, sample_rate: int) -> float:
     """Level of the speech above the background: 95th less 10th percentile of 20 ms frames.
 
@@ -205,12 +230,20 @@ def dynamic_range_db(estimate: np.ndarray, sample_rate: int) -> float:
     MetricError
         If a sample is NaN or infinite, or all are zero.
     """
-    from arrayenh.reports.excerpt import quiet_and_loud_db  # it knows the metrics
-
     y = waveform("estimate", estimate)
     refuse_silence(estimate=y)
     quiet_db, loud_db = quiet_and_loud_db(y, sample_rate)
     return loud_db - quiet_db
+
+
+DYNAMIC_RANGE_DB = alone(
+    dynamic_range_db,
+    "dynamic range",
+    "dB",
+    (0.0, INF),
+    "level of speech above the background",
+    rank=390,
+)
 
 
 def _gap_share(x: np.ndarray, y: np.ndarray, sample_rate: int) -> float:

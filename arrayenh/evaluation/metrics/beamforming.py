@@ -5,6 +5,7 @@ Both look at the answers of the beamformer to speech and to noise apart (shadow 
 
 import numpy as np
 
+from arrayenh.evaluation.metric import ANY_DB, INF, of_shadow
 from arrayenh.evaluation.metrics.checks import (
     energy,
     ratio_db,
@@ -51,6 +52,17 @@ def noise_reduction_db(noise: np.ndarray, noise_out: np.ndarray) -> float:
     return ratio_db(energy(v), energy(v_out))
 
 
+NOISE_REDUCTION_DB = of_shadow(
+    noise_reduction_db,
+    "noise reduction",
+    "dB",
+    ANY_DB,
+    "noise",
+    "noise that a beamformer takes off",
+    rank=320,
+)
+
+
 def speech_distortion_index(speech: np.ndarray, speech_out: np.ndarray) -> float:
     """Speech-distortion index: the part of the speech that the beamformer changes.
 
@@ -87,6 +99,18 @@ def speech_distortion_index(speech: np.ndarray, speech_out: np.ndarray) -> float
     """
     x, x_out = _pair("speech", speech, speech_out)
     return energy(x_out - x) / energy(x)
+
+
+SPEECH_DISTORTION_INDEX = of_shadow(
+    speech_distortion_index,
+    "speech distortion index",
+    "",
+    (0.0, INF),
+    "speech",
+    "speech that a beamformer changes",
+    lower_is_better=True,
+    rank=330,
+)
 
 
 def _pair(role: str, before: np.ndarray, behind: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -8,6 +8,7 @@ resampled to it; below, PESQ is still the wide-band one, the rest is of the rate
 
 import numpy as np
 
+from arrayenh.evaluation.metric import MOS, of_pair
 from arrayenh.evaluation.metrics.checks import refuse_silence, waveforms
 from arrayenh.evaluation.metrics.framing import SILENCE_DB, mean_of_kept
 from arrayenh.evaluation.metrics.pesq import pesq_wb
@@ -62,6 +63,9 @@ def csig(reference: np.ndarray, estimate: np.ndarray, sample_rate: int) -> float
     )
 
 
+CSIG = of_pair(csig, "Csig", "MOS", MOS, "speech distortion as listeners would rate it", rank=120)
+
+
 def cbak(reference: np.ndarray, estimate: np.ndarray, sample_rate: int) -> float:
     """Predicted rating of the background: how little it intrudes (BAK of P.835).
 
@@ -106,6 +110,9 @@ def cbak(reference: np.ndarray, estimate: np.ndarray, sample_rate: int) -> float
     )
 
 
+CBAK = of_pair(cbak, "Cbak", "MOS", MOS, "background as listeners would rate it", rank=130)
+
+
 def covl(reference: np.ndarray, estimate: np.ndarray, sample_rate: int) -> float:
     """Predicted rating of the overall quality (OVRL of P.835).
 
@@ -147,6 +154,9 @@ def covl(reference: np.ndarray, estimate: np.ndarray, sample_rate: int) -> float
         - 0.512 * mean_of_kept(frame_llr(s, y, rate))
         - 0.007 * wss(s, y, rate)
     )
+
+
+COVL = of_pair(covl, "Covl", "MOS", MOS, "overall quality as listeners would rate it", rank=140)
 
 
 def _narrowed_pair(

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from arrayenh.errors import MetricError, MissingExtraError
+from arrayenh.evaluation.metric import MOS, alone
 from arrayenh.evaluation.metrics.checks import refuse_silence
 from arrayenh.evaluation.metrics.rates import RATE, at_16_khz
 
@@ -50,14 +51,29 @@ def dnsmos_ovrl(estimate: np.ndarray, sample_rate: int) -> float:
     return _opinions(estimate, sample_rate)["ovrl_mos"]
 
 
+DNSMOS_OVRL = alone(
+    dnsmos_ovrl, "DNSMOS OVRL", "MOS", MOS, "overall quality without a reference (P.835)", rank=220
+)
+
+
 def dnsmos_sig(estimate: np.ndarray, sample_rate: int) -> float:
     """Quality of the speech alone as ITU-T P.835 asks for it; else as `dnsmos_ovrl`."""
     return _opinions(estimate, sample_rate)["sig_mos"]
 
 
+DNSMOS_SIG = alone(
+    dnsmos_sig, "DNSMOS SIG", "MOS", MOS, "quality of the speech alone (P.835)", rank=230
+)
+
+
 def dnsmos_bak(estimate: np.ndarray, sample_rate: int) -> float:
     """How little the background intrudes, as ITU-T P.835 asks; else as `dnsmos_ovrl`."""
     return _opinions(estimate, sample_rate)["bak_mos"]
+
+
+DNSMOS_BAK = alone(
+    dnsmos_bak, "DNSMOS BAK", "MOS", MOS, "how little the background intrudes (P.835)", rank=240
+)
 
 
 def dnsmos_p808(estimate: np.ndarray, sample_rate: int) -> float:
@@ -69,6 +85,11 @@ def dnsmos_p808(estimate: np.ndarray, sample_rate: int) -> float:
     metric to evaluate noise suppressors", ICASSP 2021.
     """
     return _opinions(estimate, sample_rate)["p808_mos"]
+
+
+DNSMOS_P808 = alone(
+    dnsmos_p808, "DNSMOS P.808", "MOS", MOS, "overall quality without a reference (P.808)", rank=250
+)
 
 
 def _opinions(estimate: np.ndarray, sample_rate: int) -> dict[str, float]:

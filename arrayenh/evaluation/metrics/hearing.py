@@ -10,6 +10,7 @@ import numpy as np
 import soxr
 
 from arrayenh.errors import MetricError, MissingExtraError
+from arrayenh.evaluation.metric import of_ears
 from arrayenh.evaluation.metrics.checks import both_ears
 
 AUDIOGRAM_HZ = (250, 500, 1000, 2000, 4000, 6000)
@@ -74,6 +75,16 @@ def haspi(
     return _better_ear(haspi_v2_be, reference_ears, ears, sample_rate, loss_db)
 
 
+HASPI = of_ears(
+    haspi,
+    "HASPI",
+    "",
+    (0.0, 1.0),
+    "intelligibility, better ear, normal hearing (HASPI v2)",
+    rank=260,
+)
+
+
 def hasqi(
     reference_ears: np.ndarray,
     ears: np.ndarray,
@@ -94,6 +105,11 @@ def hasqi(
     from clarity.evaluator.hasqi import hasqi_v2_better_ear
 
     return _better_ear(hasqi_v2_better_ear, reference_ears, ears, sample_rate, loss_db)
+
+
+HASQI = of_ears(
+    hasqi, "HASQI", "", (0.0, 1.0), "quality, better ear, normal hearing (HASQI v2)", rank=270
+)
 
 
 def mbstoi(reference_ears: np.ndarray, ears: np.ndarray, sample_rate: int) -> float:
@@ -147,6 +163,9 @@ def mbstoi(reference_ears: np.ndarray, ears: np.ndarray, sample_rate: int) -> fl
                 "MBSTOI needs 30 frames (0.4 s) of speech after its pauses are removed; "
                 f"got too few in {clean.shape[1] / sample_rate:.2f} s"
             ) from None
+
+
+MBSTOI = of_ears(mbstoi, "MBSTOI", "", (-1.0, 1.0), "intelligibility with two ears", rank=280)
 
 
 def _better_ear(

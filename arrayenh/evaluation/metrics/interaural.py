@@ -4,6 +4,7 @@ import numpy as np
 
 from arrayenh.beamformers.binaural import interaural_cues
 from arrayenh.errors import MetricError
+from arrayenh.evaluation.metric import INF, of_ears
 from arrayenh.evaluation.metrics.checks import both_ears
 from arrayenh.stft import Stft
 
@@ -54,6 +55,17 @@ def ild_error_db(reference_ears: np.ndarray, ears: np.ndarray, sample_rate: int)
     return float(np.average(np.abs(error_db), weights=weight))
 
 
+ILD_ERROR_DB = of_ears(
+    ild_error_db,
+    "ILD error",
+    "dB",
+    (0.0, INF),
+    "error of interaural level, above 1.5 kHz",
+    lower_is_better=True,
+    rank=290,
+)
+
+
 def itd_error_us(reference_ears: np.ndarray, ears: np.ndarray, sample_rate: int) -> float:
     """Error of the interaural time difference, from the phase of 100 Hz to 1.5 kHz.
 
@@ -71,6 +83,17 @@ def itd_error_us(reference_ears: np.ndarray, ears: np.ndarray, sample_rate: int)
     return float(1e6 * np.average(np.abs(error) / (2 * np.pi * freqs), weights=weight))
 
 
+ITD_ERROR_US = of_ears(
+    itd_error_us,
+    "ITD error",
+    "µs",
+    (0.0, 5000.0),
+    "error of interaural time, below 1.5 kHz",
+    lower_is_better=True,
+    rank=300,
+)
+
+
 def ipd_error(reference_ears: np.ndarray, ears: np.ndarray, sample_rate: int) -> float:
     """Error of the interaural phase difference from 100 Hz to 1.5 kHz.
 
@@ -85,6 +108,17 @@ def ipd_error(reference_ears: np.ndarray, ears: np.ndarray, sample_rate: int) ->
     """
     _, weight, _, error = _cue_errors(reference_ears, ears, sample_rate, FINE_STRUCTURE_HZ)
     return float(np.average(np.abs(error), weights=weight))
+
+
+IPD_ERROR = of_ears(
+    ipd_error,
+    "IPD error",
+    "rad",
+    (0.0, np.pi),
+    "error of interaural phase, below 1.5 kHz",
+    lower_is_better=True,
+    rank=310,
+)
 
 
 def _cue_errors(

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from arrayenh.evaluation.metric import of_pair
 from arrayenh.evaluation.metrics.comparison import (
     aligned_pair,
     box,
@@ -70,6 +71,18 @@ def musical_noise(noisy: np.ndarray, estimate: np.ndarray, sample_rate: int) -> 
     """
     x, y = aligned_pair(noisy, estimate, sample_rate)
     return musical_share(x, y, sample_rate)
+
+
+MUSICAL_NOISE = of_pair(
+    musical_noise,
+    "musical noise",
+    "",
+    (0.0, 1.0),
+    "part of the pauses where noise became isolated tones",
+    lower_is_better=True,
+    needs="noisy",
+    rank=370,
+)
 
 
 def musical_share(x: np.ndarray, y: np.ndarray, sample_rate: int) -> float:

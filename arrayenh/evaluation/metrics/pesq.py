@@ -6,6 +6,7 @@ import numpy as np
 import soxr
 
 from arrayenh.errors import MetricError, MissingExtraError
+from arrayenh.evaluation.metric import of_pair
 from arrayenh.evaluation.metrics.checks import refuse_silence, waveforms
 
 PESQ_MAX_UTTERANCES = 40
@@ -47,6 +48,11 @@ def pesq_wb(reference: np.ndarray, estimate: np.ndarray, sample_rate: int) -> fl
     return _pesq(s, y, sample_rate, "wb")
 
 
+PESQ_WB = of_pair(
+    pesq_wb, "PESQ-WB", "MOS", (0.999, 4.644), "speech quality, wide-band (P.862.2)", rank=80
+)
+
+
 def pesq_nb(reference: np.ndarray, estimate: np.ndarray, sample_rate: int) -> float:
     """Narrow-band PESQ, mean opinion score (MOS-LQO) of ITU-T P.862.1.
 
@@ -80,6 +86,11 @@ def pesq_nb(reference: np.ndarray, estimate: np.ndarray, sample_rate: int) -> fl
     """
     s, y = waveforms(reference, estimate, sample_rate)
     return _pesq(s, y, sample_rate, "nb")
+
+
+PESQ_NB = of_pair(
+    pesq_nb, "PESQ-NB", "MOS", (0.999, 4.549), "speech quality, narrow-band (P.862.1)", rank=90
+)
 
 
 def _pesq(s: np.ndarray, y: np.ndarray, sample_rate: int, mode: str) -> float:

@@ -10,7 +10,9 @@ import numpy as np
 
 from arrayenh.audio import SUFFIXES
 from arrayenh.errors import ConfigError, MetricError, MissingExtraError
+from arrayenh.evaluation.metric import INF, metric
 from arrayenh.evaluation.metrics.rates import RATE, at_16_khz
+from arrayenh.evaluation.signals import Signals
 
 PEAK = 0.5
 """Of full scale: a recogniser's words do not depend on how loud a file is."""
@@ -49,6 +51,24 @@ def wer(estimate: np.ndarray, sample_rate: int, transcript: str) -> float:
     """
     word_error_rate(transcript, "")  # an empty transcript is refused before it takes seconds
     return word_error_rate(transcript, transcribe(estimate, sample_rate))
+
+
+def _wer(signals: Signals) -> float:
+    assert signals.transcript is not None
+    return wer(signals.estimate, signals.sample_rate, signals.transcript)
+
+
+WER = metric(
+    "wer",
+    "WER",
+    "",
+    (0.0, INF),
+    ("transcript",),
+    _wer,
+    "words that a recogniser gets wrong",
+    lower_is_better=True,
+    rank=340,
+)
 
 
 def transcribe(samples: np.ndarray, sample_rate: int) -> str:

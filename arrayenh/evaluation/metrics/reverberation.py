@@ -5,6 +5,7 @@ from scipy import fft, signal
 from scipy.linalg import solve_toeplitz
 
 from arrayenh.errors import MetricError
+from arrayenh.evaluation.metric import ANY_DB, INF, alone, of_pair
 from arrayenh.evaluation.metrics.auditory import erb, erb_centres, gammatone, modulation_filter
 from arrayenh.evaluation.metrics.checks import ratio_db, refuse_silence, waveform, waveforms
 from arrayenh.evaluation.metrics.rates import RATE, at_16_khz, at_most_16_khz
@@ -84,6 +85,9 @@ def c50(reference: np.ndarray, estimate: np.ndarray, sample_rate: int) -> float:
     return ratio_db(early.sum(), _above_noise(late, noise))
 
 
+C50 = of_pair(c50, "C50", "dB", ANY_DB, "clarity: the first 50 ms over what comes later", rank=200)
+
+
 def drr(reference: np.ndarray, estimate: np.ndarray, sample_rate: int) -> float:
     """Direct-to-reverberant ratio of the response from the reference to the estimate.
 
@@ -122,6 +126,9 @@ def drr(reference: np.ndarray, estimate: np.ndarray, sample_rate: int) -> float:
     direct = slice(max(strongest - reach, 0), strongest + reach + 1)
     rest = np.delete(taps, direct)
     return ratio_db(_above_noise(taps[direct], noise), _above_noise(rest, noise))
+
+
+DRR = of_pair(drr, "DRR", "dB", ANY_DB, "direct sound over all reflections", rank=210)
 
 
 def srmr(estimate: np.ndarray, sample_rate: int) -> float:
@@ -182,6 +189,17 @@ def srmr(estimate: np.ndarray, sample_rate: int) -> float:
     return float(
         energy[:, :N_SPEECH_MODULATION].sum() / energy[:, N_SPEECH_MODULATION:n_heard].sum()
     )
+
+
+SRMR = alone(
+    srmr,
+    "SRMR",
+    "",
+    (0.0, INF),
+    "slow modulation of speech over fast one of reverberation",
+    decimals=2,
+    rank=190,
+)
 
 
 def modulation_energy(y: np.ndarray, sample_rate: int) -> tuple[np.ndarray, np.ndarray]:

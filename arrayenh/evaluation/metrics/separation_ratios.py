@@ -3,6 +3,7 @@
 import numpy as np
 
 from arrayenh.errors import MetricError, MissingExtraError
+from arrayenh.evaluation.metric import ANY_DB, of_noise, of_pair
 from arrayenh.evaluation.metrics.checks import (
     energy,
     ratio_db,
@@ -78,6 +79,9 @@ def sdr(reference: np.ndarray, estimate: np.ndarray, sample_rate: int) -> float:
     return -float(loss.item())
 
 
+SDR = of_pair(sdr, "SDR", "dB", ANY_DB, "distortion, whatever a filter of 512 taps does", rank=70)
+
+
 def si_sir(
     reference: np.ndarray, interference: np.ndarray, estimate: np.ndarray, sample_rate: int
 ) -> float:
@@ -124,6 +128,9 @@ def si_sir(
     return ratio_db(energy(target), energy(interf))
 
 
+SI_SIR = of_noise(si_sir, "SI-SIR", "what of the noise is left, whatever the gain", rank=50)
+
+
 def si_sar(
     reference: np.ndarray, interference: np.ndarray, estimate: np.ndarray, sample_rate: int
 ) -> float:
@@ -164,6 +171,9 @@ def si_sar(
     """
     target, _, artefact = _parts(reference, interference, estimate, sample_rate)
     return ratio_db(energy(target), energy(artefact))
+
+
+SI_SAR = of_noise(si_sar, "SI-SAR", "what is neither speech nor noise, whatever the gain", rank=60)
 
 
 def _parts(

@@ -9,6 +9,7 @@ import numpy as np
 import scipy.ndimage
 
 from arrayenh.errors import MetricError, MissingExtraError
+from arrayenh.evaluation.metric import of_pair
 from arrayenh.evaluation.metrics.checks import refuse_silence, waveforms
 from arrayenh.evaluation.metrics.rates import RATE, at_16_khz
 from arrayenh.evaluation.metrics.waveform import ACTIVE_RANGE_DB
@@ -79,6 +80,16 @@ def speaker_similarity(reference: np.ndarray, estimate: np.ndarray, sample_rate:
         )
     refuse_silence(estimate=y[spoken])
     return float(np.dot(embedding(network, s[spoken]), embedding(network, y[spoken])))
+
+
+SPEAKER_SIMILARITY = of_pair(
+    speaker_similarity,
+    "speaker similarity",
+    "",
+    (0.0, 1.0),
+    "whether the voice is still its speaker's",
+    rank=350,
+)
 
 
 def active(reference: np.ndarray) -> np.ndarray:

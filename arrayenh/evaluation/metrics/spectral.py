@@ -8,6 +8,7 @@ import numpy as np
 from scipy.special import xlogy
 
 from arrayenh.errors import MetricError
+from arrayenh.evaluation.metric import INF, of_pair
 from arrayenh.evaluation.metrics.checks import refuse_silence, waveforms
 from arrayenh.evaluation.metrics.critical_bands import LEAST_RATE, band_filters
 from arrayenh.evaluation.metrics.framing import (
@@ -89,6 +90,16 @@ def fw_seg_snr(reference: np.ndarray, estimate: np.ndarray, sample_rate: int) ->
     return float(np.mean(np.clip(snr_db, *SEG_SNR_RANGE_DB)))
 
 
+FW_SEG_SNR = of_pair(
+    fw_seg_snr,
+    "FW seg. SNR",
+    "dB",
+    (-10.0, 35.0),
+    "segmental SNR of critical bands, weighted",
+    rank=30,
+)
+
+
 def log_spectral_distance(reference: np.ndarray, estimate: np.ndarray, sample_rate: int) -> float:
     """Log-spectral distance, over a dynamic range of 50 dB.
 
@@ -130,6 +141,17 @@ def log_spectral_distance(reference: np.ndarray, estimate: np.ndarray, sample_ra
     return float(np.mean(np.sqrt(np.mean(ratio_db**2, axis=-1))))
 
 
+LOG_SPECTRAL_DISTANCE = of_pair(
+    log_spectral_distance,
+    "log spectral distance",
+    "dB",
+    (0.0, INF),
+    "distance of log spectra over 50 dB",
+    lower_is_better=True,
+    rank=170,
+)
+
+
 def cepstral_distance(reference: np.ndarray, estimate: np.ndarray, sample_rate: int) -> float:
     """Cepstral distance of all-pole models, Hu and Loizou's definition.
 
@@ -169,6 +191,17 @@ def cepstral_distance(reference: np.ndarray, estimate: np.ndarray, sample_rate: 
     return mean_of_kept(np.minimum(distance_db, CEPSTRAL_MOST_DB))
 
 
+CEPSTRAL_DISTANCE = of_pair(
+    cepstral_distance,
+    "cepstral distance",
+    "dB",
+    (0.0, CEPSTRAL_MOST_DB),
+    "distance of cepstra, whatever the level",
+    lower_is_better=True,
+    rank=180,
+)
+
+
 def llr(reference: np.ndarray, estimate: np.ndarray, sample_rate: int) -> float:
     """Log-likelihood ratio of the all-pole models of the two signals.
 
@@ -205,6 +238,11 @@ def llr(reference: np.ndarray, estimate: np.ndarray, sample_rate: int) -> float:
     Loizou's program comp_llr.m.
     """
     return mean_of_kept(np.clip(frame_llr(reference, estimate, sample_rate), 0.0, LLR_MOST))
+
+
+LLR = of_pair(
+    llr, "LLR", "", (0.0, LLR_MOST), "distance of all-pole models", lower_is_better=True, rank=150
+)
 
 
 def wss(reference: np.ndarray, estimate: np.ndarray, sample_rate: int) -> float:
@@ -249,6 +287,18 @@ def wss(reference: np.ndarray, estimate: np.ndarray, sample_rate: int) -> float:
     weights = slope_weights(clean) + slope_weights(processed)
     difference = np.diff(clean, axis=-1) - np.diff(processed, axis=-1)
     return mean_of_kept(np.sum(weights * difference**2, axis=-1) / weights.sum(axis=-1))
+
+
+WSS = of_pair(
+    wss,
+    "WSS",
+    "",
+    (0.0, INF),
+    "distance of spectral slopes",
+    lower_is_better=True,
+    decimals=2,
+    rank=160,
+)
 
 
 def critical_bands(magnitude: np.ndarray, sample_rate: int) -> np.ndarray:

@@ -5,6 +5,7 @@ import warnings
 import numpy as np
 
 from arrayenh.errors import MetricError
+from arrayenh.evaluation.metric import of_pair
 from arrayenh.evaluation.metrics.checks import refuse_silence, waveforms
 
 
@@ -43,6 +44,9 @@ def stoi(reference: np.ndarray, estimate: np.ndarray, sample_rate: int) -> float
     return _stoi(s, y, sample_rate, extended=False)
 
 
+STOI = of_pair(stoi, "STOI", "", (-1.0, 1.0), "short-time objective intelligibility", rank=100)
+
+
 def estoi(reference: np.ndarray, estimate: np.ndarray, sample_rate: int) -> float:
     """STOI, extended to modulated noise: ESTOI.
 
@@ -76,6 +80,9 @@ def estoi(reference: np.ndarray, estimate: np.ndarray, sample_rate: int) -> floa
     """
     s, y = waveforms(reference, estimate, sample_rate)
     return _stoi(s, y, sample_rate, extended=True)
+
+
+ESTOI = of_pair(estoi, "ESTOI", "", (-1.0, 1.0), "the same, extended to modulated noise", rank=110)
 
 
 def _stoi(s: np.ndarray, y: np.ndarray, sample_rate: int, *, extended: bool) -> float:

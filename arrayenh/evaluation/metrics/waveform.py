@@ -3,6 +3,7 @@
 import numpy as np
 
 from arrayenh.errors import MetricError
+from arrayenh.evaluation.metric import ANY_DB, of_pair
 from arrayenh.evaluation.metrics.checks import (
     energy,
     ratio_db,
@@ -50,6 +51,11 @@ def snr(reference: np.ndarray, estimate: np.ndarray, sample_rate: int) -> float:
     s, y = waveforms(reference, estimate, sample_rate)
     refuse_silence(reference=s)
     return ratio_db(energy(s), energy(s - y))
+
+
+SNR = of_pair(
+    snr, "SNR", "dB", ANY_DB, "waveform against reference, or by shadow filtering", rank=10
+)
 
 
 def shadow_snr(speech: np.ndarray, noise: np.ndarray) -> float:
@@ -141,6 +147,11 @@ def seg_snr(reference: np.ndarray, estimate: np.ndarray, sample_rate: int) -> fl
     return float(np.mean(np.clip(frame_snr_db, *SEG_SNR_RANGE_DB)))
 
 
+SEG_SNR = of_pair(
+    seg_snr, "Seg. SNR", "dB", SEG_SNR_RANGE_DB, "mean clamped SNR of active frames", rank=20
+)
+
+
 def si_sdr(reference: np.ndarray, estimate: np.ndarray, sample_rate: int) -> float:
     """Scale-invariant signal-to-distortion ratio.
 
@@ -177,6 +188,9 @@ def si_sdr(reference: np.ndarray, estimate: np.ndarray, sample_rate: int) -> flo
     refuse_silence(reference=s, estimate=y)
     target = (np.dot(y, s) / np.dot(s, s)) * s
     return ratio_db(energy(target), energy(target - y))
+
+
+SI_SDR = of_pair(si_sdr, "SI-SDR", "dB", ANY_DB, "distortion, whatever the gain", rank=40)
 
 
 def frame_energies(signal: np.ndarray, sample_rate: int) -> np.ndarray:

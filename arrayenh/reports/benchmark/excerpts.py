@@ -1,6 +1,5 @@
 """Chosen scenes of a benchmark as its page plays and shows them: cut, levelled, made small."""
 
-from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -8,16 +7,8 @@ import numpy as np
 
 from arrayenh.audio.compressed import RATES, compress
 from arrayenh.errors import AudioError, ShapeError
-from arrayenh.reports.excerpt import choose_excerpt
-from arrayenh.reports.listening import picture_html
-from arrayenh.reports.playback import common_gain, resampled
-from arrayenh.reports.spectrogram import (
-    RANGE_DB,
-    loudest_db,
-    spectrogram_db,
-    spectrogram_png,
-    top_frequency,
-)
+from arrayenh.reports.listening import Excerpt, address, excerpt_of
+from arrayenh.reports.spectrogram import RANGE_DB, loudest_db, spectrogram_db, spectrogram_png
 
 MOST_SECONDS = 10
 """Of one scene."""
@@ -77,66 +68,27 @@ class SceneSounds:
                 )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Excerpt:
-    """A scene as the page plays it: `stages`, shape (N,) each, at `rate`, from `start` on."""
-
-    scene: str
-    why: str
-    stages: Mapping[str, np.ndarray]
-    rate: int
-    start: float
-    whole_duration: float
-    gain_db: float
-
-    @property
-    def duration(self) -> float:
-        """Seconds."""
-        return next(iter(self.stages.values())).size / self.rate
-
-    @property
-    def is_cut(self) -> bool:
-        """Whether the scene is longer."""
-        return self.whole_duration - self.duration > 0.5
-
-
 def excerpts_of(sounds: Sequence[SceneSounds]) -> list[Excerpt]:
-    """All scenes, as long as the page has room for."""
+    """All scenes, as long as the page has room for, at rates that can be compressed."""
     n_stages = sum(len(scene.stages) for scene in sounds)
-    seconds = max(1, min(MOST_SECONDS, MOST_SOUND_S // n_stages))
-    return [excerpt_of(scene, seconds) for scene in sounds]
-
-
-def excerpt_of(sounds: SceneSounds, seconds: int) -> Excerpt:
-    """The stretch richest in speech, at a rate that can be compressed, loud enough to hear."""
-    recorded = sounds.sample_rate
-    rate = next((rate for rate in RATES if rate >= recorded), RATES[-1])
-    last = np.asarray(list(sounds.stages.values())[-1])
-    part = choose_excerpt(last, recorded, seconds)
-    cut = {
-        name: resampled(np.asarray(samples[part], np.float32), recorded, rate)
-        for name, samples in sounds.stages.items()
-    }
-    gain = common_gain(list(cut.values()))
-    return Excerpt(
-        sounds.scene,
-        sounds.why,
-        {name: samples * np.float32(gain) for name, samples in cut.items()},
-        rate,
-        part.start / recorded,
-        last.size / recorded,
-        float(20 * np.log10(gain)),
-    )
+    seconds = max(1, min(MOST_SECONDS, MOST_SOUND_S // max(n_stages, 1)))
+    return [
+        excerpt_of(
+            [np.asarray(samples) for samples in scene.stages.values()],
+            scene.sample_rate,
+            seconds,
+            next((rate for rate in RATES if rate >= scene.sample_rate), RATES[-1]),
+        )
+        for scene in sounds
+    ]
 
 
 def pictures_of(excerpt: Excerpt) -> list[str]:
-    """A spectrogram of each stage as HTML, all on one scale."""
-    levels = [halved(spectrogram_db(samples, excerpt.rate)) for samples in excerpt.stages.values()]
+    """Addresses of a spectrogram of each stage, all on one scale."""
+    levels = [halved(spectrogram_db(sound, excerpt.rate)) for sound in excerpt.sounds]
     loudest = loudest_db(levels)
-    top_khz = top_frequency(excerpt.rate) / 1000
     return [
-        picture_html(name, spectrogram_png(coarse(level, loudest), loudest), top_khz)
-        for name, level in zip(excerpt.stages, levels, strict=True)
+        address("image/png", spectrogram_png(coarse(level, loudest), loudest)) for level in levels
     ]
 
 
@@ -173,14 +125,12 @@ def addresses_of(excerpts: Sequence[Excerpt], room: int) -> list[list[str]]:
     found: list[list[str]] = []
     for coarseness in COARSENESS:
         found = [
-            [address(samples, excerpt.rate, coarseness) for samples in excerpt.stages.values()]
+            [
+                address("audio/mpeg", compress(sound, excerpt.rate, coarseness))
+                for sound in excerpt.sounds
+            ]
             for excerpt in excerpts
         ]
         if sum(len(sound) for scene in found for sound in scene) <= room:
             break
     return found
-
-
-def address(samples: np.ndarray, rate: int, coarseness: float) -> str:
-    """A sound as it stands in the page."""
-    return f"data:audio/mpeg;base64,{b64encode(compress(samples, rate, coarseness)).decode()}"

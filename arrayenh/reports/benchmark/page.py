@@ -5,26 +5,25 @@ Everything is inside the file, sound and pictures too; it asks nothing of the ne
 
 import os
 from collections.abc import Sequence
-from html import escape
 from pathlib import Path
 
 from arrayenh.errors import ShapeError
-from arrayenh.evaluation.results import Results, SystemFacts
+from arrayenh.evaluation.results import Results
 from arrayenh.files import write_whole
 from arrayenh.reports import SUFFIXES
-from arrayenh.reports.benchmark.conditions import conditions_html
-from arrayenh.reports.benchmark.cost import cost_html
-from arrayenh.reports.benchmark.excerpts import SceneSounds
-from arrayenh.reports.benchmark.findings import kind_of
-from arrayenh.reports.benchmark.gains import gains_html
-from arrayenh.reports.benchmark.rows import mark
-from arrayenh.reports.benchmark.scenes import pick_scenes, scenes_html
-from arrayenh.reports.benchmark.sounds import anchors, sounds_html
-from arrayenh.reports.benchmark.summary import header_html
-from arrayenh.reports.benchmark.table import table_html
-from arrayenh.reports.benchmark.words import kind_words
-from arrayenh.reports.document import html_document
+from arrayenh.reports.benchmark import charts
+from arrayenh.reports.benchmark.excerpts import (
+    SceneSounds,
+    addresses_of,
+    excerpts_of,
+    pictures_of,
+)
+from arrayenh.reports.benchmark.findings import Findings
+from arrayenh.reports.benchmark.scenes import extremes, pick_scenes
+from arrayenh.reports.benchmark.table import other_metrics, tables_of
+from arrayenh.reports.charts import FEWEST_FOR_A_BOX, name_width
 from arrayenh.reports.output import check_output
+from arrayenh.reports.rendering import render
 
 __all__ = ["SceneSounds", "pick_scenes", "write_benchmark_report"]
 
@@ -85,45 +84,32 @@ def check_results(results: Results) -> None:
 
 def benchmark_html(results: Results, sounds: Sequence[SceneSounds] = ()) -> str:
     """The whole page."""
-    numbers = [
-        header_html(results),
-        gains_html(results),
-        table_html(results),
-        cost_html(results),
-        conditions_html(results),
-        scenes_html(results, anchors(sounds)),
-    ]
-    end = reproduction_html(results)
-    room = LARGEST_PAGE - sum(map(len, [*numbers, end]))
-    main = "\n".join(filter(None, [*numbers, sounds_html(results, sounds, room), end]))
-    return html_document(
-        results.title,
-        main,
-        ("report.css", "benchmark.css"),
-        ("player.js", "benchmark.js"),
-    )
+    found = Findings(results)
+    excerpts = excerpts_of(sounds)
+    pictures = [pictures_of(excerpt) for excerpt in excerpts]
+    what = {
+        "found": found,
+        "results": results,
+        "charts": charts,
+        "tables": tables_of(found),
+        "metrics": [*found.headlines, *other_metrics(found)],
+        "against": charts.against_cost(found),
+        "extremes": extremes(found),
+        "facts": facts_of(results),
+        "anchors": {scene.scene: f"scene-{k}" for k, scene in enumerate(sounds, 1)},
+        "name_width": name_width,
+        "fewest": FEWEST_FOR_A_BOX,
+    }
+    room = LARGEST_PAGE - len(render("benchmark.html", **what, scenes=[]))
+    room -= sum(len(picture) for scene in pictures for picture in scene)
+    heard = zip(sounds, excerpts, pictures, addresses_of(excerpts, room), strict=True)
+    return render("benchmark.html", **what, scenes=list(heard))
 
 
-def reproduction_html(results: Results) -> str:
-    """Facts, and what every system is."""
+def facts_of(results: Results) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    """Short facts, and those that stand in a block of their own."""
     short: list[tuple[str, str]] = []
     long: list[tuple[str, str]] = []
     for key, value in results.facts.items():
         (long if "\n" in value or len(value) > LONGEST_FACT else short).append((key, value))
-    facts = "".join(f"<div><dt>{escape(k)}</dt><dd>{escape(v)}</dd></div>" for k, v in short)
-    blocks = "".join(f"<h3>{escape(k)}</h3><pre>{escape(v.strip())}</pre>" for k, v in long)
-    systems = "".join(system_html(results, system) for system in results.systems)
-    return (
-        '<section id="reproduction"><h2>Reproduction</h2>'
-        f"{f'<dl class=facts>{facts}</dl>' if facts else ''}{blocks}"
-        f'<h3>Systems</h3><ul class="notes systems-list">{systems}</ul></section>'
-    )
-
-
-def system_html(results: Results, system: SystemFacts) -> str:
-    """One system in a line."""
-    words = f": {escape(system.describe)}" if system.describe else ""
-    return (
-        f"<li>{mark(kind_of(results, system.name))}<b>{escape(system.name)}</b> "
-        f"({kind_words(results, system.name)}){words}</li>"
-    )
+    return short, long

@@ -1,159 +1,189 @@
-"""The table of a benchmark: one row per system; scores, gains, part of the oracle's, cost."""
+"""The table of a benchmark: means, gains, parts of the oracle's gain, costs."""
 
 import math
-from collections.abc import Sequence
-from html import escape
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
 
-from arrayenh.evaluation.results import Results
-from arrayenh.evaluation.systems.system import BOUND, OWN, PEER
-from arrayenh.reports.benchmark.columns import (
-    Cell,
-    Column,
-    Footnotes,
-    cost_columns,
-    headline_columns,
-    mean_column,
+import numpy as np
+
+from arrayenh.evaluation.systems.system import OWN, Cost
+from arrayenh.reports.benchmark.findings import Findings, direction
+from arrayenh.reports.words import (
+    between,
+    half_width,
+    latency,
+    metric_of,
+    number,
+    percent,
+    significant,
 )
-from arrayenh.reports.benchmark.findings import (
-    direction,
-    kind_of,
-    names,
-    scored,
-)
-from arrayenh.reports.benchmark.rows import breakable, mark
-from arrayenh.reports.benchmark.words import (
-    describe,
-    kind_words,
-)
-from arrayenh.reports.score_table import label
 
 MOST_OTHERS = 4
 """More scores beside the headlines than this get a table of their own."""
 
+NO_VALUE = "no value was given"
 
-def table_html(results: Results) -> str:
-    """The section: one table, or two where there are many scores, footnotes and a legend."""
-    notes = Footnotes()
-    first, found = results.headlines(), scored(results)
-    others = [name for name in [*found, *unscored(results)] if name not in first]
-    main = [column for name in first for column in headline_columns(results, name, notes)]
-    rest = [mean_column(results, name, notes) for name in others]
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A cell: what it says, the value it is sorted by, and what is small beside an interval's mean.
+
+    `reasons` say why scores are missing; `width` is None of what is no mean.
+    """
+
+    text: str
+    value: float = math.nan
+    width: str | None = None
+    span: str = ""
+    reasons: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column under a group of columns; `best` is the direction in which it is sorted first."""
+
+    group: str
+    unit: str
+    head: str
+    title: str
+    best: int
+    cells: Sequence[Cell]
+    best_text: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Groups of columns, and what is said of them all."""
+
+    words: str
+    groups: Sequence[Sequence[Column]]
+
+
+def tables_of(found: Findings) -> list[Table]:
+    """One table, or two where there are many scores."""
+    others = other_metrics(found)
+    main = [column for name in found.headlines for column in headline_columns(found, name)]
+    rest = [mean_column(found, name) for name in others]
+    costs = cost_columns(found)
     if len(others) <= MOST_OTHERS:
-        tables = table(results, [*main, *rest, *cost_columns(results)], "Scores of each system")
-    else:
-        tables = table(results, [*main, *cost_columns(results)], "Scores of each system")
-        tables += table(results, rest, "Further scores of each system")
-    return (
-        f'<section id="table"><h2>Scores and costs</h2>{tables}{notes.html()}'
-        f"{legend(results, [*first, *others])}</section>"
-    )
+        return [table("Scores of each system", [*main, *rest, *costs])]
+    scores = table("Scores of each system", [*main, *costs])
+    return [scores, table("Further scores of each system", rest)]
 
 
-def unscored(results: Results) -> list[str]:
-    """Metrics of which no system has a value, but a reason why."""
-    return [name for name in results.metrics if name not in scored(results)]
+def table(words: str, columns: Sequence[Column]) -> Table:
+    """Columns side by side, those of one group under one heading."""
+    return Table(words, [list(group) for _, group in groupby(columns, lambda c: c.group)])
 
 
-def table(results: Results, columns: Sequence[Column], words: str) -> str:
-    """The table itself, to scroll sideways on a narrow page."""
-    best = [best_own(results, column) for column in columns]
-    rows = "".join(row_html(results, k, columns, best) for k in range(len(results.systems)))
-    return (
-        f'<div class="scroll" role="region" aria-label="{escape(words)}" tabindex="0">'
-        f'<table class="systems-table"><thead>{head_html(columns)}</thead>'
-        f"<tbody>{rows}</tbody></table></div>"
-    )
+def other_metrics(found: Findings) -> list[str]:
+    """Metrics beside the headlines; those without any value last, for their reasons."""
+    everything = dict.fromkeys([*found.scored, *found.results.metrics])
+    return [name for name in everything if name not in found.headlines]
 
 
-def best_own(results: Results, column: Column) -> str | None:
+def headline_columns(found: Findings, metric: str) -> list[Column]:
+    """Mean, gain over the baseline, part of the oracle's gain: as far as these are known."""
+    columns = [mean_column(found, metric)]
+    if found.baseline is None:
+        return columns
+    label, unit = metric_of(metric).label, metric_of(metric).unit
+    gains = [gain_cell(found, name, metric) for name in found.names]
+    title = f"mean improvement over {found.baseline}, paired by scene"
+    columns.append(Column(label, unit, "gain", title, 1, gains, best_own(found, gains, 1)))
+    if found.oracle is not None:
+        parts = [part_cell(found.reached(name, metric)) for name in found.names]
+        title = f"part of the gain of {found.oracle}"
+        columns.append(Column(label, unit, "of oracle", title, 1, parts))
+    return columns
+
+
+def mean_column(found: Findings, metric: str) -> Column:
+    """Mean and interval of a score."""
+    cells = [mean_cell(found, k, metric) for k in range(len(found.names))]
+    record, best = metric_of(metric), direction(metric)
+    title, top = record.describe, best_own(found, cells, best)
+    return Column(record.label, record.unit, "mean", title, best, cells, top)
+
+
+def best_own(found: Findings, cells: Sequence[Cell], best: int) -> str | None:
     """The best text among our own systems; None where there is nothing to compare."""
     own = [
         cell
-        for cell, system in zip(column.cells, results.systems, strict=True)
-        if system.kind == OWN and system.name != results.baseline and not math.isnan(cell.value)
+        for cell, system in zip(cells, found.results.systems, strict=True)
+        if found.kind(system.name) == OWN and not math.isnan(cell.value)
     ]
-    if not column.compared or len({cell.text for cell in own}) < 2:
+    if len({cell.text for cell in own}) < 2:
         return None
-    return max(own, key=lambda cell: column.best * cell.value).text
+    return max(own, key=lambda cell: best * cell.value).text
 
 
-def head_html(columns: Sequence[Column]) -> str:
-    """Two rows of headings: groups, and the columns of each, which are buttons to sort by."""
-    groups: list[list[Column]] = []
-    for column in columns:
-        if groups and groups[-1][0].group == column.group:
-            groups[-1].append(column)
-        else:
-            groups.append([column])
-    above = "".join(group_html(group) for group in groups)
-    below = "".join(heading(column, column is group[0]) for group in groups for column in group)
-    name = heading_button("System", "", 1)
-    return f'<tr><th scope="col" rowspan="2" class="sorts">{name}</th>{above}</tr><tr>{below}</tr>'
+def mean_cell(found: Findings, system: int, metric: str) -> Cell:
+    """Mean and half the interval; with its reasons where scenes lack a score."""
+    interval = found.level(found.names[system], metric)
+    reasons = reasons_of(found, system, metric)
+    if interval.n == 0:
+        return Cell("n/a", reasons=reasons)
+    text, width = number(interval.mean, metric), half_width(interval, metric)
+    return Cell(text, interval.mean, width, between(interval, metric), reasons)
 
 
-def group_html(group: Sequence[Column]) -> str:
-    """Heading of a group of columns."""
-    first = group[0]
-    of = f" <small>{escape(first.unit)}</small>" if first.unit else ""
-    title = f' title="{escape(first.title)}"' if first.head == "mean" and first.title else ""
-    return (
-        f'<th scope="colgroup" colspan="{len(group)}" class="group"{title}>'
-        f"<span>{escape(first.group)}{of}</span></th>"
-    )
+def reasons_of(found: Findings, system: int, metric: str) -> list[str]:
+    """Why scenes of a system have no such score, and how many have not."""
+    results, k = found.results, found.results.metrics.index(metric)
+    counts: dict[str, int] = {}
+    for scene in np.flatnonzero(np.isnan(results.values[:, system, k])):
+        reason = results.reasons.get((int(scene), system, k)) or NO_VALUE
+        counts[reason] = counts.get(reason, 0) + 1
+    n = len(results.scenes)
+    return [
+        f"{reason} ({'all scenes' if count == n else f'{count} of {n} scenes'})"
+        for reason, count in counts.items()
+    ]
 
 
-def heading(column: Column, begins: bool) -> str:
-    """Heading of a column."""
-    kind = "sorts begins" if begins else "sorts"
-    button = heading_button(column.head, f"{column.group}, ", column.best)
-    return f'<th scope="col" class="{kind}" title="{escape(column.title)}">{button}</th>'
+def gain_cell(found: Findings, system: str, metric: str) -> Cell:
+    """The paired gain; none of the baseline itself."""
+    if system == found.baseline:
+        return Cell("–")
+    interval = found.gain(system, metric)
+    if interval.n == 0:
+        return Cell("n/a")
+    text = number(interval.mean, metric, sign=True)
+    width, span = half_width(interval, metric), between(interval, metric, sign=True)
+    return Cell(text, interval.mean, width, span)
 
 
-def heading_button(head: str, of: str, best: int) -> str:
-    """What sorts the rows; plain text where there is no script."""
-    return (
-        f'<button type="button" data-best="{best}"><span class="unseen">{escape(of)}</span>'
-        f"{escape(head)}</button>"
-    )
+def part_cell(part: float) -> Cell:
+    """Part of the oracle's gain."""
+    return Cell(percent(part), part) if math.isfinite(part) else Cell("–")
 
 
-def row_html(
-    results: Results, k: int, columns: Sequence[Column], best: Sequence[str | None]
-) -> str:
-    """One system."""
-    system = results.systems[k]
-    own = system.kind == OWN
-    begins = [j == 0 or columns[j - 1].group != c.group for j, c in enumerate(columns)]
-    cells = "".join(
-        cell_html(column.cells[k], first, own and top is not None and column.cells[k].text == top)
-        for column, first, top in zip(columns, begins, best, strict=True)
-    )
-    words = ", ".join(filter(None, (kind_words(results, system.name), system.describe)))
-    return (
-        f'<tr><th scope="row"><span class="system">{mark(kind_of(results, system.name))}'
-        f"{breakable(system.name)}</span>"
-        f"<small>{escape(words)}</small></th>{cells}</tr>"
-    )
+def cost_columns(found: Findings) -> list[Column]:
+    """What systems cost; none where no cost is known."""
+    costs = [system.cost for system in found.results.systems]
 
+    def column(
+        head: str, title: str, text: Callable[[Cost], str], value: Callable[[Cost], float]
+    ) -> Column:
+        cells = [Cell(text(cost), value(cost)) if cost else Cell("–") for cost in costs]
+        return Column("Cost", "", head, title, -1, cells, best_own(found, cells, -1))
 
-def cell_html(cell: Cell, begins: bool, best: bool) -> str:
-    """One cell; what it is sorted by stands beside it."""
-    kinds = " ".join(["begins"] * begins + ["best"] * best)
-    css = f' class="{kinds}"' if kinds else ""
-    value = f"{cell.value:.6g}".replace("inf", "Infinity")  # as JavaScript writes it
-    known = "" if math.isnan(cell.value) else f' data-value="{value}"'
-    return f"<td{css}{known}>{cell.html}</td>"
-
-
-def legend(results: Results, metrics: Sequence[str]) -> str:
-    """What columns measure, and what is bold."""
-    terms = [f"<b>{escape(label(m))}</b> {escape(describe(m))}" for m in metrics if describe(m)]
-    lower = [escape(label(m)) for m in metrics if direction(m) < 0]
-    rule = f"Higher is better, except for {', '.join(lower)}" if lower else "Higher is better"
-    kinds = ", ".join(
-        f"{mark(kind)} {words}"
-        for kind, words in ((OWN, "our chains"), (BOUND, "baseline and bounds"), (PEER, "peers"))
-        if names(results, kind)
-    )
-    marks = "± is half the 95 % interval of a mean over scenes; the best of our chains is bold"
-    return f'<p class="legend">{kinds}. {"; ".join(terms)}. {rule}; {marks}.</p>'
+    if not any(costs):
+        return []
+    return [
+        column(
+            "real-time factor",
+            "seconds of CPU for a second of sound, one thread",
+            lambda cost: significant(cost.real_time_factor),
+            lambda cost: cost.real_time_factor,
+        ),
+        column(
+            "peak MB",
+            "most memory that the process held",
+            lambda cost: significant(cost.peak_mb),
+            lambda cost: cost.peak_mb,
+        ),
+        column("latency", "algorithmic", latency, lambda cost: cost.latency_ms),
+    ]

@@ -9,6 +9,7 @@ from arrayenh.audio import Recording
 from arrayenh.chain.enhancer import Enhancer
 from arrayenh.chain.settings import Settings
 from arrayenh.errors import MetricError, ShapeError
+from arrayenh.evaluation.levels import quiet_and_loud_db
 from arrayenh.evaluation.metrics import artifacts
 from arrayenh.evaluation.metrics import musical_noise as musical
 from arrayenh.evaluation.metrics.artifacts import (
@@ -20,7 +21,6 @@ from arrayenh.evaluation.metrics.artifacts import (
     musical_noise,
 )
 from arrayenh.microphones.diagnostics import survey
-from arrayenh.reports.excerpt import quiet_and_loud_db
 from arrayenh.scenes.demo import demo_scene
 from arrayenh.stft import Stft
 from tests.signals import RATE, voice
