@@ -104,6 +104,14 @@ def test_seg_snr_leaves_pauses_out():
     assert metrics.seg_snr(s, y, RATE) == 35.0
 
 
+@pytest.mark.parametrize(("below_db", "heard"), [(39.0, True), (41.0, False)])
+def test_seg_snr_hears_what_is_at_most_40_db_below_the_loudest_frame(below_db, heard):
+    s = np.sin(2 * np.pi * 200 * np.arange(2 * RATE) / RATE)  # each frame holds whole periods
+    s[RATE:] *= 10 ** (-below_db / 20)
+    wrong = np.concatenate((s[:RATE], -s[RATE:]))
+    assert (metrics.seg_snr(s, wrong, RATE) < 20) == heard
+
+
 def test_a_constant_scale_gives_the_same_frame_snr(speech):
     assert_allclose(metrics.seg_snr(speech, 0.9 * speech, RATE), 20.0, atol=1e-9)
 
@@ -138,14 +146,19 @@ def everything(estimate, speech, noise):
     )
 
 
-@pytest.mark.parametrize("name", METRICS)
-def test_scores_keep_within_their_range(name):
+@pytest.fixture(scope="module")
+def extremes():
+    """All scores of an estimate that is nearly clean, and of one that is nearly noise."""
     speech = speech_like(4.0)
+    noise = noise_at(-10.0, speech)
+    estimates = [speech + noise_at(snr_db, speech, 2) for snr_db in (40.0, -10.0)]
+    return [scores_of(everything(one, speech, noise), list(METRICS)) for one in estimates]
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_scores_keep_within_their_range(extremes, name):
     metric = METRICS[name]
-    for snr_db in (40.0, -10.0):
-        noise = noise_at(-10.0, speech)
-        signals = everything(speech + noise_at(snr_db, speech, 2), speech, noise)
-        score = scores_of(signals, [name])[name]
+    for score in (found[name] for found in extremes):
         if score.reason is not None:
             assert "pip install" in score.reason  # a package that is not here
             pytest.skip(score.reason)
@@ -153,10 +166,15 @@ def test_scores_keep_within_their_range(name):
         assert metric.low - 1e-3 <= score.value <= metric.high + 1e-3
 
 
+@pytest.fixture(scope="module")
+def alone():
+    """All scores of an estimate of which nothing else is known."""
+    return scores_of(Signals(speech_like(2.0), RATE), list(METRICS))
+
+
 @pytest.mark.parametrize("name", METRICS)
-def test_a_score_says_what_it_was_not_given(name):
-    metric = METRICS[name]
-    score = scores_of(Signals(speech_like(2.0), RATE), [name])[name]
+def test_a_score_says_what_it_was_not_given(alone, name):
+    metric, score = METRICS[name], alone[name]
     if not metric.needs:
         assert score.reason is None or "pip install" in score.reason
     else:
