@@ -1,7 +1,6 @@
 """The theoretical coherence of noise fields between microphones."""
 
 import numpy as np
-from scipy.special import j0
 
 from arrayenh.acoustics.steering import SPEED_OF_SOUND
 from arrayenh.errors import ConfigError, ShapeError
@@ -62,4 +61,8 @@ def diffuse_coherence(
     axes = 3 if field == "spherical" else 2
     apart = np.linalg.norm(positions[:, None, :axes] - positions[None, :, :axes], axis=-1)
     cycles = freqs[:, None, None] / speed_of_sound * apart
-    return np.sinc(2 * cycles) if field == "spherical" else j0(2 * np.pi * cycles)
+    if field == "spherical":
+        return np.sinc(2 * cycles)
+    from scipy.special import j0  # a tenth of a second that the command line need not wait
+
+    return j0(2 * np.pi * cycles)

@@ -1,7 +1,6 @@
 """Steering vectors on a head: a rigid sphere that shadows and bends the sound around it."""
 
 import numpy as np
-from scipy.special import eval_legendre, spherical_jn, spherical_yn
 
 from arrayenh.acoustics.steering import SPEED_OF_SOUND, direction
 from arrayenh.errors import GeometryError, ShapeError
@@ -98,6 +97,8 @@ def sphere_response(
     dependence of the response of a spherical head model", J. Acoust. Soc. Am. 104, 1998, eq.
     6, of which this is the limit of a distant source.
     """
+    from scipy.special import eval_legendre, spherical_jn, spherical_yn  # slow to load
+
     angles, freqs = np.asarray(angles, np.float64), np.asarray(freqs, np.float64)
     if angles.ndim != 1 or freqs.ndim != 1:
         raise ShapeError(f"angles and freqs must have one axis; got {angles.shape}, {freqs.shape}")

@@ -14,15 +14,16 @@ from arrayenh.checks import within
 from arrayenh.errors import ConfigError
 from arrayenh.registry import unknown
 
-ARRAY, BEAMFORMER, MASKS, POSTFILTER, OUTPUT, TIMING = (
+PANELS = INPUT, ARRAY, MASKS, BEAMFORMER, POSTFILTER, TIMING, OUTPUT = (
+    "Input",
     "Array",
-    "Beamformer",
     "Masks",
+    "Beamformer",
     "Post-filter",
-    "Output",
     "Frames and segments",
+    "Output",
 )
-"""Panels of the help, in the order of the flow."""
+"""Parts of the help, in the order of the flow."""
 
 KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a word"}
 

@@ -8,15 +8,13 @@ from typing import Annotated, Any
 import typer
 
 from arrayenh.chain.profile import profile_names, resolve
-from arrayenh.chain.setting import ARRAY, OUTPUT
+from arrayenh.chain.setting import ARRAY, INPUT, OUTPUT
 from arrayenh.cli import terminal
 from arrayenh.cli.batch import Request, batch, enhance_one, enhancer_of
 from arrayenh.cli.inputs import Job, plan, selection
 from arrayenh.cli.options import given, with_settings
 from arrayenh.cli.results import Summary
 from arrayenh.errors import ConfigError
-
-INPUT = "Input"
 
 
 @with_settings

@@ -3,11 +3,11 @@
 import inspect
 from collections.abc import Callable, Mapping
 from functools import wraps
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import typer
 
-from arrayenh.chain.setting import Described
+from arrayenh.chain.setting import PANELS, Described
 from arrayenh.chain.settings import by_name, settings_class
 
 PREFIX = "setting_"  # of the parameters, which keeps them apart from the command's own
@@ -40,9 +40,17 @@ def with_settings(command: Callable[..., None]) -> Callable[..., None]:
     own = inspect.signature(command, eval_str=True)
     kept = [one for name, one in own.parameters.items() if name != "options"]
     added = [parameter(one) for one in described.values()]
-    wrapped.__signature__ = own.replace(parameters=[*kept, *added])  # type: ignore[attr-defined]
-    wrapped.__annotations__ = {one.name: one.annotation for one in (*kept, *added)}
+    in_order = sorted((*kept, *added), key=panel)
+    keywords = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in in_order]
+    wrapped.__signature__ = own.replace(parameters=keywords)  # type: ignore[attr-defined]
+    wrapped.__annotations__ = {one.name: one.annotation for one in keywords}
     return wrapped
+
+
+def panel(one: inspect.Parameter) -> int:
+    """Place of a parameter in the help: arguments first, then by the part it stands in."""
+    (*_, info) = get_args(one.annotation)
+    return PANELS.index(info.rich_help_panel) if info.rich_help_panel in PANELS else -1
 
 
 def parameter(one: Described) -> inspect.Parameter:

@@ -1,6 +1,7 @@
 """The networks that ship: weights, model cards, and which is used when none is named.
 
-A network ships by lying in the folder `weights`; what it is for, it tells by itself.
+A network ships by lying in the folder `weights`; what it is for, it tells by itself. An installed
+plug-in may bring a folder of the same form.
 """
 
 from functools import cache
@@ -12,6 +13,7 @@ from typing import Any, cast
 from arrayenh.errors import ConfigError
 from arrayenh.networks.metadata import task_of
 from arrayenh.networks.onnx_file import metadata_of
+from arrayenh.registry import plugins
 
 FOLDER: Traversable = resources.files("arrayenh") / "networks"
 DEFAULTS = {
@@ -25,9 +27,22 @@ DEFAULTS = {
 
 def names(task: str | None = None) -> list[str]:
     """Names of the networks that ship, all or those for a task; the defaults first."""
-    found = tasks(cast(Any, FOLDER))
+    found: dict[str, str] = {}
+    for folder in folders():
+        found |= tasks(cast(Any, folder))
     shipped = [*(name for name in DEFAULTS.values() if name in found), *found]
     return [name for name in dict.fromkeys(shipped) if task in (None, found[name])]
+
+
+def folders() -> list[Traversable]:
+    """Folders of networks: the one that ships, and those that plug-ins call `NETWORKS`."""
+    return [FOLDER, *(module.NETWORKS for module in plugins() if hasattr(module, "NETWORKS"))]
+
+
+def file_of(name: str, folder: str, suffix: str) -> Traversable | None:
+    """The file of a network by its name, from any folder that has it."""
+    files = (place / folder / f"{name}{suffix}" for place in folders())
+    return next((file for file in files if file.is_file()), None)
 
 
 @cache
@@ -63,8 +78,8 @@ def read(name_or_path: str) -> bytes:
     """
     shipped = names()
     try:
-        if name_or_path in shipped:
-            return (FOLDER / "weights" / f"{name_or_path}.onnx").read_bytes()
+        if name_or_path in shipped and (file := file_of(name_or_path, "weights", ".onnx")):
+            return file.read_bytes()
         return Path(name_or_path).read_bytes()
     except FileNotFoundError as error:
         raise ConfigError(
@@ -77,8 +92,8 @@ def read(name_or_path: str) -> bytes:
 
 def card(name: str) -> str:
     """The model card of a network that ships, Markdown; empty of any other."""
-    file = FOLDER / "cards" / f"{name}.md"
-    return file.read_text(encoding="utf-8") if name in names() and file.is_file() else ""
+    file = file_of(name, "cards", ".md") if name in names() else None
+    return file.read_text(encoding="utf-8") if file else ""
 
 
 def describe(name: str) -> str:
