@@ -14,18 +14,14 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from arrayenh.beamformers.estimate import ESTIMATORS
-from arrayenh.chain.stage import STEERED_LOADING, filtered, scattered
 
 from arrayenh import beamformers
-from arrayenh.acoustics.coherence import diffuse_coherence
 from arrayenh.acoustics.steering import plane_wave
-from arrayenh.beamformers.beamformer import Statistics as Heard
+from arrayenh.beamformers.beamformer import BEAMFORMERS, Beamformer, Look, Statistics
 from arrayenh.beamformers.blind import blind_mvdr
-from arrayenh.beamformers.filter_and_sum import beam_of_width
 from arrayenh.beamformers.filters import Filters
 from arrayenh.beamformers.mcwf import multi_frame_least_squares
-from arrayenh.chain.settings import FIXED, Settings
+from arrayenh.chain.settings import Settings
 from arrayenh.dereverberation.wpe import wpe
 from arrayenh.evaluation.cases.drawn import DrawnScenes
 from arrayenh.evaluation.scoring import scores, shadow_snr
@@ -33,15 +29,14 @@ from arrayenh.evaluation.systems.bounds import ratio_mask
 from arrayenh.evaluation.systems.system import Trial
 from arrayenh.masks.choice import mask_source
 from arrayenh.statistics.covariance import covariances, sounding
-from arrayenh.statistics.loading import LOADING, adaptive_loading
+from arrayenh.statistics.loading import GEOMETRY_LOADING, LOADING, adaptive_loading
 from arrayenh.stft import Stft
 from benchmarks import plain
 from benchmarks.standard_scenes import arguments, on_each, standard_scenes
 
 STFT = Stft(2048, 512, "hann")
 NAMES = ("si_sdr", "pesq_wb", "stoi")
-BLIND = ("mvdr", "gsc", "mpdr", "mwf", "rank1-mwf", "gev", "mcwf", "wpd")
-WITH_DIRECTION = ("das", "filter-and-sum", "superdirective", "mpdr", "lcmv", "mvdr", "gsc", "wpd")
+SETTINGS = Settings(masks="spp")
 NOISY = "noisy reference microphone"
 Row = dict[str, float]
 
@@ -76,27 +71,29 @@ class Scene:
         weights, _ = blind_mvdr(self.spec, mask, 0, LOADING, self.there)
         return beamformers.apply(weights, self.spec)
 
-    def heard(self, mask: np.ndarray, steered: bool) -> Heard:
+    def heard(self, mask: np.ndarray, steered: bool, beamformer: Beamformer) -> Statistics:
         """Statistics of a mask, as the chain makes them."""
-        there = self.there
+        there, design = self.there, None
+        if steered and beamformer.design is not None:
+            steering_of = partial(plane_wave, self.positions, freqs=self.freqs)
+            look = Look(self.positions, self.freqs, 0, self.azimuth, steering_of)
+            design = beamformer.design(look, SETTINGS)
         covs = covariances(self.spec, mask, there)
-        loading = STEERED_LOADING if steered else LOADING
-        return Heard(
+        loading = GEOMETRY_LOADING if steered else LOADING
+        return Statistics(
             np.ascontiguousarray(self.spec[there]),
             mask[there],
             *covs,
             adaptive_loading(*covs, loading),
             0,
             self.steering[there] if steered else None,
-            None,
-            diffuse_coherence(self.positions, self.freqs[there]),
-            beam_of_width(self.positions, self.azimuth, self.freqs[there]) if steered else None,
+            None if design is None else design[there],
         )
 
     def score(self, filters: Filters) -> Row:
         """Scores of filters."""
         out, speech, noise = (
-            STFT.synthesise(filtered(filters, part, None)[:, 0], self.n_samples)
+            STFT.synthesise(filters.apply(part)[:, 0], self.n_samples)
             for part in (self.spec, self.speech, self.noise)
         )
         return self.scored(out) | {"snr": shadow_snr(speech, noise)}
@@ -113,17 +110,21 @@ def systems(scene: Scene) -> dict[str, Row]:
     table = {NOISY: noisy | {"snr": shadow_snr(scene.early[0], scene.rest[0])}}
     masks = scene.masks()
 
-    def row(name: str, mask: np.ndarray, steered: bool) -> Row:
-        found = ESTIMATORS[name](scene.heard(mask, steered), Settings(masks="spp"))
-        return scene.score(scattered(found, scene.there, (0,)))
+    def row(beamformer: Beamformer, mask: np.ndarray, steered: bool) -> Row:
+        found = beamformer.estimate(scene.heard(mask, steered, beamformer), SETTINGS)
+        return scene.score(found.spread(scene.there, (0,)))
 
-    for name in WITH_DIRECTION:
-        kinds = {"geometry": masks["spp"]} if name in (*FIXED, "mpdr") else masks
+    for name, beamformer in BEAMFORMERS.items():
+        if beamformer.steering == "blind":
+            continue
+        kinds = {"geometry": masks["spp"]} if beamformer.fixed or name == "mpdr" else masks
         for kind, mask in kinds.items():
-            table[f"{name}, true direction | {kind}"] = row(name, mask, True)
-    for name in BLIND:
+            table[f"{name}, true direction | {kind}"] = row(beamformer, mask, True)
+    for name, beamformer in BEAMFORMERS.items():
+        if beamformer.steering == "required" or beamformer.two_ears:
+            continue
         for kind, mask in masks.items():
-            table[f"{name} | {kind}"] = row(name, mask, False)
+            table[f"{name} | {kind}"] = row(beamformer, mask, False)
     early = STFT.synthesise(wpe(scene.spec)[:, 0], scene.n_samples)
     table["WPE, no beamformer | itself"] = scene.scored(early) | {"snr": np.nan}
     for n_frames in (1, 4):
@@ -158,7 +159,7 @@ def differences(scene: Scene) -> Row:
         weights = multi_frame_least_squares(scene.spec, target, range(n_frames))
         filters = Filters(weights[..., None], tuple(range(n_frames)))
         outputs = [
-            filtered(filters, scene.spec, None)[:, 0],
+            filters.apply(scene.spec)[:, 0],
             plain.multi_frame(spec, target.astype(np.complex128), n_frames),
         ]
         found[f"MCWF, {n_frames} frames"] = apart(scene, outputs)

@@ -25,8 +25,8 @@ import numpy as np
 
 from arrayenh import beamformers
 from arrayenh.acoustics.steering import delays, plane_wave
-from arrayenh.beamformers import multiframe
 from arrayenh.beamformers.gsc import RecursiveGsc, blocking_matrix
+from arrayenh.beamformers.mcwf import multi_frame_least_squares
 from arrayenh.beamformers.mvdr import RecursiveMvdr
 from arrayenh.dereverberation import wpe as dereverb
 from arrayenh.localisation.music import music
@@ -279,7 +279,7 @@ def several_frames(made: Material) -> Pair:
     frames = range(4)
 
     def ours() -> np.ndarray:
-        weights = multiframe.multi_frame_least_squares(made.spec, target, frames)
+        weights = multi_frame_least_squares(made.spec, target, frames)
         return lagged_filter(weights[..., None], made.spec, frames)[:, 0]
 
     return Pair(

@@ -1,4 +1,4 @@
-"""The house as `docs/architecture.md` draws it: no import runs back up, one home each."""
+"""The layout as `docs/architecture.md` describes it: no import runs back up, one home each."""
 
 import ast
 import sys
