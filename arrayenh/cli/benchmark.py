@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 FOLDER_SYSTEMS = "noisy,mvdr,default"
 PLAN = "benchmark.json"
-PACKAGES = ("numpy", "scipy", "numba", "pyroomacoustics", "pesq", "pystoi", "fast_bss_eval")
+PACKAGES = ("numpy", "scipy", "numba", "pyroomacoustics", "pesq", "pystoi")
 
 
 def command(
