@@ -8,7 +8,6 @@ frames that can reach it and its first and last ones are reconstructed as well a
 from dataclasses import dataclass, field
 
 import numpy as np
-import scipy  # `scipy.fft` is loaded when it is first used: a tenth of a second
 
 from arrayenh.errors import ConfigError, ShapeError
 
@@ -191,13 +190,15 @@ class Synthesis:
             hop samples a frame, less the n_fft - hop zeros in front of the signal; after
             the last frame the caller cuts to the length of the signal.
         """
+        from scipy import fft  # a tenth of a second that the command line need not wait
+
         stft, n_frames = self.stft, spec.shape[1]
         # many overlapping frames are summed in double: float32 would lose a digit
         dtype = np.float64 if stft.n_fft > MOST_OVERLAP * stft.hop else np.float32
         out = np.zeros(stft.lead + n_frames * stft.hop, dtype)
         out[: stft.lead] = self._overlap
         for start in range(0, n_frames, CHUNK):
-            frames = scipy.fft.irfft(spec[:, start : start + CHUNK].T, stft.n_fft)
+            frames = fft.irfft(spec[:, start : start + CHUNK].T, stft.n_fft)
             frames *= stft.synthesis_window
             overlap_add(frames, stft.hop, out[start * stft.hop :])
         self._overlap = out[n_frames * stft.hop :].copy()
@@ -208,6 +209,8 @@ class Synthesis:
 
 def transform(stft: Stft, signal: np.ndarray, n_frames: int) -> np.ndarray:
     """Windowed real FFT of the first `n_frames` frames of `signal`, shape (F, M, T)."""
+    from scipy import fft
+
     spec = np.empty((stft.n_freqs, len(signal), n_frames), np.complex64)
     if n_frames:
         frames = np.lib.stride_tricks.sliding_window_view(signal, stft.n_fft, axis=1)
@@ -215,7 +218,7 @@ def transform(stft: Stft, signal: np.ndarray, n_frames: int) -> np.ndarray:
         for start in range(0, n_frames, CHUNK):
             windowed = frames[:, start : start + CHUNK] * stft.analysis_window
             # along axis 0 pocketfft itself writes bins first: no transposing copy
-            spec[..., start : start + CHUNK] = scipy.fft.rfft(windowed.transpose(2, 0, 1), axis=0)
+            spec[..., start : start + CHUNK] = fft.rfft(windowed.transpose(2, 0, 1), axis=0)
     return spec
 
 

@@ -33,7 +33,7 @@ def with_settings(command: Callable[..., None]) -> Callable[..., None]:
         options = {
             name: parsed(one, value)
             for name, one in described.items()
-            if (value := given.pop(PREFIX + name)) not in (None, False)
+            if (value := given.pop(PREFIX + name)) is not None and value is not False
         }
         command(**given, options=options)
 
