@@ -24,8 +24,8 @@ def wait_for(condition, seconds=30):
 def slowly(folder, name):
     """A file that is there as long as the work takes."""
     path = Path(folder) / name
-    path.touch()
     try:
+        path.touch()
         time.sleep(60)
     finally:
         time.sleep(0.2)  # in which it is told again
