@@ -348,3 +348,13 @@ def test_import_loads_no_heavy_package():
     out = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
     loaded = set(out.stdout.decode().split())
     assert {"pesq", "pystoi", "numba", "torch"}.isdisjoint(loaded)
+
+
+def test_finding_all_scores_loads_no_heavy_package():
+    code = "import sys; from arrayenh.evaluation.scoring import METRICS; "
+    code += "print(len(METRICS), *sys.modules)"
+    out = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    n_scores, *modules = out.stdout.split()
+    assert int(n_scores) == len(METRICS) >= 39
+    assert {"torch", "onnxruntime", "numba", "librosa"}.isdisjoint(modules)
+    assert not any(module.startswith("arrayenh.reports") for module in modules)
