@@ -70,6 +70,12 @@ def test_any_legal_window_and_hop_reconstruct(n_fft, hop_part, window, n_samples
     assert error < max(1e-6, EPS / 2 * n_fft / hop)
 
 
+@pytest.mark.parametrize(("n_fft", "hop"), [(512, 1), (1024, 16), (2048, 2)])
+def test_many_overlapping_frames_are_summed_without_losing_a_digit(n_fft, hop):
+    """What is left is the rounding of the samples themselves, eps/2, not that of the sum."""
+    assert reconstruction_error(Stft(n_fft, hop, "hann"), 10 + noise(1, 3000)) < EPS / 2
+
+
 def test_the_first_and_last_samples_are_reconstructed_as_well_as_the_rest():
     stft = Stft(512, 128, "hann")
     for n in (0, 1, 999, 1000):

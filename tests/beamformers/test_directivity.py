@@ -121,6 +121,17 @@ def test_a_subtracted_pair_amplifies_white_noise():
     assert_allclose(patterns.white_noise_gain(weights, a), expected_db, atol=1e-3)
 
 
+def test_the_look_direction_is_kept_to_the_last_digit_where_the_field_is_near_singular():
+    """wᴴa = 1 to the rounding of its own sum of M products, M·eps·Σ|w||a|, whatever the solve
+    lost: three directions of noise, 50 dB apart each, seldom leave more than ten of its digits."""
+    rng, n_mics = np.random.default_rng(4), 3
+    mixing = complex_normal(rng, 5000, n_mics, n_mics) * 10.0 ** np.linspace(0, -5, n_mics)
+    steering = np.exp(1j * rng.uniform(-np.pi, np.pi, (5000, n_mics)))
+    weights = superdirective(steering, mixing @ mixing.conj().swapaxes(1, 2), 1e-10)
+    rounding = n_mics * np.finfo(float).eps * np.abs(weights).sum(axis=1)
+    assert np.all(np.abs(response(weights, steering) - 1) < rounding)
+
+
 # ---- directivity -------------------------------------------------------------------------
 
 

@@ -230,6 +230,16 @@ def test_the_best_reference_is_where_the_talker_is_heard_in_little_noise():
     assert best_reference(speech, noise) == 2
 
 
+def test_the_best_reference_keeps_the_talker_where_noise_is_loud():
+    """The MVDR leaves bin f the speech |a_r|² and the noise |a_r|² / λ, λ its best SNR: microphone
+    0 has 3 to 10.02 with λ = 1/10 and 100, microphone 1 has 1 to 1. A Wiener filter would damp
+    bin 0, and prefer microphone 0 for what is left."""
+    rtf = np.array([[1, 0], [0, 1], [np.sqrt(2), 0]], complex)
+    speech = rtf[:, :, None] * rtf[:, None]
+    noise = np.eye(2) * np.array([10, 1, 0.02])[:, None, None]
+    assert best_reference(speech, noise) == 1
+
+
 def test_what_does_not_fit_is_refused(field):
     rtf, speech, noise = field
     with pytest.raises(ConfigError, match="mu must be above 0"):

@@ -104,6 +104,14 @@ def test_seg_snr_leaves_pauses_out():
     assert metrics.seg_snr(s, y, RATE) == 35.0
 
 
+@pytest.mark.parametrize(("below_db", "heard"), [(39.0, True), (41.0, False)])
+def test_seg_snr_hears_what_is_at_most_40_db_below_the_loudest_frame(below_db, heard):
+    s = np.sin(2 * np.pi * 200 * np.arange(2 * RATE) / RATE)  # each frame holds whole periods
+    s[RATE:] *= 10 ** (-below_db / 20)
+    wrong = np.concatenate((s[:RATE], -s[RATE:]))
+    assert (metrics.seg_snr(s, wrong, RATE) < 20) == heard
+
+
 def test_a_constant_scale_gives_the_same_frame_snr(speech):
     assert_allclose(metrics.seg_snr(speech, 0.9 * speech, RATE), 20.0, atol=1e-9)
 
