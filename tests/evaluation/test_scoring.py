@@ -146,14 +146,19 @@ def everything(estimate, speech, noise):
     )
 
 
-@pytest.mark.parametrize("name", METRICS)
-def test_scores_keep_within_their_range(name):
+@pytest.fixture(scope="module")
+def extremes():
+    """All scores of an estimate that is nearly clean, and of one that is nearly noise."""
     speech = speech_like(4.0)
+    noise = noise_at(-10.0, speech)
+    estimates = [speech + noise_at(snr_db, speech, 2) for snr_db in (40.0, -10.0)]
+    return [scores_of(everything(one, speech, noise), list(METRICS)) for one in estimates]
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_scores_keep_within_their_range(extremes, name):
     metric = METRICS[name]
-    for snr_db in (40.0, -10.0):
-        noise = noise_at(-10.0, speech)
-        signals = everything(speech + noise_at(snr_db, speech, 2), speech, noise)
-        score = scores_of(signals, [name])[name]
+    for score in (found[name] for found in extremes):
         if score.reason is not None:
             assert "pip install" in score.reason  # a package that is not here
             pytest.skip(score.reason)
@@ -161,10 +166,15 @@ def test_scores_keep_within_their_range(name):
         assert metric.low - 1e-3 <= score.value <= metric.high + 1e-3
 
 
+@pytest.fixture(scope="module")
+def alone():
+    """All scores of an estimate of which nothing else is known."""
+    return scores_of(Signals(speech_like(2.0), RATE), list(METRICS))
+
+
 @pytest.mark.parametrize("name", METRICS)
-def test_a_score_says_what_it_was_not_given(name):
-    metric = METRICS[name]
-    score = scores_of(Signals(speech_like(2.0), RATE), [name])[name]
+def test_a_score_says_what_it_was_not_given(alone, name):
+    metric, score = METRICS[name], alone[name]
     if not metric.needs:
         assert score.reason is None or "pip install" in score.reason
     else:
