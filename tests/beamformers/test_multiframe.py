@@ -5,14 +5,17 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from arrayenh import beamformers
-from arrayenh.beamformers.mcwf import multi_frame_least_squares
+from arrayenh.beamformers.beamformer import Statistics
+from arrayenh.beamformers.mcwf import MCWF, multi_frame_least_squares
+from arrayenh.beamformers.mvdr import MVDR
 from arrayenh.beamformers.wpd import wpd
+from arrayenh.chain.settings import Settings
 from arrayenh.dereverberation.wpe import inverse_power
 from arrayenh.errors import NumericalError, ShapeError
 from arrayenh.statistics.lagged import apply_lagged, lagged_covariance
 from tests.reference import dereverb as slow
 from tests.reference.convolutional import stacked
-from tests.signals import complex_normal, level_db
+from tests.signals import complex_normal, level_db, random_covariances
 
 EPS = float(np.finfo(np.float32).eps)
 F, M, T = 3, 3, 400
@@ -80,6 +83,22 @@ def test_delays_longer_than_the_recording_add_nothing(spec):
     assert not found[:, 1:].any()
     short = multi_frame_least_squares(spec[:, :1, :5], target, (0,))
     assert_allclose(found[:, 0], short[:, 0], rtol=1e-5)  # but for the loading
+
+
+def test_where_hardly_anything_is_speech_a_tenth_stays_and_no_hole(spec):
+    """Of one frame the filter to a part of the MVDR's output is that part of its weights."""
+    mask = np.ones((F, T), np.float32)
+    mask[1] = 1e-3
+    rng = np.random.default_rng(8)
+    speech, noise = (random_covariances(rng, F, M) for _ in range(2))
+    heard = Statistics(spec, mask, speech, noise, np.full(F, 1e-9), reference=0)
+    settings = Settings(beamformer="mcwf", frames=1)
+    mvdr = MVDR.estimate(heard, settings).weights[:, 0, :, 0]
+    found = MCWF.estimate(heard, settings).weights[:, 0, :, 0]
+    gain = found[0, 0] / mvdr[0, 0]  # one for all bins: that of the speech level
+    parts = np.array([1, 0.1, 1])[:, None]
+    tolerance = conditioned(spec, (0,)) * np.abs(gain * mvdr).max()
+    assert_allclose(found, gain * parts * mvdr, atol=tolerance)
 
 
 @pytest.fixture
