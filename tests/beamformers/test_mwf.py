@@ -220,6 +220,22 @@ def test_least_squares_is_that_of_numpy():
     assert_allclose(apply(least_squares(spec, exact, 0.0), spec), exact, atol=1e-5)
 
 
+@pytest.mark.parametrize(
+    "estimate",
+    [mwf, rank_one_mwf, souden_mvdr, rtf_by_whitening, rank_one, speech_covariance],
+    ids=lambda estimate: estimate.__name__,
+)
+def test_loading_is_white_noise_of_a_part_of_the_mean_power(field, estimate):
+    _, speech, noise = field
+    power = np.trace(noise, axis1=1, axis2=2).real / M
+    white = 0.3 * power[:, None, None] * np.eye(M)
+    assert_allclose(
+        estimate(speech, noise, loading=0.3),
+        estimate(speech, noise + white, loading=0.0),
+        atol=1e-10,
+    )
+
+
 def test_the_best_reference_is_where_the_talker_is_heard_in_little_noise():
     """In each bin one talker has one SNR whatever the reference: what counts is the sum."""
     rtf = np.ones((F, M), complex) * np.array([0.2, 0.2, 3.0, 0.2])

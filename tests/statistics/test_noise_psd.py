@@ -209,7 +209,7 @@ def noise_steps(seed, n_freqs, n_frames):
     return power * np.where(np.repeat(loud, 20, axis=1)[:, :n_frames], 300, 1)
 
 
-@pytest.mark.parametrize("hop", [0.008, 0.016, 0.032])
+@pytest.mark.parametrize("hop", [0.0055, 0.008, 0.0096, 0.011, 0.016, 0.032])
 def test_minimum_statistics_is_that_of_the_paper(hop):
     power = noise_steps(0, 9, 900)
     noise_psd, _ = MinimumStatistics(9, hop).update(power)
