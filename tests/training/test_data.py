@@ -260,6 +260,7 @@ def test_components_of_a_scene_add_up_to_what_was_rendered(root, bank, recipe, s
         assert_allclose(scene.noise_power[1], power(rendered.noise_image[1]), rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_a_bank_is_the_same_however_it_is_made(root, bank, recipe, tmp_path):
     told_of = []
     make_bank(root, tmp_path, 2, 0, 1, dev_count=1, recipe=recipe)

@@ -112,6 +112,7 @@ KNOWN = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", models.FILES)
 def test_every_network_learns_one_batch_and_is_the_same_as_a_graph(name, tmp_path):
     """Sines 10 dB above noise come out cleaner than they went in; torch and ONNX agree."""
@@ -165,6 +166,7 @@ def interrupt_after(monkeypatch, step):
     monkeypatch.setattr(Learner, "learn", interrupted)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("schedule", ["plateau", "cosine"])
 @pytest.mark.parametrize("amp", ["none", "bfloat16", "float16"])
 def test_a_training_goes_on_as_if_it_had_not_stopped(tmp_path, monkeypatch, schedule, amp):
@@ -189,6 +191,7 @@ def learning(folder, steps, *words, **environment):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [0, 1])
 def test_a_training_that_was_killed_goes_on_as_if_it_had_not(tmp_path, workers):
     assert learning(tmp_path / "whole", 40).wait(120) == 0
@@ -212,6 +215,7 @@ def wait_for(true, seconds=120):
         time.sleep(0.01)
 
 
+@pytest.mark.slow
 def test_two_processes_are_one_with_twice_the_batch(tmp_path):
     """Gradients are averaged; the first process alone writes."""
     with socket.socket() as free:
@@ -403,6 +407,7 @@ def test_one_batch_is_beamformed_better_and_better(tmp_path):
     assert float(log(tmp_path)[-1]["dev_beam"]) < losses[0] - 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rounds", [1, 3])
 def test_such_a_training_goes_on_as_if_it_had_not_stopped(tmp_path, monkeypatch, rounds):
     recipe = steering(rounds=rounds)
@@ -660,6 +665,7 @@ def command(*words):
     return run([str(word) for word in words])
 
 
+@pytest.mark.slow
 def test_the_command_trains_goes_on_and_exports(pairs, capsys):
     out, given = pairs / "out", ["--data", pairs / "sounds", "--threads", 1, "--json"]
     line = ["train", pairs / "recipe.toml", "-o", out, *given]
