@@ -45,7 +45,9 @@ GUESTS = {
     ("torch", "arrayenh.evaluation.metrics.speakers"): "a foreign package's network",
     ("pyroomacoustics", "arrayenh.evaluation.systems.peers"): "a peer",
     ("pyroomacoustics", "arrayenh.evaluation.systems.steered_peers"): "a peer",
-    ("rich", "arrayenh.cli"): "at home",
+    ("soxr", "arrayenh.evaluation.metrics.pesq"): "resampling of high quality",
+    ("soxr", "arrayenh.evaluation.metrics.rates"): "resampling of high quality",
+    ("soxr", "arrayenh.evaluation.metrics.hearing"): "resampling of high quality",
 }
 
 

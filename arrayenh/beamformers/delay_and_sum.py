@@ -130,7 +130,7 @@ def recursive_delay_and_sum(stream: Stream, settings: BeamformerSettings) -> Upd
 DAS = Beamformer(
     "das",
     "delay-and-sum",
-    "delay-and-sum: microphones aligned to a direction and averaged",
+    "microphones aligned to a direction and averaged",
     estimate_delay_and_sum,
     steering="required",
     fixed=True,

@@ -192,7 +192,7 @@ def design_beam(look: Look, settings: BeamformerSettings) -> np.ndarray:
 FILTER_AND_SUM = Beamformer(
     "filter-and-sum",
     "filter-and-sum",
-    "filter-and-sum: a beam of the same width at all frequencies",
+    "a beam of the same width at all frequencies",
     estimate_filter_and_sum,
     steering="required",
     fixed=True,

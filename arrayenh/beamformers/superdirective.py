@@ -119,7 +119,7 @@ def design_coherence(look: Look, settings: BeamformerSettings) -> np.ndarray:
 SUPERDIRECTIVE = Beamformer(
     "superdirective",
     "superdirective",
-    "superdirective: the least of a diffuse noise field",
+    "the least of a diffuse noise field",
     estimate_superdirective,
     steering="required",
     fixed=True,

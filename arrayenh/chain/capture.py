@@ -113,7 +113,9 @@ class Capture:
         self.microphones, self.log = choose_microphones(self.reports, source.channels, first)
         self.reference = self.microphones.reference
         self.channels = tuple(source.channels[m] for m in self.microphones.rows)
-        self.array = array and array.select(self.microphones.rows)
+        self.array = array
+        if array is not None and self.n_mics < array.n_mics:
+            self.array = array.select(self.microphones.rows)
 
     @property
     def n_mics(self) -> int:

@@ -108,11 +108,11 @@ def build_chain(
     aside = why_aside(settings, capture, stft)
     beamformer = None if aside else settings.beamforming
     dereverberator = settings.dereverberation if capture.n_samples >= stft.n_fft else None
+    noise = noise_stretch(settings.noise, capture, stft) if settings.noise else None
     stages: list[Stage] = []
     if settings.online and (beamformer or dereverberator):
         stages.append(RecursiveStage(settings, stft, capture, networks, beamformer, dereverberator))
     elif beamformer or dereverberator:
-        noise = noise_stretch(settings.noise, capture, stft) if settings.noise else None
         stages.append(
             SegmentStage(
                 settings,

@@ -12,12 +12,12 @@ from arrayenh.chain.settings import Settings
 from arrayenh.chain.signals import Signals
 from arrayenh.dereverberation.dereverberator import Dereverberator
 from arrayenh.localisation.tracking import DirectionTracker
-from arrayenh.masks.neural import NeuralMasks
+from arrayenh.masks.neural import NeuralMasks, hears_a_guide
 from arrayenh.masks.source import MaskSource
 from arrayenh.masks.spp import SppMasks
 from arrayenh.stft import Stft
 
-BLOCK_SECONDS = 0.25  # that have one direction, where a tracker finds it
+BLOCK_SECONDS = 0.25  # of frames with one direction, and of one refinement of masks
 
 
 class RecursiveStage:
@@ -119,12 +119,18 @@ class RecursiveBeam:
             self._tracker = DirectionTracker(
                 direction.positions, direction.freqs, stream.hop_seconds
             )
+        guided = networks.mask is not None and hears_a_guide(networks.mask)
+        self._in_blocks = guided or self._tracker is not None
         self._block = max(1, round(BLOCK_SECONDS / stream.hop_seconds))
         self._held = np.zeros((stream.n_freqs, stream.n_mics, 0), np.complex64)
 
     def update(self, spec: np.ndarray, last: bool = True) -> np.ndarray:
-        """Beamform the next frames, (F, M, t) -> (F, t'); whole blocks where a tracker steers."""
-        if self._tracker is None:
+        """Beamform the next frames, (F, M, t) -> (F, t').
+
+        Where a tracker steers, or the masks are refined in several rounds, only whole blocks of
+        0.25 s are processed until the last frame.
+        """
+        if not self._in_blocks:
             return self._beamform(spec)
         held = np.concatenate([self._held, spec], axis=2)
         n_ready = held.shape[2] if last else held.shape[2] // self._block * self._block
@@ -132,8 +138,9 @@ class RecursiveBeam:
         parts = [np.zeros((len(spec), 0), np.complex64)]
         for start in range(0, n_ready, self._block):
             block = np.ascontiguousarray(held[:, :, start : min(start + self._block, n_ready)])
-            for found in self._tracker.update(block)[:1]:
-                self.direction.found(found.azimuth)
+            if self._tracker is not None:
+                for found in self._tracker.update(block)[:1]:
+                    self.direction.found(found.azimuth)
             parts.append(self._beamform(block))
         return np.concatenate(parts, axis=1)
 

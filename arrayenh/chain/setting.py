@@ -48,6 +48,8 @@ class Setting:
         Of the name and the value: raises `ConfigError` where it cannot be.
     option : str, optional
         Of commands. Default: from the name.
+    number : str
+        The number in words, for messages.
     metavar : str, optional
         In the help, for the value.
     absent : str
@@ -62,6 +64,7 @@ class Setting:
     words: tuple[str, ...] = ()
     check: Callable[[str, Any], object] | None = None
     option: str | None = None
+    number: str = "a number"
     metavar: str | None = None
     absent: str = ""
 
@@ -123,9 +126,7 @@ class Described:
         elif isinstance(value, str) and str not in self.kinds:
             raise ConfigError(f"{self.name} should be {self.wanted}; got {value!r}")
         elif isinstance(value, str) and setting.words and value not in setting.words:
-            raise ConfigError(
-                f"unknown {self.name} {value!r}; use {', '.join(setting.words)}, or {self.number}"
-            )
+            raise ConfigError(f"{self.name} should be {self.wanted}; got {value!r}")
         elif isinstance(value, int | float) and setting.least is not None:
             assert setting.most is not None
             within(self.name, value, setting.least, setting.most)
@@ -158,13 +159,8 @@ class Described:
     def wanted(self) -> str:
         """What a value may be, in words."""
         if self.setting.words:
-            return " or ".join([*self.setting.words, self.number])
+            return " or ".join([*self.setting.words, self.setting.number])
         return " or ".join(KINDS[kind] for kind in self.kinds)
-
-    @property
-    def number(self) -> str:
-        """The number that it may be, in words."""
-        return (self.setting.metavar or "a number").rpartition("|")[2].strip()
 
 
 def described(kind: type) -> Iterator[Described]:

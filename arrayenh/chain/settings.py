@@ -113,6 +113,7 @@ class Settings:
             -360,
             360,
             words=(AUTO,),
+            number="an azimuth in degrees",
             metavar="auto|DEG",
             absent="not used",
         ),
@@ -150,6 +151,7 @@ class Settings:
             0,
             1023,
             words=(AUTO,),
+            number="a channel",
             metavar="auto|K",
         ),
     ] = 0
@@ -421,7 +423,7 @@ def summary_of(name: str) -> str:
     """One line on a stage of the chain."""
     for registry in (BEAMFORMERS, DEREVERBERATORS, POSTFILTERS):
         if name in registry:
-            return str(registry[name].summary)
+            return f"{registry[name].label}: {registry[name].summary}"
     if name == NEURAL:
         return "the network that ships"
     return catalogue.describe(name) or f"the network {name}"

@@ -428,7 +428,9 @@ def test_models_of_what_is_damaged_is_one_line(shipped, capsys):
     assert out == "" and err.count("\n") == 1 and "is no ONNX network, or damaged" in err
 
 
-def test_where_none_ships_it_is_said(monkeypatch, capsys):
+def test_where_none_ships_it_is_said(tmp_path, monkeypatch, capsys):
+    (tmp_path / "weights").mkdir()
+    monkeypatch.setattr(catalogue, "FOLDER", tmp_path)
     assert run(["models"]) == 0
     assert "no network ships" in capsys.readouterr().err
     assert run(["models", "--json"]) == 0
