@@ -11,7 +11,7 @@ from arrayenh.evaluation.signals import Signals
 INF = math.inf
 ANY_DB = (-INF, INF)
 MOS = (1.0, 5.0)
-DECIMALS = {"dB": 1, "MOS": 2, "µs": 0}
+DECIMALS = {"dB": 2, "MOS": 3, "µs": 0}
 """Digits after the point by unit; others have 3 unless their record says otherwise."""
 
 LAST = 1000

@@ -585,7 +585,7 @@ def test_a_recording_without_samples_is_refused():
             "unknown postfilter 'mmse'.*use mmse-lsa, mmse-stsa, wiener",
         ),
         ({"doa": "left"}, "doa should be auto or an azimuth in degrees; got 'left'"),
-        ({"doa": "an azimuth in degrees"}, "unknown doa"),
+        ({"doa": "an azimuth in degrees"}, "doa should be auto"),
         ({"doa": 361.0}, "doa must be -360 to 360; got 361"),
         ({"doa": np.nan}, "doa must be -360 to 360; got nan"),
         ({"strength": 1.1}, "strength must be 0 to 1; got 1.1"),

@@ -110,12 +110,12 @@ def test_the_sample_of_settings_leaves_no_default():
         ("beamformer = 3", "beamformer: input should be a valid string; got 3"),
         (
             "beamformer = 'mvrd'",
-            "unknown beamformer 'mvrd' (did you mean mvdr?); use binaural-mwf, das",
+            r"unknown beamformer 'mvrd' \(did you mean mvdr\?\); use binaural-mwf, das",
         ),
         ("doa = 1979-05-27", "doa should be a number or a word; got 1979-05-27"),
         ("doa = [1]", "doa should be a number or a word"),
         ("doa = true", "doa"),
-        ("doa = 'north'", "unknown doa 'north'; use auto"),
+        ("doa = 'north'", "doa should be auto or an azimuth in degrees; got 'north'"),
         (b"\xff\xfe", "neither a TOML file that can be read nor one of conference"),
     ],
 )
