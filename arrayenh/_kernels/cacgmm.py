@@ -15,7 +15,7 @@ BLOCK = 512  # frames summed in single precision
 def outer_products(spec, re, im, rows, heard):
     """rows[(i, j)] = real (j <= i) and imaginary (j > i) parts of z zᴴ, z = x / |x|; (M², T).
 
-    heard[t] is |z|²: 1, or 0 if all microphones are silent.
+    heard[t] is |z|²: 1, or 0 where all microphones are silent.
     """
     n_mics, n_frames = spec.shape
     heard[:] = 0
@@ -144,8 +144,8 @@ def estimate_shape(weight, rows, sums, shape):
 def likelihoods(quadratics, scale, prior, least, total, out):
     """out[k] = prior[k] (least / scale[k] q_k)ᴹ, their sum `total`, and `least` = min scale q.
 
-    The ratio is at most 1, and 1 for the class that fits best. `scale` holds the M-th roots of
-    the determinants, and in its last element the number of microphones.
+    Powers of a ratio that is at most 1, and is 1 for the class that fits best. `scale` holds
+    the M-th roots of the determinants, and their number of microphones in its last place.
     """
     n_classes, n_frames = quadratics.shape
     n_mics = int(scale[n_classes])
@@ -195,10 +195,10 @@ def log_likelihood(least, total, heard, n_mics):
 
 @njit(cache=True, parallel=True)
 def expectation_maximisation(spec, load, fixed, prior, n_iterations, gamma, quadratics, at):
-    """Run `n_iterations` of EM in each bin, updating gamma and the quadratic forms, (F, K, T).
+    """`n_iterations` of EM of each bin, from gamma and the quadratic forms, (F, K, T), on.
 
-    With `fixed` the priors are prior[k, t], common to all bins; otherwise each bin has its own
-    constant priors. at[f] is set to the log likelihood.
+    With `fixed` the priors are prior[k, t], the same for all bins; else each bin has its
+    own, constant in time. at[f] becomes the log likelihood.
     """
     n_freqs, n_mics, n_frames = spec.shape
     n_classes = gamma.shape[1]

@@ -19,8 +19,8 @@ def _probe() -> None:
 def find_cache() -> None:
     """Let compiled loops be kept in the temporary folder, where there is no other place.
 
-    Numba caches beside the source or in the home folder, and raises an error if neither is
-    writable, as for a package installed by root and used by a service without a home.
+    Numba wants to write beside the source or below the home folder, and fails where it may
+    do neither: a package that root installed, used by a service without a home.
     """
     try:
         _probe.enable_caching()

@@ -171,9 +171,9 @@ def window_mean(values, f, window):
 
 @njit(cache=True)
 def speech_gains(power, noise, keep, keep_snr, least_snr, state, prior, posterior, gain):
-    """Compute G_H₁ and the smoothed ξ of one frame; return the mean of ξ over the bins.
+    """G_H₁ and the smoothed ξ of one frame, whose mean over the bins is returned.
 
-    `state[f]` = (|ŝ|²/σ² of the previous frame, negative: none yet; ζ).
+    `state[f]` = (|ŝ|²/σ² of the frame before, negative: none yet; ζ).
     """
     total, heard = 0.0, 0
     for f in range(len(power)):

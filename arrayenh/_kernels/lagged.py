@@ -104,11 +104,11 @@ def split(spec, first, re, im):
 def lagged_sums(spec, weight, smallest, delays, lags, firsts, pairs, out):
     """out[f, (a, i), (b, j)] = Σ_t weight[f, t] x_i(t - δ_a) x_j*(t - δ_b).
 
-    `pairs[firsts[k] : firsts[k + 1]]` are the (a, b) whose delays differ by lags[k]. They share
-    the products of two microphones at that lag, so that each entry costs one multiplication by a
-    real weight, a quarter of an outer product of weighted frames. Sums are in single precision
-    over CHUNK frames, in sixteen or more parts each, then in double. The weights are normalised
-    by their largest, so that their scale does not matter.
+    `pairs[firsts[k] : firsts[k + 1]]` are the (a, b) whose delays are lags[k] apart: the
+    products of two microphones at one lag serve all of them, so that each entry costs a real
+    weight times a product, a quarter of an outer product of weighted frames. Summed in
+    single precision over CHUNK frames, in sixteen or more parts each, then in double; the
+    weights are relative to their largest, so that their own scale does not matter.
     """
     n_freqs, n_mics, n_frames = spec.shape
     shifts = delays[pairs[:, 0]]
@@ -204,7 +204,7 @@ def factorise(cov, load, re, im):
 def solve_each(cov, right, loading, step, most, out, used):
     """out[f] = (cov + δ I)⁻¹ right, δ = used[f] tr(cov) / n, from `loading` on by `step`.
 
-    used[f] is NaN if even `most` is not enough.
+    used[f] is NaN where even `most` is not enough.
     """
     n_freqs, size, n_right = right.shape
     for f in prange(n_freqs):
@@ -257,8 +257,8 @@ def add_four(g, re, im, mics, at, n, y_re, y_im):
 def add_lagged(filters, mics, delays, spec, past, out):
     """out[f, o, t] += Σ_k filters[f, o, k]* x(t - delays[k]) of microphone mics[k].
 
-    `filters` is complex64, and its number of k a multiple of four; `past`, as long as the longest
-    delay, precedes `spec`.
+    `filters` is complex64 and comes in fours of k; `past`, as long as the longest delay,
+    stands before `spec`.
     """
     n_freqs, n_mics, n_frames = spec.shape
     n_past, n_out = past.shape[2], out.shape[1]

@@ -23,8 +23,8 @@ def quadratic_form(form, spec, f, t):
 def wiener_gain(spec, form, output, share, keep, least, least_gain, state, gain):
     """Recursive means of xᴴQx and of the output power, and their ratio.
 
-    `output` (F, t) is that power; if empty, it is `share[f]` Σ_m |x_m|². `state[f]` = (speech
-    power, output power, frames so far).
+    `output` (F, t) is that power; where it is empty, it is `share[f]` Σ_m |x_m|². `state[f]` =
+    (speech power, output power, frames heard).
     """
     n_freqs, n_mics, n_frames = spec.shape
     for f in prange(n_freqs):

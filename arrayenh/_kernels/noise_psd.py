@@ -55,7 +55,7 @@ def warm_up_bin(observed, bins):
 def frame_smoothing(power, pace, warm_up, least, state, correction):
     """Correction α_c and floor α_min of the frame: Martin 2001, eqs. 9, 10 and 12.
 
-    α_c reduces the smoothing if the smoothed power deviates; α_min lets it decay within 64 ms.
+    α_c smooths less where the smoothed power is off; α_min lets it fall to the noise in 64 ms.
     """
     smooth = observed = expected = 0.0
     for f in range(len(power)):

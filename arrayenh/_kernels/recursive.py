@@ -90,8 +90,8 @@ def give(block, first, n, state):
 def begin(power, weight, load, trace, p_re, p_im):
     """Lanes that hear their first sound begin with Φ = load · power / M · I.
 
-    Lanes are also reinitialised if the new loading is far above all earlier statistics, which
-    double precision would lose beside it in the inverse.
+    So do those whose loading is now far above all that was heard: double precision does not
+    hold both in one inverse, and what was heard is hidden below the loading.
     """
     n_mics = len(p_re)
     for k in range(LANES):
@@ -109,8 +109,8 @@ def begin(power, weight, load, trace, p_re, p_im):
 def learn_noise(x_re, x_im, weight, forget, load, turn, trace, total, p_re, p_im, u_re, u_im, lane):
     """P = Φ⁻¹ after Φ <- (1 - forget·γ) Φ + γ x xᴴ, and a share of the loading.
 
-    Both are rank-one updates (Sherman & Morrison 1950). Each frame loads one microphone in turn,
-    so that over the memory each microphone is loaded by `load` tr Φ / M.
+    Rank one by rank one (Sherman & Morrison 1950). Each frame loads one microphone in turn,
+    so that over the memory each is loaded by `load` tr Φ / M.
     """
     power, heard, keep, factor = lane[0], lane[1], lane[2], lane[3]
     inner(x_re, x_im, x_re, x_im, power, keep)
@@ -202,7 +202,7 @@ def recursive_beamformer(
     """Frames one after the other: learn, make weights, filter.  See RecursiveMvdr.
 
     State: P and Φₛ (M, M, F), totals (3, F) (sums of noise and speech weights, tr Φₙ),
-    weights (M, F). Speech power at the reference and at the output is written to level (2, F, t).
+    weights (M, F). Speech power before and behind the weights goes to level (2, F, t).
     """
     n_freqs, n_mics, n_frames = spec.shape
     for b in prange((n_freqs + LANES - 1) // LANES):

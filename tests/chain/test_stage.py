@@ -452,7 +452,7 @@ def test_an_online_beamformer_takes_noise_away_once_it_has_learnt(images, beamfo
     "more, error, words",
     [
         ({"nulls": "1,2,3,4"}, ConfigError, "4 microphones keep one direction and at most 3 nulls"),
-        ({"ears": "1"}, ConfigError, "ears must be two channels, left,right; got '1'"),
+        ({"ears": "1"}, ConfigError, "ears are two channels, left,right; got '1'"),
         ({"ears": "a,b"}, ConfigError, "ears wants numbers joined by commas; got 'a,b'"),
         ({"nulls": "nan"}, ConfigError, "nulls wants numbers joined by commas; got 'nan'"),
         ({"nulls": "1,inf"}, ConfigError, "nulls wants numbers"),
