@@ -851,7 +851,7 @@ def test_the_beamformers_frames_are_given_or_those_of_its_masks(model, name, set
     given = NO_MASKS | stages | settings | ({"model": model(name)} if name else {})
     config = statistical(**given)
     assert chosen(config, RATE).frames(config) == frames
-    session = Enhancer(config).open(Recording(np.ones((2, 100), np.float32), RATE))
+    session = Enhancer(config).open(Recording(np.ones((2, 3000), np.float32), RATE))
     assert (session.chain.spatial.stft.n_fft, session.chain.spatial.stft.hop) == frames
 
 

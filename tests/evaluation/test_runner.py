@@ -206,9 +206,9 @@ def results(values=None) -> Results:
 
 def test_the_tables_say_what_was_found():
     text = markdown(results())
-    assert "| `noisy` | 2.0 ± 2.0 | 3.000 ± 2.000 | 0.00 | 0.00 | 0.0000 | 100 | 0 |" in text
-    assert "| `mvdr` | 4.0 ± 2.0 | 5.000 ± 2.000 | 1.00 | 1.00 | 0.0100 | 200 | whole" in text
-    assert "| `mvdr` | **+2.0 ± 0.0** | **+2.000 ± 0.000** |" in text
+    assert "| `noisy` | 2.00 ± 2.00 | 3.000 ± 2.000 | 0.00 | 0.00 | 0.0000 | 100 | 0 |" in text
+    assert "| `mvdr` | 4.00 ± 2.00 | 5.000 ± 2.000 | 1.00 | 1.00 | 0.0100 | 200 | whole" in text
+    assert "| `mvdr` | **+2.00 ± 0.00** | **+2.000 ± 0.000** |" in text
     assert "| system | -5 dB (1) | 0 dB (1) |" in text
 
 

@@ -132,10 +132,10 @@ def test_summary_says_who_won_by_how_much_over_whom_and_at_what_cost(tmp_path):
     assert words.startswith("mvdr is the best of 2 chains of ours: first in SI-SDR, PESQ-WB and")
     gain = paired_interval(found.of("mvdr", "si_sdr"), found.of("noisy", "si_sdr"))
     assert (
-        f"SI-SDR +{gain.mean:.1f} dB (95 % interval +{gain.low:.1f} to +{gain.high:.1f})" in words
+        f"SI-SDR +{gain.mean:.2f} dB (95 % interval +{gain.low:.2f} to +{gain.high:.2f})" in words
     )
     assert "at a real-time factor of 0.040." in words
-    assert "Against the best peer, peer-a, it is ahead by 1.0 dB SI-SDR (" in words
+    assert "Against the best peer, peer-a, it is ahead by 0.97 dB SI-SDR (" in words
     assert "60 % of the oracle's gain" in plain(text)
 
 
@@ -146,8 +146,8 @@ def test_summary_admits_what_is_not_significant_and_what_is_lost(tmp_path):
     values[:, peer, 1] = values[:, mvdr, 1] + np.tile([-1.0, 1.0], 4)
     values[:, peer, 2] = values[:, mvdr, 2] + np.tile([0.2, 0.4], 4)
     words = summary(written(tmp_path, results(8, found_systems(found), values=values))[0])
-    assert "does not differ significantly in SI-SDR (±0.0 dB, " in words
-    assert "is behind by 0.30 PESQ-WB (0.2" in words
+    assert "does not differ significantly in SI-SDR (±0.00 dB, " in words
+    assert "is behind by 0.300 PESQ-WB (0.2" in words
 
 
 def found_systems(found):
@@ -179,8 +179,8 @@ def test_table_has_means_gains_parts_and_costs(tmp_path):
         found.of("oracle", "si_sdr") - found.of("noisy", "si_sdr")
     )
     half = (gain.high - gain.low) / 2
-    assert rows["das"][1][0] == f"{found.of('das', 'si_sdr').mean():.1f}"
-    assert rows["das"][2] == [f"+{gain.mean:.1f}", f"±{half:.1f}"]
+    assert rows["das"][1][0] == f"{found.of('das', 'si_sdr').mean():.2f}"
+    assert rows["das"][2] == [f"+{gain.mean:.2f}", f"±{half:.2f}"]
     assert rows["das"][3] == [f"{100 * part:.0f}", "%"]
     assert rows["noisy"][2] == ["–"] and rows["oracle"][3] == ["100", "%"]
     assert rows["das"][-3:] == [["0.020"], ["200"], ["whole", "recording"]]
@@ -319,9 +319,9 @@ def test_scenes_are_picked_by_the_gain_of_the_winner():
     values[:, 2, 1] = values[:, 0, 1] + [5, 9, 7, 1, 6.5]
     found = results(5, systems=SYSTEMS[:3], values=values)
     assert pick_scenes(found, "si_sdr") == [
-        (4, "median gain of mvdr, SI-SDR +6.5\N{NO-BREAK SPACE}dB"),
-        (1, "largest gain of mvdr, SI-SDR +9.0\N{NO-BREAK SPACE}dB"),
-        (3, "smallest gain of mvdr, SI-SDR +1.0\N{NO-BREAK SPACE}dB"),
+        (4, "median gain of mvdr, SI-SDR +6.50\N{NO-BREAK SPACE}dB"),
+        (1, "largest gain of mvdr, SI-SDR +9.00\N{NO-BREAK SPACE}dB"),
+        (3, "smallest gain of mvdr, SI-SDR +1.00\N{NO-BREAK SPACE}dB"),
     ]
     one = results(1)
     assert [k for k, _ in pick_scenes(one, "si_sdr")] == [0]
@@ -337,7 +337,7 @@ def test_best_and_worst_scenes_are_listed_with_their_gain(tmp_path):
     names = [" ".join(row[0]) for row in rows]
     best, worst = ([f"scene {k}" for k in where] for where in (range(11, 6, -1), range(4, -1, -1)))
     assert names == ["Best", *best, "Worst", *worst]
-    assert rows[1][1] == ["+11.0"]
+    assert rows[1][1] == ["+11.00"]
     assert '<a href="#scene-' in section(text, "scenes")
 
 

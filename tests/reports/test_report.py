@@ -130,22 +130,22 @@ def test_table_shows_scores_gains_and_the_best(tmp_path):
     )
     text, page = written(tmp_path, report)
     assert rows(text) == [
-        [["stage", "0"], ["−1.2"], ["1.50"], ["0.700"], ["0.125"]],
-        [["stage", "1"], ["7.0", "+8.2"], ["1.25", "−0.25"], ["0.700", "±0.000"], ["0.500"]],
-        [["stage", "2"], ["6.0", "+7.2"], ["1.75", "+0.25"], ["0.700", "±0.000"], ["0.250"]],
+        [["stage", "0"], ["−1.25"], ["1.500"], ["0.700"], ["0.125"]],
+        [["stage", "1"], ["7.00", "+8.25"], ["1.250", "−0.250"], ["0.700", "±0.000"], ["0.500"]],
+        [["stage", "2"], ["6.00", "+7.25"], ["1.750", "+0.250"], ["0.700", "±0.000"], ["0.250"]],
     ]
     table = text.split("<tbody>")[1].split("</tbody>")[0]
-    assert re.findall(r'class="best"><strong>(.*?)<', table) == ["7.0", "1.75"]
+    assert re.findall(r'class="best"><strong>(.*?)<', table) == ["7.00", "1.750"]
     summary = re.search(r'<p class="summary">(.*?)</p>', text)[1]
     assert re.sub("<[^>]*>", "", summary) == (
-        "From stage 0 to stage 2: SI-SDR up 7.2 dB to 6.0 dB, PESQ-WB up 0.25 to 1.75, "
+        "From stage 0 to stage 2: SI-SDR up 7.25 dB to 6.00 dB, PESQ-WB up 0.250 to 1.750, "
         "STOI unchanged at 0.700."
     )
 
 
 def test_summary_admits_a_loss(tmp_path):
     text, _ = written(tmp_path, Report("x", stages({"snr": 5.0}, {"snr": 3.5}), RATE))
-    assert "<strong>down 1.5 dB</strong> to 3.5 dB" in text
+    assert "<strong>down 1.50 dB</strong> to 3.50 dB" in text
 
 
 def test_missing_score_says_why_as_tooltip_and_footnote(tmp_path):
