@@ -9,6 +9,7 @@ import typer
 
 from arrayenh.chain.profile import profile_names, resolve
 from arrayenh.chain.setting import ARRAY, INPUT, OUTPUT
+from arrayenh.chain.settings import Settings
 from arrayenh.cli import terminal
 from arrayenh.cli.batch import Request, batch, enhance_one, enhancer_of
 from arrayenh.cli.inputs import Job, plan, selection
@@ -133,7 +134,7 @@ def command(
             for result in batch(planned, request, jobs):
                 done.append(result)
                 progress(len(done))
-    finish(planned, done, as_json)
+    finish(planned, done, settings if as_json else None)
 
 
 def neural(model: str | None) -> dict[str, str]:
@@ -165,17 +166,17 @@ def check(request: Request, planned: list[Job]) -> None:
     enhancer_of(request.settings, request.array)  # which the batch goes on with
 
 
-def finish(planned: list[Job], done: list[Summary | str], as_json: bool) -> None:
-    """Print what was done; exit with 1 if some of it failed."""
+def finish(planned: list[Job], done: list[Summary | str], as_json: Settings | None) -> None:
+    """Print the summaries, for scripts with the settings; exit with 1 if a recording failed."""
     failed = [
         (job.recording, result)
         for job, result in zip(planned, done, strict=True)
         if isinstance(result, str)
     ]
     summaries = [result for result in done if not isinstance(result, str)]
-    if as_json:
+    if as_json is not None:
         results = [
-            asdict(result) | {"input": job.recording}
+            asdict(result) | {"input": job.recording, "settings": asdict(as_json)}
             for job, result in zip(planned, done, strict=True)
             if not isinstance(result, str)
         ]

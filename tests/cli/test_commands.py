@@ -615,6 +615,7 @@ def test_json_is_all_there_is_on_stdout(here, call, speech):
     assert summary["log"] == ["microphone 3 is dead (-inf dBFS): left out"]
     change = level_db(read("in_enhanced.wav").samples) - level_db(speech[0])
     assert summary["level_change_db"] == pytest.approx(change, abs=0.02)
+    assert Settings(**summary["settings"]) == Settings()
 
 
 @pytest.mark.parametrize("n_samples", [4, 10, 1000])
