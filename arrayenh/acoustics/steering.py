@@ -1,4 +1,4 @@
-"""Steering vectors: how a wave from one direction arrives at each microphone."""
+"""Steering vectors of plane and spherical waves in the free field."""
 
 import numpy as np
 
@@ -102,11 +102,11 @@ def spherical_wave(
     reference: int = 0,
     speed_of_sound: float = SPEED_OF_SOUND,
 ) -> np.ndarray:
-    """Steering vector of a source nearby, 1 at the reference microphone.
+    """Steering vector of a near-field source, 1 at the reference microphone.
 
         a_m(f) = (d_ref / d_m) exp(-j 2π f (d_m - d_ref) / c),   d_m = |r_s - r_m|
 
-    Far away this is `plane_wave`.
+    In the far field this is `plane_wave`.
 
     Parameters
     ----------

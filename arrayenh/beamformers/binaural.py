@@ -1,4 +1,4 @@
-"""Two ears: Wiener filters that leave where sounds come from as it is."""
+"""Binaural Wiener filters, which preserve interaural cues."""
 
 import numpy as np
 
@@ -25,10 +25,9 @@ def binaural_mwf(
 
         w_e = (1 - η) w_MWF(e) + η i_e,   e = left, right
 
-    Each ear's own speech is estimated from all microphones of both, so that speech keeps
-    its interaural differences (exactly, where it is one talker); what is left of the noise
-    alone would take on those of the talker. A part η of the unprocessed sound keeps the
-    noise where it was.
+    The speech at each ear is estimated from the microphones of both ears, which preserves the
+    interaural cues of the speech (exactly, for one talker). The residual noise would take on the
+    cues of the talker; mixing in a fraction η of the unprocessed signal preserves its own.
 
     Parameters
     ----------
@@ -36,11 +35,11 @@ def binaural_mwf(
     references : pair of int
         Microphones at the left and at the right ear.
     mu : float
-        Noise reduction against speech distortion.
+        Trade-off of noise reduction against speech distortion.
     partial : float
-        η, 0 (all that can be taken off) to 1 (nothing is).
+        η, 0 (full noise reduction) to 1 (no processing).
     rank_one : bool
-        Whether speech is taken for one talker, `rank_one_mwf`; else `mwf`.
+        Whether the speech is modelled as one talker (`rank_one_mwf`) or not (`mwf`).
     loading : float
         Relative diagonal loading of the noise covariance.
 
@@ -52,7 +51,7 @@ def binaural_mwf(
     Raises
     ------
     ShapeError, NumericalError, ConfigError
-        As of `mwf`; or if η is not in [0, 1].
+        As raised by `mwf`; or if η is not in [0, 1].
 
     References
     ----------
@@ -73,7 +72,7 @@ def binaural_mwf(
 
 
 def ears(positions: np.ndarray) -> tuple[int, int]:
-    """Microphones that stand for the left and the right ear: the foremost of each side.
+    """Choose the microphones for the left and right ear: the foremost on each side.
 
     Parameters
     ----------
@@ -87,7 +86,7 @@ def ears(positions: np.ndarray) -> tuple[int, int]:
     Raises
     ------
     ShapeError
-        If there are not microphones on both sides.
+        If one side has no microphone.
     """
     side = positions[:, 1] - positions[:, 1].mean()
     wide = np.abs(side) > 1e-6
@@ -101,7 +100,7 @@ def ears(positions: np.ndarray) -> tuple[int, int]:
 
 
 def interaural_cues(left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Interaural level and phase difference of each bin, from the spectra of one sound.
+    """Interaural level and phase difference of each bin.
 
         ILD = 10 log₁₀ Σ_t |l|² / Σ_t |r|²,   IPD = arg Σ_t l r*
 
@@ -113,7 +112,7 @@ def interaural_cues(left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np
     -------
     ild_db : float64 ndarray, shape (F,)
     ipd : float64 ndarray, shape (F,)
-        Radians; over 2πf it is the time by which the right ear is later.
+        Radians; divided by 2πf, the delay of the right ear.
 
     References
     ----------
@@ -132,7 +131,7 @@ def interaural_cues(left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np
 
 
 def estimate_binaural(heard: Statistics, settings: BeamformerSettings) -> Filters:
-    """Two outputs; one gain for both restores the level and moves nothing."""
+    """Binaural MWF of a segment; one gain for both ears preserves the interaural cues."""
     assert heard.ears is not None
     pair = heard.ears
     noise = loaded(heard.noise_cov, heard.loading)
@@ -150,7 +149,7 @@ def estimate_binaural(heard: Statistics, settings: BeamformerSettings) -> Filter
 BINAURAL = Beamformer(
     "binaural-mwf",
     "binaural MWF",
-    "Wiener filter at each ear that keeps where sounds come from",
+    "Wiener filter at each ear that preserves the interaural cues",
     estimate_binaural,
     two_ears=True,
 )

@@ -1,4 +1,4 @@
-"""Beamformers from covariances: Wiener filters, the largest SNR, several constraints."""
+"""Multichannel Wiener filters and least-squares filters, from covariances."""
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from arrayenh.statistics.transfer_functions import (
     speech_covariance,
 )
 
-LEAST_MU = 1e-3  # of the full-rank filter in the chain: without noise it is no filter
+LEAST_MU = 1e-3  # lower bound of μ in the chain: μ = 0 would be no filter
 
 
 def mwf(
@@ -32,9 +32,9 @@ def mwf(
     ----------
     speech_cov, noise_cov : complex ndarray, shape (F, M, M)
     mu : float
-        μ > 0: what noise weighs against the distortion of speech.
+        μ > 0, the trade-off of noise reduction against speech distortion.
     reference : int
-        Microphone whose speech is wanted.
+        Microphone at which the speech is estimated.
     loading : float
         Relative diagonal loading of the noise covariance.
 
@@ -69,11 +69,11 @@ def rank_one_mwf(
     reference: int = 0,
     loading: float = LOADING,
 ) -> np.ndarray:
-    """The same where speech is one talker, so that its covariance has rank one.
+    """Multichannel Wiener filter for one talker, with a speech covariance of rank one.
 
         w = Φₙ⁻¹ Φₛ e_ref / (μ + tr(Φₙ⁻¹ Φₛ))
 
-    Parameters, returns and errors are those of `mwf`, but μ may be 0: then this is
+    Parameters, returns and errors are those of `mwf`, except that μ may be 0, which gives
     `souden_mvdr`.
 
     References
@@ -92,16 +92,16 @@ def rank_one_mwf(
 
 
 def least_squares(spec: np.ndarray, target: np.ndarray, loading: float = LOADING) -> np.ndarray:
-    """Weights whose output is as near as can be to a target that is known.
+    """Least-squares weights towards a known target signal.
 
         w = (Σ x xᴴ)⁻¹ Σ x d*
 
     Parameters
     ----------
     spec : complex ndarray, shape (F, M, T)
-        x; several frames stacked as more microphones make it a multi-frame filter.
+        x; stack several frames as further microphones for a multi-frame filter.
     target : complex ndarray, shape (F, T)
-        d.
+        d, the desired output.
     loading : float
         Relative diagonal loading.
 
@@ -127,7 +127,7 @@ def least_squares(spec: np.ndarray, target: np.ndarray, loading: float = LOADING
 
 
 def best_reference(speech_cov: np.ndarray, noise_cov: np.ndarray, loading: float = LOADING) -> int:
-    """Microphone for which the MVDR has the largest SNR over all frequencies together.
+    """Reference microphone for which the MVDR has the largest broadband output SNR.
 
     Parameters
     ----------
@@ -157,7 +157,7 @@ def best_reference(speech_cov: np.ndarray, noise_cov: np.ndarray, loading: float
 
 
 def estimate_mwf(heard: Statistics, settings: BeamformerSettings) -> Filters:
-    """Speech-distortion-weighted Wiener filter."""
+    """MWF filters of a segment."""
 
     def estimate(bins: np.ndarray, noise: np.ndarray) -> np.ndarray:
         speech = speech_covariance(heard.speech_cov[bins], noise, 0.0)
@@ -167,7 +167,7 @@ def estimate_mwf(heard: Statistics, settings: BeamformerSettings) -> Filters:
 
 
 def estimate_rank_one_mwf(heard: Statistics, settings: BeamformerSettings) -> Filters:
-    """The same for one talker."""
+    """Rank-one MWF filters of a segment."""
 
     def estimate(bins: np.ndarray, noise: np.ndarray) -> np.ndarray:
         speech = rank_one(heard.speech_cov[bins], noise, 0.0)
@@ -185,7 +185,7 @@ MWF = Beamformer(
 RANK_ONE_MWF = Beamformer(
     "rank1-mwf",
     "rank-1 MWF",
-    "multichannel Wiener filter for one talker: speech of rank one",
+    "multichannel Wiener filter for one talker: speech covariance of rank one",
     estimate_rank_one_mwf,
     recursive=recursive_rank_one_mwf,
 )
