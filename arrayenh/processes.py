@@ -80,7 +80,9 @@ def environment_of(variables: Mapping[str, str]) -> Iterator[None]:
 @contextmanager
 def without_interrupt() -> Iterator[None]:
     """Ignore Ctrl-C within the block, here and in processes started by it."""
-    if threading.current_thread() is not threading.main_thread():  # only the main thread gets Ctrl-C
+    if (
+        threading.current_thread() is not threading.main_thread()
+    ):  # only the main thread gets Ctrl-C
         yield
         return
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -92,7 +92,7 @@ def ears(positions: np.ndarray) -> tuple[int, int]:
     wide = np.abs(side) > 1e-6
     left, right = np.flatnonzero(wide & (side > 0)), np.flatnonzero(wide & (side < 0))
     if not len(left) or not len(right):
-        raise ShapeError("two ears need microphones to the left and to the right of the middle")
+        raise ShapeError("two ears need microphones on the left and on the right of the centre")
     return (
         int(left[positions[left, 0].argmax()]),
         int(right[positions[right, 0].argmax()]),

@@ -42,7 +42,7 @@ MOST_NORM = 1e3  # upper bound of ‖w‖², a white-noise gain of -30 dB
 def limited(
     estimate: Callable[[np.ndarray, np.ndarray], np.ndarray], loading: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Estimate weights with a white-noise gain of at least -30 dB, increasing the loading if needed.
+    """Estimate weights with a white-noise gain of at least -30 dB, by more loading if needed.
 
     (Cox, Zeskind & Owen, "Robust adaptive beamforming", 1987, section V.) Without the bound the
     weights of a small array at low frequencies exploit differences between microphones that are

@@ -156,7 +156,7 @@ def outputs_of(settings: Settings, capture: Capture) -> tuple[int, ...]:
         return ears(capture.array.positions)
     except ShapeError as error:
         raise ConfigError(
-            f"{error}: array {capture.array.name} has not; name them with --ears LEFT,RIGHT"
+            f"{error}; array {capture.array.name} has none on one side: give --ears LEFT,RIGHT"
         ) from error
 
 
@@ -176,10 +176,10 @@ def spatial_notes(settings: Settings, capture: Capture, aside: str | None) -> li
         unused = settings.doa is not None
         return ["no beamformer: the direction (doa) is not used"] if unused else []
     if aside:
-        return [f"{aside}: the spatial stages step aside"]
+        return [f"{aside}: the spatial stages are skipped"]
     needed = settings.doa is not None or (postfiltering is not None and postfiltering.needs_array)
     if capture.array and beamforming.steering == "optional" and not needed:
-        return ["the array's geometry is not used: masks steer; a direction (doa) would"]
+        return ["the array's geometry is not used: masks steer; give a direction (doa) to use it"]
     return []
 
 

@@ -88,7 +88,7 @@ class TalkerDirection:
         return [f"direction of the talker: {shown} degrees"]
 
     def _steering(self, azimuth: float) -> np.ndarray:
-        """Steering vector of an azimuth: far field, near field or around a head, by the settings."""
+        """Steering vector of an azimuth in the far field, the near field or around a head."""
         assert self.positions is not None
         if self.settings.distance is not None:
             talker = self.settings.distance * direction(azimuth)

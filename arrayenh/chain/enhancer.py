@@ -239,7 +239,9 @@ class Session:
             )
         spatial, capture = self.chain.spatial, self.capture
         if self.chain.changes_always:
-            raise ConfigError("an online beamformer changes in every frame: it casts no shadow")
+            raise ConfigError(
+                "an online beamformer changes in every frame: shadow filtering needs an offline one"
+            )
         rows, gains = list(capture.microphones.rows), capture.microphones.gains[:, None]
         blocks = iter([images[rows].astype(np.float32) * gains])
         samples = resample(blocks, len(rows), sample_rate, RATE)

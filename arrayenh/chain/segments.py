@@ -157,7 +157,7 @@ class SegmentStage:
         """Log lines for the user, after the last block."""
         lines = self._direction.summary()
         if self._direction.auto and self._beamformer is not None and not self._geometry_steers:
-            lines.append("the direction that was found does not steer: the network's masks do")
+            lines.append("the estimated direction does not steer: the network's masks do")
         if self._n_passed:
             lines.append(
                 f"{self._n_passed} of {self._n_bins} bins hold no sound: "
@@ -165,8 +165,8 @@ class SegmentStage:
             )
         if self._n_ill:
             lines.append(
-                f"{self._n_ill} of {self._n_bins} bins hold noise that the microphones hear all "
-                f"alike: loaded by up to {self._most_loading:.1g} of its mean power"
+                f"{self._n_ill} of {self._n_bins} bins have an ill-conditioned noise covariance: "
+                f"loaded by up to {self._most_loading:.1g} of its mean power"
             )
         return lines
 

@@ -176,9 +176,7 @@ class Settings:
     ] = 1.0
     partial: Annotated[
         float,
-        Setting(
-            "binaural-mwf: share of unprocessed noise that is kept, 0 to 1.", BEAMFORMER, 0, 1
-        ),
+        Setting("binaural-mwf: share of unprocessed noise that is kept, 0 to 1.", BEAMFORMER, 0, 1),
     ] = 0.2
     frames: Annotated[int, Setting("mcwf: length of the filter, frames.", BEAMFORMER, 1, 16)] = 4
     online: Annotated[
@@ -363,15 +361,15 @@ class Settings:
                 f"beamformer {self.beamformer} has no online form; use {', '.join(recursive)}"
             )
         if self.online and self.noise is not None:
-            raise ConfigError("online statistics are estimated as the recording runs: leave noise out")
+            raise ConfigError(
+                "online statistics are estimated as the recording runs: leave noise out"
+            )
         if self.head and self.distance is not None:
             raise ConfigError("steering around a head assumes the far field: give head or distance")
         for one in BEAMFORMERS.values():
             for key in one.takes:
                 if getattr(self, key) is not None and one is not beamforming:
-                    raise ConfigError(
-                        f"{key} need beamformer {one.name}; got {self.beamformer}"
-                    )
+                    raise ConfigError(f"{key} need beamformer {one.name}; got {self.beamformer}")
         if postfiltering is not None and postfiltering.multichannel is not None:
             if beamforming is None or beamforming.two_ears:
                 raise ConfigError(

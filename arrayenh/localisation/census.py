@@ -72,7 +72,9 @@ class Census:
             self._told[index] += track.confidence * told
 
     def places(self, n_talkers: int | None = None) -> list[Place]:
-        """Find the talkers: peaks of the histogram, smoothed by a von Mises-Fisher kernel of 8 degrees.
+        """Find the talkers: peaks of the histogram, smoothed by a von Mises-Fisher kernel.
+
+        The width of the kernel is 8 degrees.
 
         Parameters
         ----------

@@ -24,7 +24,9 @@ from arrayenh.statistics.covariance import spatial_covariance
 from arrayenh.statistics.noise_psd import SppTracker
 from arrayenh.statistics.power import mean_power
 
-LEAST_PRESENCE = 0.9  # least speech presence of a bin that is used; the many weaker bins would add noise
+LEAST_PRESENCE = (
+    0.9  # least speech presence of a bin that is used; the many weaker bins would add noise
+)
 
 
 @dataclass(frozen=True, slots=True)

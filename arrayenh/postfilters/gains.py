@@ -65,7 +65,7 @@ class DecisionDirected:
         self._state = np.full(n_freqs, -1.0)
 
     def update(self, power: np.ndarray, noise_psd: np.ndarray) -> np.ndarray:
-        """Gain of the next frames.
+        """Compute the gain of the next frames.
 
         Parameters
         ----------
@@ -187,7 +187,7 @@ class OmLsa:
     def update(
         self, power: np.ndarray, noise_psd: np.ndarray, presence: np.ndarray | None = None
     ) -> np.ndarray:
-        """Gain of the next frames.
+        """Compute the gain of the next frames.
 
         Parameters
         ----------

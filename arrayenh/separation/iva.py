@@ -257,7 +257,7 @@ def project_back(
     spec : complex ndarray, shape (F, M, T)
     reference : int
     loading : float
-        Of the covariance, relative.
+        Relative loading of the covariance.
 
     Returns
     -------
@@ -330,7 +330,7 @@ def align(demixing: np.ndarray, spec: np.ndarray, loading: float = LOADING) -> n
     demixing : complex ndarray, shape (F, K, M)
     spec : complex ndarray, shape (F, M, T)
     loading : float
-        Of the covariance, relative.
+        Relative loading of the covariance.
 
     Returns
     -------

@@ -193,7 +193,9 @@ class RecursiveCovariance:
             mask = np.ones((len(spec), spec.shape[2]), np.float32)
         check_mask(spec, mask)
         learnt = self.rate * mask.astype(np.float64)
-        kept = np.cumprod((1 - learnt)[:, ::-1], axis=1)[:, ::-1]  # decay by frame t and all later ones
+        kept = np.cumprod((1 - learnt)[:, ::-1], axis=1)[
+            :, ::-1
+        ]  # decay by frame t and all later ones
         later = np.concatenate([kept[:, 1:], np.ones((len(spec), 1))], axis=1)[:, : spec.shape[2]]
         left = kept[:, 0] if spec.shape[2] else np.ones(len(spec))
         added = np.empty_like(self._sum)
