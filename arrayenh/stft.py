@@ -37,6 +37,15 @@ class Stft:
     ConfigError
         If a size is out of range, the window is unknown, or its overlap sum Σ w² falls below
         1 % of its maximum, so that no synthesis window can reconstruct the signal.
+
+    Examples
+    --------
+    >>> stft = Stft(n_fft=512, hop=128)
+    >>> spec = stft.analyse(np.ones((2, 1000)))
+    >>> spec.shape
+    (257, 2, 11)
+    >>> np.allclose(stft.synthesise(spec, 1000), 1)
+    True
     """
 
     n_fft: int = 2048

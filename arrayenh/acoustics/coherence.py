@@ -48,6 +48,12 @@ def diffuse_coherence(
     ----------
     R. K. Cook et al., "Measurement of correlation coefficients in reverberant sound
     fields", J. Acoust. Soc. Am. 27, 1955, eqs. 3 and 9.
+
+    Examples
+    --------
+    >>> positions = np.array([[0.0, 0, 0], [0.1, 0, 0]])
+    >>> diffuse_coherence(positions, np.array([0.0, 500.0]))[:, 0, 1].round(3)
+    array([1.   , 0.866])
     """
     positions, freqs = np.asarray(positions, np.float64), np.asarray(freqs, np.float64)
     if positions.ndim != 2 or positions.shape[1] != 3:

@@ -43,6 +43,13 @@ def sphere_wave(
         If `positions` is not (M, 3).
     GeometryError
         If a microphone is nearer than 3 cm to the centre.
+
+    Examples
+    --------
+    >>> ears = np.array([[0, 0.0875, 0], [0, -0.0875, 0]])
+    >>> steering = sphere_wave(ears, np.pi / 2, np.array([1000.0, 4000.0]))
+    >>> (20 * np.log10(np.abs(steering[:, 1]))).round(1)  # level at the right ear, dB
+    array([-2.8, -4.7])
     """
     positions = np.asarray(positions, np.float64)
     if positions.ndim != 2 or positions.shape[1] != 3:
@@ -96,6 +103,11 @@ def sphere_response(
     Lord Rayleigh, "The theory of sound", 1896, §328; R. O. Duda and W. L. Martens, "Range
     dependence of the response of a spherical head model", J. Acoust. Soc. Am. 104, 1998, eq.
     6, of which this is the limit of a distant source.
+
+    Examples
+    --------
+    >>> np.abs(sphere_response(np.array([0.0]), np.array([100.0, 10_000.0]))).round(2)
+    array([[1.  , 1.98]])
     """
     from scipy.special import eval_legendre, spherical_jn, spherical_yn  # slow to load
 

@@ -45,6 +45,12 @@ class Recording:
         If `samples` does not have two axes, or has more microphones than samples.
     AudioError
         If the rate is outside 8 to 192 kHz, or a sample is not finite or beyond 10^10.
+
+    Examples
+    --------
+    >>> recording = Recording(np.zeros((4, 16_000)), 16_000)
+    >>> recording.n_mics, recording.n_samples
+    (4, 16000)
     """
 
     samples: np.ndarray
@@ -165,6 +171,10 @@ def read(
         8 to 192 kHz; if it has fewer channels than `mics`.
     ConfigError
         If `channels` repeats a channel or contradicts `mics`.
+
+    Examples
+    --------
+    >>> recording = read("rec.wav", mics=4)  # doctest: +SKIP
     """
     source = open_recording(path, mics, channels, pad)
     return Recording(
@@ -183,7 +193,13 @@ def open_recording(
     channels: Sequence[int] | None = None,
     pad: bool = False,
 ) -> RecordingFile:
-    """Open a recording without loading it; the arguments and errors are those of `read`."""
+    """Open a recording without loading it; the arguments and errors are those of `read`.
+
+    Examples
+    --------
+    >>> recording = open_recording("rec.wav", channels=[0, 2])  # doctest: +SKIP
+    >>> next(recording.blocks()).shape  # doctest: +SKIP
+    """
     paths = split_paths(path)
     files = []
     for each in paths:

@@ -65,6 +65,10 @@ def write(
     ------
     AudioError
         If the file exists, the folder does not, the disk is full, or the audio is not finite.
+
+    Examples
+    --------
+    >>> write("clean.flac", np.zeros((2, 16_000)), sample_rate=16_000)  # doctest: +SKIP
     """
     samples = audio if isinstance(audio, np.ndarray) else audio.samples
     rate = sample_rate or (None if isinstance(audio, np.ndarray) else audio.sample_rate)

@@ -40,6 +40,11 @@ class Design:
     loading : float or None
         None for delay-and-sum.
     least_wng_db : float or None
+
+    Examples
+    --------
+    >>> Design("das", 0.0, "forward", "spherical", None, None).words
+    'delay-and-sum towards 0° (forward), spherical noise field'
     """
 
     beamformer: str
@@ -96,6 +101,12 @@ def look_direction(array: MicArray) -> tuple[float, str]:
 
     It is endfire for a hearing-aid pair, broadside (to the front or left) for other linear arrays,
     and forward for all others.
+
+    Examples
+    --------
+    >>> from arrayenh.microphones.geometry import load_array
+    >>> look_direction(load_array("linear4-35mm"))
+    (90.0, 'broadside')
     """
     spread = np.linalg.svd(array.centred().positions, full_matrices=False)[2][0]
     upright = np.hypot(spread[0], spread[1]) < 1e-3
@@ -110,7 +121,15 @@ def look_direction(array: MicArray) -> tuple[float, str]:
 
 
 def hear(array: MicArray, design: Design, freqs: np.ndarray, step_deg: float = 1.0) -> Hearing:
-    """Design the weights and compute their response."""
+    """Design the weights and compute their response.
+
+    Examples
+    --------
+    >>> from arrayenh.microphones.geometry import load_array
+    >>> design = Design("das", 90.0, "broadside", "spherical", None, None)
+    >>> hear(load_array("linear4-35mm"), design, np.array([1000.0])).wng_db.round(2)
+    array([6.02])
+    """
     doa, positions = float(np.deg2rad(design.doa_deg)), array.positions
     steering = plane_wave(positions, doa, freqs)
     if design.loading is None:

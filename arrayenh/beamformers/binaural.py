@@ -59,6 +59,13 @@ def binaural_mwf(
     algorithms for hearing aids that preserve interaural time delay cues", IEEE Trans. Signal
     Process. 55, 2007, eq. 25; S. Doclo et al., "Multichannel signal enhancement algorithms
     for assisted listening devices", IEEE Signal Process. Mag. 32, 2015, eq. 26.
+
+    Examples
+    --------
+    >>> speech_cov, noise_cov = np.ones((1, 2, 2)), np.eye(2)[None]
+    >>> left, right = binaural_mwf(speech_cov, noise_cov, references=(0, 1))
+    >>> left.real.round(3), right.real.round(3)
+    (array([[0.467, 0.267]]), array([[0.267, 0.467]]))
     """
     within("partial", partial, 0, 1)
     weights = []
@@ -87,6 +94,11 @@ def ears(positions: np.ndarray) -> tuple[int, int]:
     ------
     ShapeError
         If one side has no microphone.
+
+    Examples
+    --------
+    >>> ears(np.array([[0, 0.08, 0], [0, -0.08, 0]]))
+    (0, 1)
     """
     side = positions[:, 1] - positions[:, 1].mean()
     wide = np.abs(side) > 1e-6
@@ -119,6 +131,12 @@ def interaural_cues(left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np
     B. Cornelis, S. Doclo, T. Van den Bogaert, M. Moonen and J. Wouters, "Theoretical
     analysis of binaural multimicrophone noise reduction techniques", IEEE TASLP 18, 2010,
     eqs. 19 and 20.
+
+    Examples
+    --------
+    >>> ild_db, ipd = interaural_cues(np.full((1, 4), 2j), np.ones((1, 4), complex))
+    >>> ild_db.round(2), ipd.round(3)
+    (array([6.02]), array([1.571]))
     """
     if left.shape != right.shape or left.ndim != 2:
         raise ShapeError(f"left and right must share (F, T); got {left.shape}, {right.shape}")

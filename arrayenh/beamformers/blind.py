@@ -46,6 +46,14 @@ def blind_mvdr(
     weights : complex128 ndarray, shape (F, M)
     n_passed : int
         Number of bins without statistics, which pass the reference microphone.
+
+    Examples
+    --------
+    >>> spec = np.array([[[2, 2, 1, 0], [2, 2, 0, 1]]], np.complex64)
+    >>> mask = np.array([[1, 1, 0, 0]], np.float32)
+    >>> weights, n_passed = blind_mvdr(spec, mask, reference=0, loading=1e-6)
+    >>> weights.real.round(3), n_passed
+    (array([[0.5, 0.5]]), 0)
     """
     there = sounding(spec) if there is None else there
     return BlindBeam(spec, reference, loading, there).weights(mask)[0], int(np.sum(~there))
@@ -62,6 +70,13 @@ class BlindBeam:
     loading : float
     there : bool ndarray, shape (F,)
         Valid bins, `sounding(spec)`.
+
+    Examples
+    --------
+    >>> spec = np.array([[[2, 2, 1, 0], [2, 2, 0, 1]]], np.complex64)
+    >>> beam = BlindBeam(spec, 0, 1e-6, sounding(spec))
+    >>> beam(np.array([[1, 1, 0, 0]], np.float32)).real.round(2)
+    array([[2. , 2. , 0.5, 0.5]], dtype=float32)
     """
 
     spec: np.ndarray
@@ -123,6 +138,13 @@ def residual_noise(
     -------
     noise : float32 ndarray, shape (F, T)
         n; 0 for one microphone.
+
+    Examples
+    --------
+    >>> spec = np.array([[[1, 1], [1, -1]]], np.complex64)  # talker, noise
+    >>> weights = np.array([[0.5, 0.5]])
+    >>> residual_noise(spec, weights, np.eye(2, dtype=complex)[None], apply(weights, spec)).round(3)
+    array([[0., 1.]], dtype=float32)
     """
     n_mics = spec.shape[1]
     noise = np.zeros(beamformed.shape, np.float32)
@@ -151,7 +173,16 @@ def steered_mvdr(
     loading: float,
     there: np.ndarray | None = None,
 ) -> tuple[np.ndarray, int]:
-    """MVDR weights towards `steering`, with Φₙ weighted by (1 - m)²; see `blind_mvdr`."""
+    """MVDR weights towards `steering`, with Φₙ weighted by (1 - m)²; see `blind_mvdr`.
+
+    Examples
+    --------
+    >>> spec = np.array([[[2, 2, 1, 0], [2, 2, 0, 1]]], np.complex64)
+    >>> mask = np.array([[1, 1, 0, 0]], np.float32)
+    >>> weights, _ = steered_mvdr(spec, mask, np.ones((1, 2)), reference=0, loading=1e-6)
+    >>> weights.real.round(3)
+    array([[0.5, 0.5]])
+    """
     weights = passing(spec.shape[0], spec.shape[1], reference)
     there = sounding(spec) if there is None else there
     if there.any():
@@ -166,7 +197,13 @@ def steered_mvdr(
 
 
 def with_phase(magnitude: np.ndarray, of: np.ndarray) -> np.ndarray:
-    """Combine magnitudes with the phases of a spectrum, 0 where that vanishes; complex64."""
+    """Combine magnitudes with the phases of a spectrum, 0 where that vanishes; complex64.
+
+    Examples
+    --------
+    >>> with_phase(np.array([2.0], np.float32), of=np.array([3j], np.complex64))
+    array([0.+2.j], dtype=complex64)
+    """
     size = np.abs(of)
     there = size >= np.finfo(np.float32).tiny
     return np.divide(magnitude * of, size, out=np.zeros_like(of), where=there)

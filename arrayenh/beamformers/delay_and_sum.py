@@ -32,6 +32,11 @@ def delay_and_sum(steering: np.ndarray) -> np.ndarray:
     -------
     weights : complex128 ndarray, shape (F, M)
         wᴴa = 1.
+
+    Examples
+    --------
+    >>> delay_and_sum(np.array([[1, 1j]]))
+    array([[0.5+0.j , 0. +0.5j]])
     """
     return steering / np.sum(np.abs(steering) ** 2, axis=-1, keepdims=True)
 
@@ -58,6 +63,13 @@ def delay_and_sum_samples(
     -------
     summed : float32 ndarray, shape (N,)
         Aligned with the wave at the position where τ = 0.
+
+    Examples
+    --------
+    >>> samples = np.zeros((2, 100), np.float32)
+    >>> samples[0, 50] = samples[1, 52] = 1  # microphone 1 is 2 samples late
+    >>> delay_and_sum_samples(samples, np.array([0, 2 / 16_000]), 16_000).argmax().item()
+    50
     """
     if samples.ndim != 2 or tau.shape != samples.shape[:1]:
         raise ShapeError(
@@ -89,6 +101,12 @@ class RecursiveDas:
         Time from frame to frame, s.
     memory_seconds : float
         Time constant of the change to a new direction, s; 0: at once.
+
+    Examples
+    --------
+    >>> beam = RecursiveDas(n_freqs=1, n_mics=2, hop_seconds=0.008)
+    >>> beam.update(np.array([[[1], [1j]]], np.complex64), steering=np.array([[1, 1j]]))
+    array([[1.+0.j]], dtype=complex64)
     """
 
     def __init__(

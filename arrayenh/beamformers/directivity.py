@@ -53,6 +53,15 @@ def beampattern(
     References
     ----------
     H. L. Van Trees, "Optimum array processing", 2002.
+
+    Examples
+    --------
+    >>> positions = np.array([[0, 0.05, 0], [0, -0.05, 0]])
+    >>> pattern = beampattern(
+    ...     np.array([[0.5, 0.5]]), positions, np.array([1000.0]), np.array([0, np.pi / 2])
+    ... )
+    >>> level_db(pattern).round(2)
+    array([[ 0.  , -4.31]])
     """
     weights, positions, freqs = _checked(weights, positions, freqs)
     azimuths = np.asarray(azimuths, np.float64)
@@ -69,7 +78,13 @@ def beampattern(
 
 
 def level_db(pattern: np.ndarray) -> np.ndarray:
-    """Level of a beampattern in dB, 20 log10 |B|; -inf at a null."""
+    """Level of a beampattern in dB, 20 log10 |B|; -inf at a null.
+
+    Examples
+    --------
+    >>> level_db(np.array([[1, 0.5j]])).round(2)
+    array([[ 0.  , -6.02]])
+    """
     with np.errstate(divide="ignore"):
         return 20 * np.log10(np.abs(pattern))
 
@@ -102,6 +117,11 @@ def white_noise_gain(weights: np.ndarray, steering: np.ndarray) -> np.ndarray:
     ----------
     H. Cox, R. M. Zeskind and M. M. Owen, "Robust adaptive beamforming", IEEE Trans.
     Acoust., Speech, Signal Process. 35, 1987.
+
+    Examples
+    --------
+    >>> white_noise_gain(np.full((1, 4), 0.25), np.ones((1, 4))).round(2)
+    array([6.02])
     """
     signal = _look_power(weights, steering)
     return 10 * np.log10(signal / np.sum(np.abs(weights) ** 2, axis=-1))
@@ -153,6 +173,13 @@ def directivity_factor(
     ----------
     G. W. Elko, "Superdirectional microphone arrays", in Gay and Benesty (eds.), "Acoustic
     signal processing for telecommunication", 2000.
+
+    Examples
+    --------
+    >>> positions = np.array([[0, 0.05, 0], [0, -0.05, 0]])
+    >>> weights, steering = np.array([[0.5, 0.5]]), np.ones((1, 2))
+    >>> directivity_factor(weights, steering, positions, np.array([1000.0])).round(2)
+    array([1.31])
     """
     weights, positions, freqs = _checked(weights, positions, freqs)
     signal = _look_power(weights, steering)
@@ -178,6 +205,13 @@ def directivity_index(
     """Directivity index: `directivity_factor` in dB, float64, shape (F,).
 
     It is 0 dB for one omnidirectional microphone.
+
+    Examples
+    --------
+    >>> positions = np.array([[0, 0.05, 0], [0, -0.05, 0]])
+    >>> weights, steering = np.array([[0.5, 0.5]]), np.ones((1, 2))
+    >>> directivity_index(weights, steering, positions, np.array([1000.0])).round(2)
+    array([1.17])
     """
     factor = directivity_factor(
         weights, steering, positions, freqs, field, speed_of_sound=speed_of_sound
@@ -224,6 +258,13 @@ def beamwidth(
         If the shapes do not fit.
     NumericalError
         If the weights of a bin have a null in the look direction.
+
+    Examples
+    --------
+    >>> positions = np.array([[0, 0.05, 0], [0, -0.05, 0]])
+    >>> widths = beamwidth(np.array([[0.5, 0.5]]), positions, np.array([2000.0]), azimuth=0.0)
+    >>> np.rad2deg(widths).round(1)
+    array([50.8])
     """
     weights, positions, freqs = _checked(weights, positions, freqs)
     towards = plane_wave(positions, azimuth, freqs, elevation, speed_of_sound=speed_of_sound)

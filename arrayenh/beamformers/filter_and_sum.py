@@ -66,6 +66,13 @@ def beam_of_width(
     eigenfilters", Signal Process. 83, 2003, section 3.1; E. Mabande, A. Schad and W.
     Kellermann, "Design of robust superdirective beamformers as a convex optimization
     problem", ICASSP 2009, eq. 6.
+
+    Examples
+    --------
+    >>> positions = np.array([[0, y, 0] for y in (0.06, 0.02, -0.02, -0.06)])
+    >>> weights = beam_of_width(positions, 0.0, np.array([1000.0, 2000.0]), width=np.pi / 3)
+    >>> weights.sum(axis=1).real.round(6)  # broadside: wᴴa = 1
+    array([1., 1.])
     """
     if not 0 < width <= np.pi:
         raise ConfigError(f"width must be above 0 and at most π; got {width:g}")
@@ -134,6 +141,11 @@ def fir_filters(weights: np.ndarray, n_taps: int | None = None) -> np.ndarray:
     ------
     ConfigError
         If the length is odd or too large.
+
+    Examples
+    --------
+    >>> fir_filters(np.ones((3, 1))).round(3)
+    array([[0., 0., 1., 0.]])
     """
     n_fft = 2 * (len(weights) - 1)
     n_taps = n_fft if n_taps is None else n_taps
@@ -166,6 +178,12 @@ def filter_and_sum(samples: np.ndarray, filters: np.ndarray) -> np.ndarray:
     ------
     ShapeError
         If M differs.
+
+    Examples
+    --------
+    >>> samples = np.array([[1.0, 2, 3], [1, 2, 3]])
+    >>> filter_and_sum(samples, np.array([[0, 0.5], [0, 0.5]])).round(3)
+    array([1., 2., 3.], dtype=float32)
     """
     if samples.ndim != 2 or filters.ndim != 2 or len(samples) != len(filters):
         raise ShapeError(

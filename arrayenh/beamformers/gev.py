@@ -41,6 +41,12 @@ def gev(
     ----------
     E. Warsitz and R. Haeb-Umbach, "Blind acoustic beamforming based on generalized
     eigenvalue decomposition", IEEE TASLP 15, 2007, eqs. 16 and 27.
+
+    Examples
+    --------
+    >>> speech_cov, noise_cov = np.ones((1, 2, 2)), np.eye(2)[None]
+    >>> gev(speech_cov, noise_cov).real.round(3)
+    array([[0.5, 0.5]])
     """
     check_covariances(speech_cov, noise_cov, reference)
     factor, _, vectors = generalised_eigen(speech_cov, noise_cov, loading)

@@ -47,6 +47,12 @@ def blocking_matrix(steering: np.ndarray) -> np.ndarray:
     S. Gannot, D. Burshtein and E. Weinstein, "Signal enhancement using beamforming and
     nonstationarity with applications to speech", IEEE Trans. Signal Process. 49, 2001, eq. 24
     has other columns of the same space.
+
+    Examples
+    --------
+    >>> steering = np.array([[1, 1j]])
+    >>> np.abs(steering.conj() @ blocking_matrix(steering)[0]).round(6)
+    array([[0.]])
     """
     if steering.ndim != 2 or steering.shape[1] < 2:
         raise ShapeError(f"steering must have shape (F, M), M at least 2; got {steering.shape}")
@@ -99,6 +105,12 @@ def sidelobe_canceller(
     ----------
     L. J. Griffiths and C. W. Jim, "An alternative approach to linearly constrained adaptive
     beamforming", IEEE Trans. Antennas Propag. 30, 1982.
+
+    Examples
+    --------
+    >>> noise_cov = np.diag([1.0, 3.0])[None]
+    >>> sidelobe_canceller(np.ones((1, 2)), noise_cov).real.round(3)
+    array([[0.75, 0.25]])
     """
     if noise_cov.shape != (*steering.shape, steering.shape[-1]):
         raise ShapeError(
@@ -143,6 +155,13 @@ class RecursiveGsc(Recursion):
     L. J. Griffiths and C. W. Jim 1982; O. Hoshuyama, A. Sugiyama and A. Hirano, "A robust
     adaptive beamformer for microphone arrays with a blocking matrix using constrained
     adaptive filters", IEEE Trans. Signal Process. 47, 1999.
+
+    Examples
+    --------
+    >>> beam = RecursiveGsc(n_freqs=1, n_mics=2, hop_seconds=0.008)
+    >>> spec, noise_weight = np.ones((1, 2, 3), np.complex64), np.ones((1, 3), np.float32)
+    >>> beam.update(spec, noise_weight, steering=np.ones((1, 2))).real.round(3)
+    array([[1., 1., 1.]], dtype=float32)
     """
 
     def __init__(

@@ -46,6 +46,12 @@ def lcmv(
     ----------
     O. L. Frost, "An algorithm for linearly constrained adaptive array processing", Proc. IEEE
     60, 1972, eq. 11; Van Trees 2002, eq. 6.358.
+
+    Examples
+    --------
+    >>> constraints = np.array([[[1, 1], [1, -1]]])  # in columns: the talker, a null
+    >>> lcmv(constraints, np.array([1, 0]), np.eye(2)[None]).real.round(3)
+    array([[0.5, 0.5]])
     """
     constraints = np.asarray(constraints, np.complex128)
     if constraints.ndim != 3 or noise_cov.shape != (*constraints.shape[:2], constraints.shape[1]):

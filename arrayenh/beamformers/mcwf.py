@@ -52,6 +52,14 @@ def multi_frame_least_squares(
     single-channel noise reduction problem", IEEE TASLP 20, 2012; Z.-Q. Wang et al.,
     "Convolutive prediction for monaural speech dereverberation and noisy-reverberant speaker
     separation", IEEE/ACM TASLP 29, 2021, eq. 9.
+
+    Examples
+    --------
+    >>> spec = np.array([[[1, 2, 3, 1]]], np.complex64)
+    >>> target = np.array([[0, 1, 2, 3]], np.complex64)  # one frame later
+    >>> multi_frame_least_squares(spec, target, delays=[0, 1])[0].real.round(3)
+    array([[0.],
+           [1.]])
     """
     cross = lagged_cross_covariance(spec, target, delays)
     n_freqs, n_delays, n_mics = cross.shape

@@ -37,6 +37,12 @@ def mpdr(
     ------
     ShapeError, NumericalError
         As raised by `mvdr`.
+
+    Examples
+    --------
+    >>> noisy_cov = np.ones((1, 2, 2)) + np.eye(2)
+    >>> mpdr(np.ones((1, 2)), noisy_cov).real.round(3)
+    array([[0.5, 0.5]])
     """
     return mvdr(steering, noisy_cov, loading)
 

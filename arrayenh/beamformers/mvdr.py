@@ -46,6 +46,12 @@ def mvdr(
         If the shapes do not fit.
     NumericalError
         If a noise covariance is singular or not finite.
+
+    Examples
+    --------
+    >>> noise_cov = np.diag([1.0, 3.0])[None]  # microphone 1 is noisier
+    >>> mvdr(np.ones((1, 2)), noise_cov).real.round(3)
+    array([[0.75, 0.25]])
     """
     if noise_cov.shape != (*steering.shape, steering.shape[-1]):
         raise ShapeError(
@@ -87,6 +93,12 @@ def souden_mvdr(
         If the shapes differ, or the reference is no microphone.
     NumericalError
         If a noise covariance is singular or not finite, or a speech covariance is empty.
+
+    Examples
+    --------
+    >>> speech_cov, noise_cov = np.ones((1, 2, 2)), np.diag([1.0, 3.0])[None]
+    >>> souden_mvdr(speech_cov, noise_cov).real.round(3)
+    array([[0.75, 0.25]])
     """
     if speech_cov.shape != noise_cov.shape or speech_cov.ndim != 3:
         raise ShapeError(
@@ -144,6 +156,13 @@ class RecursiveMvdr(Recursion):
     multichannel noise tracking and reduction", IEEE TASLP 19, 2011, section IV; T. Higuchi et
     al., "Online MVDR beamformer based on complex Gaussian mixture model with spatial prior
     for noise robust ASR", IEEE/ACM TASLP 25, 2017, eqs. 26 to 29.
+
+    Examples
+    --------
+    >>> beam = RecursiveMvdr(n_freqs=1, n_mics=2, hop_seconds=0.008)
+    >>> spec, noise_weight = np.ones((1, 2, 3), np.complex64), np.ones((1, 3), np.float32)
+    >>> beam.update(spec, None, noise_weight, steering=np.ones((1, 2))).real.round(3)
+    array([[1., 1., 1.]], dtype=float32)
     """
 
     def __init__(

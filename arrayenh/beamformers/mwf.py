@@ -53,6 +53,12 @@ def mwf(
     ----------
     A. Spriet, M. Moonen and J. Wouters, "Spatially pre-processed speech distortion weighted
     multi-channel Wiener filtering for noise reduction", Signal Process. 84, 2004, eq. 10.
+
+    Examples
+    --------
+    >>> speech_cov, noise_cov = np.ones((1, 2, 2)), np.eye(2)[None]
+    >>> mwf(speech_cov, noise_cov).real.round(3)
+    array([[0.333, 0.333]])
     """
     check_covariances(speech_cov, noise_cov, reference)
     if not mu > 0:
@@ -80,6 +86,12 @@ def rank_one_mwf(
     ----------
     M. Souden, J. Benesty and S. Affes, "On optimal frequency-domain multichannel linear
     filtering for noise reduction", IEEE TASLP 18, 2010, eq. 24.
+
+    Examples
+    --------
+    >>> speech_cov, noise_cov = np.ones((1, 2, 2)), np.eye(2)[None]
+    >>> rank_one_mwf(speech_cov, noise_cov, mu=0.5).real.round(3)
+    array([[0.4, 0.4]])
     """
     check_covariances(speech_cov, noise_cov, reference)
     if not mu >= 0:
@@ -115,6 +127,12 @@ def least_squares(spec: np.ndarray, target: np.ndarray, loading: float = LOADING
         If the shapes do not fit.
     NumericalError
         If a bin is silent.
+
+    Examples
+    --------
+    >>> spec = np.array([[[1, 2, 3], [1, 0, -1]]])
+    >>> least_squares(spec, target=spec[:, 0] + spec[:, 1]).real.round(3)
+    array([[1., 1.]])
     """
     if spec.ndim != 3 or target.shape != (spec.shape[0], spec.shape[2]):
         raise ShapeError(
@@ -143,6 +161,11 @@ def best_reference(speech_cov: np.ndarray, noise_cov: np.ndarray, loading: float
     ----------
     T. C. Lawin-Ore and S. Doclo, "Reference microphone selection for MWF-based noise
     reduction using distributed microphone arrays", ITG Speech Communication 2012, eq. 21.
+
+    Examples
+    --------
+    >>> best_reference(np.diag([1.0, 4.0])[None], np.eye(2)[None])
+    1
     """
     check_covariances(speech_cov, noise_cov, 0)
     ratios = []

@@ -60,6 +60,15 @@ def superdirective(
     H. Cox, R. M. Zeskind and T. Kooij, "Practical supergain", IEEE Trans. Acoust., Speech,
     Signal Process. 34, 1986. H. Cox, R. M. Zeskind and M. M. Owen, "Robust adaptive
     beamforming", same journal 35, 1987.
+
+    Examples
+    --------
+    >>> from arrayenh.acoustics.steering import plane_wave
+    >>> positions, freqs = np.array([[0.01, 0, 0], [-0.01, 0, 0]]), np.array([1000.0])
+    >>> steering = plane_wave(positions, 0.0, freqs)
+    >>> weights = superdirective(steering, diffuse_coherence(positions, freqs), least_wng_db=-5)
+    >>> (-10 * np.log10(np.sum(np.abs(weights) ** 2, axis=1))).round(2)  # white-noise gain, dB
+    array([-5.])
     """
     if steering.ndim != 2 or coherence.shape != (*steering.shape, steering.shape[-1]):
         raise ShapeError(

@@ -25,6 +25,11 @@ def apply(weights: np.ndarray, spec: np.ndarray) -> np.ndarray:
     ------
     ShapeError
         If F or M differ.
+
+    Examples
+    --------
+    >>> apply(np.array([[0.5, 0.5]]), np.array([[[2, 1], [4, 1j]]], np.complex64))
+    array([[3. +0.j , 0.5+0.5j]], dtype=complex64)
     """
     if spec.ndim != 3 or weights.shape != spec.shape[:2]:
         raise ShapeError(
@@ -60,6 +65,14 @@ def limited(
     weights : complex128 ndarray, shape (F, M)
     loading : float64 ndarray, shape (F,)
         Loading used.
+
+    Examples
+    --------
+    >>> weights, loading = limited(
+    ...     lambda bins, loading: np.full((bins.sum(), 2), 0.5), np.zeros(1)
+    ... )
+    >>> loading  # the white-noise gain is high enough
+    array([0.])
     """
     loading = loading.copy()
     weights = estimate(np.ones(len(loading), bool), loading)
@@ -76,6 +89,11 @@ def level_gain(weights: np.ndarray, speech_cov: np.ndarray, reference: int) -> f
     """Broadband gain that restores the speech power of the reference microphone.
 
     g² = Σ_f Φₛ(ref, ref) / Σ_f wᴴ Φₛ w, which is 1 if Φₛ has rank one and w is distortionless.
+
+    Examples
+    --------
+    >>> level_gain(np.array([[0.5, 0]]), np.ones((1, 2, 2)), reference=0)
+    2.0
     """
     before = np.sum(speech_cov[:, reference, reference].real)
     after = np.einsum("fm,fmn,fn->", weights.conj(), speech_cov, weights).real
@@ -83,7 +101,13 @@ def level_gain(weights: np.ndarray, speech_cov: np.ndarray, reference: int) -> f
 
 
 def passing(n_freqs: int, n_mics: int, reference: int) -> np.ndarray:
-    """Weights that pass the reference microphone, complex128, shape (F, M)."""
+    """Weights that pass the reference microphone, complex128, shape (F, M).
+
+    Examples
+    --------
+    >>> passing(n_freqs=1, n_mics=2, reference=0).real
+    array([[1., 0.]])
+    """
     weights = np.zeros((n_freqs, n_mics), np.complex128)
     weights[:, reference] = 1
     return weights

@@ -60,6 +60,12 @@ def wpd(
     ----------
     T. Nakatani and K. Kinoshita, "A unified convolutional beamformer for simultaneous
     denoising and dereverberation", IEEE Signal Process. Lett. 26, 2019, eq. 14.
+
+    Examples
+    --------
+    >>> weights, delays = wpd(np.ones((1, 2, 20), np.complex64), rtf=np.ones((1, 2)))
+    >>> delays, weights[0, 0].sum().real.round(3).item()
+    ([0, 2, 3, 4, 5, 6], 1.0)
     """
     check_spec(spec)
     if rtf.shape != spec.shape[:2]:

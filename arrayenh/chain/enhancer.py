@@ -50,6 +50,12 @@ class Enhanced:
         Diagnosis of each channel.
     subtype, metadata
         Format and tags of the recording, for writing.
+
+    Examples
+    --------
+    >>> enhanced = Enhanced(np.zeros(16_000, np.float32), 16_000)
+    >>> enhanced.samples.shape
+    (16000,)
     """
 
     samples: np.ndarray
@@ -68,7 +74,15 @@ def enhance(
     array: MicArray | str | None = None,
     settings: Settings | None = None,
 ) -> Enhanced:
-    """Enhance a recording in memory; see `Enhancer`."""
+    """Enhance a recording in memory; see `Enhancer`.
+
+    Examples
+    --------
+    >>> recording = Recording(np.zeros((2, 16_000)), 16_000)
+    >>> enhanced = enhance(recording, settings=Settings(masks="spp", postfilter="none"))
+    >>> enhanced.log[0]
+    'the recording is silent'
+    """
     return Enhancer(settings, array).enhance(recording)
 
 
@@ -87,6 +101,13 @@ class Enhancer:
         If the settings need an array and none is given, or a network is missing or does not fit.
     GeometryError
         If the array is unknown.
+
+    Examples
+    --------
+    >>> recording = Recording(np.zeros((2, 16_000)), 16_000)
+    >>> enhancer = Enhancer(Settings(masks="spp", postfilter="none"))
+    >>> enhancer.enhance(recording).samples.shape
+    (16000,)
     """
 
     def __init__(

@@ -73,6 +73,11 @@ class Settings:
     ------
     ConfigError
         If a name is unknown, a number out of range, or two settings contradict each other.
+
+    Examples
+    --------
+    >>> Settings(beamformer="gev", postfilter="mmse-lsa").online
+    False
     """
 
     beamformer: Annotated[

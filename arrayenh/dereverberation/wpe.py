@@ -29,6 +29,11 @@ def wpe(
 
     Parameters, returns and errors are those of `wpe_filters` and `apply_wpe`. Silent bins stay
     silent.
+
+    Examples
+    --------
+    >>> wpe(np.zeros((1, 2, 20), np.complex64)).shape
+    (1, 2, 20)
     """
     return apply_wpe(wpe_filters(spec, taps, delay, iterations), spec, delay)
 
@@ -70,6 +75,11 @@ def wpe_filters(
     prediction", IEEE TASLP 18, 2010, eqs. 22 to 26; T. Yoshioka and T. Nakatani,
     "Generalization of multi-channel linear prediction methods for blind MIMO impulse
     response shortening", IEEE TASLP 20, 2012.
+
+    Examples
+    --------
+    >>> wpe_filters(np.zeros((1, 2, 20), np.complex64), taps=5).shape
+    (1, 5, 2, 2)
     """
     check_spec(spec)
     for name, value in (("taps", taps), ("delay", delay), ("iterations", iterations)):
@@ -115,6 +125,12 @@ def apply_wpe(
     ------
     ShapeError
         If the shapes do not fit.
+
+    Examples
+    --------
+    >>> spec = np.ones((1, 1, 4), np.complex64)
+    >>> apply_wpe(np.full((1, 1, 1, 1), 0.5), spec, delay=2).real
+    array([[[1. , 1. , 0.5, 0.5]]], dtype=float32)
     """
     check_spec(spec)
     n_freqs, n_mics, _ = spec.shape
@@ -176,6 +192,12 @@ class RecursiveWpe:
     T. Yoshioka, "Speech enhancement in reverberant environments", PhD thesis, 2010, section
     5.4; J. Caroselli, I. Shafran, A. Narayanan and R. Rose, "Adaptive multichannel
     dereverberation for automatic speech recognition", Interspeech 2017, eqs. 8 to 11.
+
+    Examples
+    --------
+    >>> recursive = RecursiveWpe(n_freqs=1, n_mics=2)
+    >>> recursive.update(np.ones((1, 2, 3), np.complex64)).shape
+    (1, 2, 3)
     """
 
     def __init__(

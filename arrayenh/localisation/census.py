@@ -50,6 +50,13 @@ class Census:
     Parameters
     ----------
     grid : DirectionGrid
+
+    Examples
+    --------
+    >>> census = Census(DirectionGrid.circle())
+    >>> census.add([Track(1, np.array([0.0, 1, 0]), confidence=0.8)])
+    >>> round(np.rad2deg(census.places()[0].azimuth).item(), 3)
+    90.0
     """
 
     def __init__(self, grid: DirectionGrid) -> None:

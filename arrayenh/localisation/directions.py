@@ -91,6 +91,15 @@ def find_directions(
         If the method is unknown, or the number of talkers is out of range.
     GeometryError
         If there are fewer than two microphones.
+
+    Examples
+    --------
+    >>> from arrayenh.acoustics.steering import plane_wave
+    >>> positions = np.array([[0.0, 0, 0], [0.05, 0, 0], [0.1, 0, 0]])
+    >>> freqs = np.arange(0.0, 4000.0, 250.0)
+    >>> spec = plane_wave(positions, np.pi / 3, freqs)[:, :, None].astype(np.complex64)
+    >>> round(np.rad2deg(find_directions(spec, positions, freqs)[0].azimuth).item(), 1)
+    60.0
     """
     one_of("method", method, METHODS)
     check_spectrum(spec, positions, freqs)
@@ -173,6 +182,11 @@ def excess(power: np.ndarray, over_all: np.ndarray) -> np.ndarray:
 
     A single plane wave has P = 1 and q = 1. Diffuse noise has equal P in all directions and
     q = 0, however coherent it is between closely spaced microphones.
+
+    Examples
+    --------
+    >>> excess(np.array([1.0, 0.5]), over_all=np.array([1.0, 0.5, 0, 0])).round(3)
+    array([1. , 0.2])
     """
     mean = float(over_all.mean())
     return np.clip((power - mean) / max(1 - mean, np.finfo(float).tiny), 0.0, 1.0)

@@ -52,6 +52,14 @@ def gcc_phat(
     ----------
     Knapp & Carter, "The generalized correlation method for estimation of time delay", 1976,
     eq. 12 with the phase transform of table I.
+
+    Examples
+    --------
+    >>> freqs = np.arange(257) * 16_000 / 512
+    >>> late = np.exp(-2j * np.pi * freqs * 1e-4)[:, None]
+    >>> delay, _, _ = gcc_phat(late, np.ones_like(late), sample_rate=16_000)
+    >>> round(delay, 5)
+    0.0001
     """
     if spec_a.ndim != 2 or spec_a.shape != spec_b.shape or len(spec_a) < 3:
         raise ShapeError(

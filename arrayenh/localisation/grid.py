@@ -49,6 +49,12 @@ class DirectionGrid:
         Axis of the line, or normal of the plane on the side that is given.
     step : float
         Angle between neighbours, radians.
+
+    Examples
+    --------
+    >>> grid = DirectionGrid.of(np.array([[0.0, 0, 0], [0.05, 0, 0]]))
+    >>> grid.kind, len(grid.vectors)
+    ('line', 181)
     """
 
     vectors: np.ndarray
@@ -237,6 +243,12 @@ def sphere(step: float) -> np.ndarray:
 
 
 def angle_between(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Angle between unit vectors, radians; shapes broadcast, (..., 3) -> (...)."""
+    """Angle between unit vectors, radians; shapes broadcast, (..., 3) -> (...).
+
+    Examples
+    --------
+    >>> np.rad2deg(angle_between(np.eye(3)[0], np.eye(3)[1])).round(3).item()
+    90.0
+    """
     chord = np.linalg.norm(a - b, axis=-1)  # accurate at small angles, unlike arccos
     return 2 * np.arcsin(np.minimum(chord / 2, 1.0))

@@ -58,6 +58,15 @@ def music(
     Schmidt, "Multiple emitter location and signal parameter estimation", 1986, eq. 6;
     Salvati, Drioli & Foresti, "Incoherent frequency fusion for broadband steered response
     power algorithms in noisy environments", 2014, eq. 12.
+
+    Examples
+    --------
+    >>> from arrayenh.acoustics.steering import direction, plane_wave
+    >>> positions, freqs = np.array([[0.0, 0, 0], [0.05, 0, 0], [0, 0.05, 0]]), np.array([1000.0])
+    >>> steering = plane_wave(positions, np.pi / 4, freqs)
+    >>> cov = steering[:, :, None] * steering[:, None, :].conj() + 0.01 * np.eye(3)
+    >>> music(cov, positions, freqs, direction(np.deg2rad([0, 45, 90]))).argmax().item()
+    1
     """
     forms = MusicForms(cov, positions, freqs, n_sources, speed_of_sound)
     return fused(forms(directions), normalise)
@@ -133,6 +142,11 @@ def count_sources(cov: np.ndarray, n_frames: int) -> int:
     References
     ----------
     Wax & Kailath, "Detection of signals by information theoretic criteria", 1985, eq. 16.
+
+    Examples
+    --------
+    >>> count_sources(np.diag([100.0, 1, 1])[None], n_frames=100)
+    1
     """
     n_mics = cov.shape[1]
     eigenvalues = np.linalg.eigvalsh(cov)[:, ::-1]

@@ -32,6 +32,13 @@ class Pairs:
         r[first] - r[second] is vectors[baseline].
     vectors : float64 ndarray, shape (B, 3)
         Metres.
+
+    Examples
+    --------
+    >>> line = np.array([[0.05 * m, 0, 0] for m in range(4)])
+    >>> pairs = Pairs.of(line)
+    >>> len(pairs.first), len(pairs.vectors)
+    (6, 3)
     """
 
     first: np.ndarray
@@ -73,6 +80,13 @@ def cross_spectra(spec: np.ndarray, weight: np.ndarray, pairs: Pairs) -> np.ndar
     Returns
     -------
     cross : complex128 ndarray, shape (F, B)
+
+    Examples
+    --------
+    >>> pairs = Pairs.of(np.array([[0.0, 0, 0], [0.05, 0, 0]]))
+    >>> spec = np.array([[[1, 2], [1, 2]]], np.complex64)
+    >>> cross_spectra(spec, np.ones((1, 2), np.float32), pairs).real
+    array([[2.]])
     """
     cross = np.zeros((len(spec), len(pairs.vectors)), np.complex128)
     gather = (
@@ -98,6 +112,12 @@ def steered_power(cross: np.ndarray, freqs: np.ndarray, lags: np.ndarray) -> np.
     Returns
     -------
     power : float64 ndarray, shape (D,)
+
+    Examples
+    --------
+    >>> lags = np.array([[0.0, 5e-4]])
+    >>> steered_power(np.ones((1, 1), complex), np.array([1000.0]), lags).round(3)
+    array([ 1., -1.])
     """
     power = np.zeros(lags.shape[1])
     if len(freqs) and len(lags):
@@ -125,6 +145,13 @@ def steered_forms(
     Returns
     -------
     forms : float64 ndarray, shape (F, D)
+
+    Examples
+    --------
+    >>> pairs = Pairs.of(np.array([[0.0, 0, 0], [0.05, 0, 0]]))
+    >>> lags = pairs.lags(np.array([[0.0, 1, 0]]))
+    >>> steered_forms(np.ones((1, 2, 2), complex), np.array([1000.0]), pairs, lags)
+    array([[4.]])
     """
     forms = np.zeros((len(hermitian), lags.shape[1]))
     if len(freqs) and len(lags):
@@ -178,6 +205,16 @@ def srp_phat(
     ------
     ShapeError
         If F, M or T differ.
+
+    Examples
+    --------
+    >>> from arrayenh.acoustics.steering import plane_wave
+    >>> positions = np.array([[0.0, 0, 0], [0.05, 0, 0], [0, 0.05, 0]])
+    >>> freqs = np.arange(0.0, 4000.0, 250.0)
+    >>> spec = plane_wave(positions, np.pi / 4, freqs)[:, :, None].astype(np.complex64)
+    >>> azimuth, power = srp_phat(spec, positions, freqs)
+    >>> np.rad2deg(azimuth[power.argmax()]).round(3).item(), power.max().round(3).item()
+    (45.0, 1.0)
     """
     check_spectrum(spec, positions, freqs)
     if azimuth is None:
@@ -201,6 +238,15 @@ def localise(
 
     A linear array cannot distinguish a direction from its mirror image; the one on its +y side is
     returned.
+
+    Examples
+    --------
+    >>> from arrayenh.acoustics.steering import plane_wave
+    >>> positions = np.array([[0.0, 0, 0], [0.05, 0, 0], [0, 0.05, 0]])
+    >>> freqs = np.arange(0.0, 4000.0, 250.0)
+    >>> spec = plane_wave(positions, np.pi / 4, freqs)[:, :, None].astype(np.complex64)
+    >>> round(np.rad2deg(localise(spec, positions, freqs)).item(), 3)
+    45.0
     """
     azimuth, power = srp_phat(spec, positions, freqs, mask)
     best = np.flatnonzero(power >= power.max() - 1e-9 * abs(power.max()))

@@ -55,6 +55,11 @@ class TrackerConfig:
         Whether bins are weighted by speech presence; otherwise any sound is tracked.
     step_deg : float or None
         Step of the grid of directions.
+
+    Examples
+    --------
+    >>> TrackerConfig(method="music", n_talkers=2).block_seconds
+    0.1
     """
 
     method: str = "srp-phat"

@@ -114,7 +114,13 @@ def rotation_between(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def rotated(vector: np.ndarray, turn: np.ndarray) -> np.ndarray:
-    """Rotate a unit vector by a rotation vector (Rodrigues)."""
+    """Rotate a unit vector by a rotation vector (Rodrigues).
+
+    Examples
+    --------
+    >>> rotated(np.array([1.0, 0, 0]), np.array([0, 0, np.pi / 2])).round(3)
+    array([0., 1., 0.])
+    """
     angle = np.linalg.norm(turn)
     if angle == 0:
         return vector
@@ -154,6 +160,13 @@ def follow(
     tracks : list of Track
         The remaining tracks and the new ones.
     n_tracks : int
+
+    Examples
+    --------
+    >>> heard, sure = np.array([[1.0, 0, 0]]), np.array([0.8])
+    >>> tracks, n_tracks = follow([], DirectionGrid.circle(), heard, sure, seconds=0.1, n_tracks=0)
+    >>> n_tracks, tracks[0].confirmed
+    (1, False)
     """
     for track in tracks:
         track.predict(seconds)

@@ -63,6 +63,15 @@ def cacgmm(
     N. Ito, S. Araki and T. Nakatani, "Complex angular central Gaussian mixture model for
     directional statistics in mask-based microphone array signal processing", EUSIPCO 2016,
     eqs. 9 to 13.
+
+    Examples
+    --------
+    >>> spec = np.array([[[1, 1, 1, 1], [1, 1, -1, -1]]], np.complex64)
+    >>> initial = np.array([[[0.6, 0.6, 0.4, 0.4], [0.4, 0.4, 0.6, 0.6]]])
+    >>> posteriors, _ = cacgmm(spec, initial)
+    >>> posteriors[0].round(2)
+    array([[1., 1., 0., 0.],
+           [0., 0., 1., 1.]], dtype=float32)
     """
     check_spec(spec)
     n_freqs, _, n_frames = spec.shape
@@ -126,6 +135,13 @@ def align(posteriors: np.ndarray) -> np.ndarray:
     H. Sawada, S. Araki and S. Makino, "Underdetermined convolutive blind source separation
     via frequency bin-wise clustering and permutation alignment", IEEE TASLP 19, 2011,
     section V.
+
+    Examples
+    --------
+    >>> first, second = [1.0, 0, 1], [0.0, 1, 0]
+    >>> align(np.array([[first, second], [second, first]]))
+    array([[0, 1],
+           [1, 0]])
     """
     n_freqs, n_classes, _ = posteriors.shape
     if n_classes > MOST_CLASSES:
@@ -191,6 +207,13 @@ class CacgmmMasks:
     hop_seconds : float
         Time from frame to frame, s.
     iterations : int
+
+    Examples
+    --------
+    >>> masks = CacgmmMasks(n_freqs=257, hop_seconds=0.008)
+    >>> spec = np.zeros((257, 2, 10), np.complex64)
+    >>> masks.estimate(spec, beamform=lambda mask: spec[:, 0]).shape
+    (257, 10)
     """
 
     def __init__(self, n_freqs: int, hop_seconds: float, iterations: int = EM_ITERATIONS) -> None:

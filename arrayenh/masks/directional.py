@@ -26,6 +26,14 @@ class DirectionalMasks:
         Normalised to 1 at the reference microphone.
     diffuse : float64 ndarray, shape (F, M, M)
         Coherence of a diffuse field.
+
+    Examples
+    --------
+    >>> diffuse = np.eye(2)[None]
+    >>> masks = DirectionalMasks(np.ones((1, 2), np.complex128), diffuse)
+    >>> spec = np.array([[[1, 1], [1, -1]]], np.complex64)
+    >>> masks.estimate(spec, beamform=lambda mask: spec[:, 0]).round(2)
+    array([[1., 0.]], dtype=float32)
     """
 
     def __init__(self, steering: np.ndarray, diffuse: np.ndarray) -> None:

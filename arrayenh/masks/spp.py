@@ -29,6 +29,13 @@ class SppMasks:
         Time from frame to frame, s.
     rounds : int
         Refinements after the first mask.
+
+    Examples
+    --------
+    >>> masks = SppMasks(n_freqs=257, hop_seconds=0.008)
+    >>> spec = np.zeros((257, 2, 10), np.complex64)
+    >>> masks.estimate(spec, beamform=lambda mask: spec[:, 0]).max().item()  # silence
+    0.0
     """
 
     def __init__(self, n_freqs: int, hop_seconds: float, rounds: int = 2) -> None:

@@ -46,6 +46,13 @@ class DecisionDirected:
     amplitude estimator", IEEE Trans. ASSP 33, 1985, eq. 20; "Speech enhancement using a minimum
     mean-square error short-time spectral amplitude estimator", IEEE Trans. ASSP 32, 1984, eq. 7
     (mmse-stsa) and eq. 51 (ξ).
+
+    Examples
+    --------
+    >>> gain = DecisionDirected("wiener", n_freqs=1)
+    >>> power = np.array([[1.0, 100, 100, 100]], np.float32)
+    >>> gain.update(power, np.ones_like(power)).round(2)
+    array([[0.13, 0.67, 0.98, 0.99]], dtype=float32)
     """
 
     def __init__(
@@ -117,6 +124,13 @@ class SpectralSubtraction:
     ----------
     M. Berouti, R. Schwartz and J. Makhoul, "Enhancement of speech corrupted by acoustic noise",
     ICASSP 1979.
+
+    Examples
+    --------
+    >>> gain = SpectralSubtraction(n_freqs=1)
+    >>> power = np.array([[1.0, 100]], np.float32)
+    >>> gain.update(power, np.ones_like(power)).round(2)
+    array([[0.13, 0.99]], dtype=float32)
     """
 
     def __init__(self, n_freqs: int, least_gain_db: float = -18.0) -> None:
@@ -162,6 +176,13 @@ class OmLsa:
     ----------
     I. Cohen and B. Berdugo, "Speech enhancement for non-stationary noise environments", Signal
     Process. 81, 2001; here ζ uses ξ of the current frame, not of the previous one.
+
+    Examples
+    --------
+    >>> gain = OmLsa(n_freqs=1)
+    >>> power = np.ones((1, 3), np.float32)
+    >>> gain.update(power, power).shape
+    (1, 3)
     """
 
     def __init__(

@@ -61,6 +61,13 @@ class MultichannelWiener:
     "Post-filtering techniques", in Microphone Arrays, Springer 2001 (the output's power as
     denominator); I. A. McCowan and H. Bourlard, "Microphone array post-filter based on noise
     field coherence", IEEE Trans. Speech Audio Process. 11(6), 2003.
+
+    Examples
+    --------
+    >>> postfilter = MultichannelWiener("zelinski", n_freqs=1, hop_seconds=0.008)
+    >>> spec = np.array([[[1, 1], [1, -1]]], np.complex64)  # in phase, then not
+    >>> postfilter.update(spec, steering=np.ones((1, 2))).round(2)
+    array([[1.  , 0.18]], dtype=float32)
     """
 
     def __init__(
@@ -162,6 +169,11 @@ def speech_form(
     ------
     NumericalError
         If the steering of a bin is not finite, or speech reaches no pair.
+
+    Examples
+    --------
+    >>> speech_form(np.ones((1, 2)), coherence=None, most_coherence=0.95)[0, 0, 1].real.item()
+    0.5
     """
     level = np.abs(steering).astype(np.float64)
     phase = np.exp(1j * np.angle(steering))

@@ -29,6 +29,12 @@ class StatisticalPostFilter:
     ------
     ConfigError
         If the rule or the tracker is unknown.
+
+    Examples
+    --------
+    >>> postfilter = StatisticalPostFilter("mmse-lsa", sample_rate=16_000)
+    >>> postfilter.push(np.zeros(1024, np.float32)).shape  # 384 samples behind
+    (640,)
     """
 
     def __init__(

@@ -92,6 +92,12 @@ def auxiva(
     N. Ono, "Stable and fast update rules for independent vector analysis based on auxiliary
     function technique", WASPAA 2011; R. Scheibler and N. Ono, "Independent vector analysis
     with more microphones than sources", WASPAA 2019.
+
+    Examples
+    --------
+    >>> spec = np.random.default_rng(0).standard_normal((3, 2, 40)).astype(np.complex64)
+    >>> auxiva(spec, n_sources=2, n_iterations=2).shape
+    (3, 2, 2)
     """
     if contrast not in CONTRASTS:
         raise ConfigError(f"unknown contrast {contrast!r}; use {', '.join(CONTRASTS)}")
@@ -154,6 +160,13 @@ def ilrma(
     D. Kitamura, N. Ono, H. Sawada, H. Kameoka and H. Saruwatari, "Determined blind source
     separation unifying independent vector analysis and nonnegative matrix factorization",
     IEEE/ACM TASLP 24, 2016; the background as in Scheibler & Ono 2019.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> spec = rng.standard_normal((3, 2, 40)).astype(np.complex64)
+    >>> ilrma(spec, 2, rng, n_iterations=2, n_bases=2).shape
+    (3, 2, 2)
     """
     cov, demixing = prepared(spec, n_sources, demixing, loading)
     n_freqs, _, n_frames = spec.shape
@@ -231,6 +244,12 @@ def mixing_matrices(demixing: np.ndarray, cov: np.ndarray) -> np.ndarray:
     ------
     NumericalError
         If two rows of a demixing matrix are linearly dependent.
+
+    Examples
+    --------
+    >>> mixing_matrices(np.array([[[2, 0], [0, 4]]]), np.eye(2)[None]).real
+    array([[[0.5 , 0.  ],
+            [0.  , 0.25]]])
     """
     filtered = demixing @ cov
     gram = filtered @ hermitian(demixing)
@@ -274,6 +293,13 @@ def project_back(
     K. Matsuoka and S. Nakashima, "Minimal distortion principle for blind source separation",
     ICA 2001; N. Murata, S. Ikeda and A. Ziehe, "An approach to blind source separation based
     on temporal structure of speech signals", Neurocomputing 41, 2001.
+
+    Examples
+    --------
+    >>> spec = np.array([[[1, 0], [0, 1]]], np.complex64)
+    >>> project_back(np.array([[[2, 2], [2, -2]]]), spec).real.round(3)
+    array([[[ 0.5,  0.5],
+            [ 0.5, -0.5]]])
     """
     n_freqs, n_sources, n_mics = demixing.shape
     if spec.ndim != 3 or spec.shape[:2] != (n_freqs, n_mics) or not 0 <= reference < n_mics:
@@ -308,6 +334,13 @@ def apply(demixing: np.ndarray, spec: np.ndarray) -> np.ndarray:
     ------
     ShapeError
         If F or M differ.
+
+    Examples
+    --------
+    >>> demixing = np.array([[[1, 0], [1, -1]]])
+    >>> apply(demixing, np.array([[[1, 2], [1, 1]]], np.complex64)).real
+    array([[[1., 2.],
+            [0., 1.]]], dtype=float32)
     """
     rows = range(demixing.shape[1])
     return np.stack([beamformers.apply(demixing[:, k].conj(), spec) for k in rows], axis=1)
@@ -346,6 +379,12 @@ def align(demixing: np.ndarray, spec: np.ndarray, loading: float = LOADING) -> n
     ----------
     H. Sawada, S. Araki and S. Makino, "Underdetermined convolutive blind source separation
     via frequency bin-wise clustering and permutation alignment", IEEE TASLP 19, 2011.
+
+    Examples
+    --------
+    >>> spec = np.random.default_rng(0).standard_normal((3, 2, 40)).astype(np.complex64)
+    >>> align(np.tile(np.eye(2), (3, 1, 1)), spec).shape
+    (3, 2, 2)
     """
     n_freqs, n_sources, _ = demixing.shape
     if n_sources > MOST_SOURCES:

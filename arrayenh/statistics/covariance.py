@@ -28,6 +28,13 @@ def spatial_covariance(spec: np.ndarray, mask: np.ndarray | None = None) -> np.n
         If `spec` does not have three axes, or `mask` not the F and T of `spec`.
     NumericalError
         If the mask is zero in every frame of a bin.
+
+    Examples
+    --------
+    >>> spec = np.array([[[1, 1j], [1, 1j]]], np.complex64)  # F = 1, M = 2, T = 2
+    >>> spatial_covariance(spec)[0].real
+    array([[1., 1.],
+           [1., 1.]])
     """
     if spec.ndim != 3:
         raise ShapeError(f"spec must have shape (F, M, T); got {spec.shape}")
@@ -60,6 +67,15 @@ def speech_noise_covariances(
         If a mask does not have the F and T of `spec`.
     NumericalError
         If a mask is zero in every frame of a bin.
+
+    Examples
+    --------
+    >>> spec = np.array([[[1, 0], [0, 2]]], np.complex64)
+    >>> speech_mask = np.array([[1, 0]], np.float32)
+    >>> speech_cov, noise_cov = speech_noise_covariances(spec, speech_mask, 1 - speech_mask)
+    >>> noise_cov[0].real
+    array([[0., 0.],
+           [0., 4.]])
     """
     if spec.ndim != 3:
         raise ShapeError(f"spec must have shape (F, M, T); got {spec.shape}")
@@ -97,6 +113,11 @@ def blocked_covariance(
         If the shapes do not fit.
     ConfigError
         If `n_frames` is below 1.
+
+    Examples
+    --------
+    >>> blocked_covariance(np.ones((1, 2, 5), np.complex64), n_frames=2).shape
+    (3, 1, 2, 2)
     """
     if spec.ndim != 3:
         raise ShapeError(f"spec must have shape (F, M, T); got {spec.shape}")
@@ -146,6 +167,13 @@ class RecursiveCovariance:
     ------
     ConfigError
         If a number is not positive.
+
+    Examples
+    --------
+    >>> recursive = RecursiveCovariance(1, 2, hop_seconds=0.01, memory_seconds=0.5)
+    >>> recursive.update(np.ones((1, 2, 10), np.complex64))[0].real.round(3)
+    array([[1., 1.],
+           [1., 1.]])
     """
 
     def __init__(
@@ -228,7 +256,13 @@ LEAST_MASK = 1e-6  # floor, so that a mask of zeros still yields a covariance
 
 
 def sounding(spec: np.ndarray) -> np.ndarray:
-    """Valid bins, in which every microphone has power; bool, shape (F,)."""
+    """Valid bins, in which every microphone has power; bool, shape (F,).
+
+    Examples
+    --------
+    >>> sounding(np.array([[[0, 0]], [[1, 2]]], np.complex64))
+    array([False,  True])
+    """
     power = sum(np.einsum("fmt,fmt->fm", part, part) for part in (spec.real, spec.imag))
     return power.min(axis=1) > EMPTY * max(power.max(initial=0), 1e-20)
 
@@ -236,7 +270,16 @@ def sounding(spec: np.ndarray) -> np.ndarray:
 def covariances(
     spec: np.ndarray, mask: np.ndarray, there: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Speech and noise covariances of the valid bins, weighted by m² and (1 - m)²."""
+    """Speech and noise covariances of the valid bins, weighted by m² and (1 - m)².
+
+    Examples
+    --------
+    >>> spec = np.array([[[1, 0], [0, 2]]], np.complex64)
+    >>> mask = np.array([[1, 0]], np.float32)
+    >>> covariances(spec, mask, sounding(spec))[1][0].real.round(3)
+    array([[0., 0.],
+           [0., 4.]])
+    """
     if not there.all():
         spec, mask = spec[there], mask[there]
     speech = np.maximum(mask, np.float32(LEAST_MASK))

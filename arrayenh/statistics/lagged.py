@@ -44,6 +44,13 @@ def lagged_covariance(spec: np.ndarray, weight: np.ndarray, delays: Sequence[int
         If `weight` does not have the F and T of `spec`.
     ConfigError
         If the delays are negative or do not rise.
+
+    Examples
+    --------
+    >>> spec = np.array([[[1, 2, 3]]], np.complex64)  # one bin, one microphone
+    >>> lagged_covariance(spec, np.ones((1, 3), np.float32), delays=[0, 1])[0].real
+    array([[14.,  8.],
+           [ 8.,  5.]])
     """
     check_spec(spec)
     if weight.shape != (spec.shape[0], spec.shape[2]):
@@ -85,6 +92,13 @@ def lagged_cross_covariance(
         If `target` does not have the F and T of `spec`.
     ConfigError
         If the delays are negative or do not rise.
+
+    Examples
+    --------
+    >>> spec = np.array([[[1, 2, 3]]], np.complex64)
+    >>> lagged_cross_covariance(spec, spec[:, 0], delays=[0, 1])[0].real
+    array([[14.],
+           [ 8.]])
     """
     check_spec(spec)
     if target.shape != (spec.shape[0], spec.shape[2]):
@@ -122,6 +136,13 @@ def lagged_filter(
         If the shapes do not fit.
     ConfigError
         If the delays are negative or do not rise.
+
+    Examples
+    --------
+    >>> spec = np.array([[[1, 2, 3]]], np.complex64)
+    >>> delay = np.array([0, 1]).reshape(1, 2, 1, 1)
+    >>> lagged_filter(delay, spec, delays=[0, 1]).real
+    array([[[0., 1., 2.]]], dtype=float32)
     """
     check_spec(spec)
     shifts = checked_delays(delays)
@@ -182,6 +203,13 @@ def solve_loaded(
     ------
     NumericalError
         If a matrix is zero, not finite, or not positive definite even with δ = 1 %.
+
+    Examples
+    --------
+    >>> cov, right = 2 * np.eye(2, dtype=np.complex128)[None], np.ones((1, 2, 1), np.complex128)
+    >>> answer, used = solve_loaded(cov, right)
+    >>> answer[0, :, 0].real.round(3), used
+    (array([0.5, 0.5]), array([1.e-06]))
     """
     answer = np.empty(right.shape, np.complex128)
     used = np.empty(len(cov))
@@ -254,5 +282,11 @@ def apply_lagged(
     Returns
     -------
     beamformed : complex64 ndarray, shape (F, T)
+
+    Examples
+    --------
+    >>> spec = np.array([[[1, 2, 3]]], np.complex64)
+    >>> apply_lagged(np.array([[[0], [1]]]), spec, delays=[0, 1]).real
+    array([[0., 1., 2.]], dtype=float32)
     """
     return lagged_filter(weights[..., None], spec, delays, past)[:, 0]

@@ -39,6 +39,11 @@ def position_loading(
     ----------
     E. N. Gilbert and S. P. Morgan, "Optimum design of directive antenna arrays subject to
     random variations", Bell Syst. Tech. J. 34, 1955.
+
+    Examples
+    --------
+    >>> position_loading(np.array([1000.0, 4000.0]), position_error=0.001).round(5)
+    array([0.00034, 0.00538])
     """
     phase = 2 * np.pi * np.asarray(freqs, np.float64) * position_error / speed_of_sound
     return np.minimum(np.expm1(np.minimum(phase**2, 1.0)), 1.0)
@@ -63,6 +68,11 @@ def solve(cov: np.ndarray, right: np.ndarray, loading: float | np.ndarray = 0.0)
     ------
     NumericalError
         If a loaded covariance is not positive definite, or not finite.
+
+    Examples
+    --------
+    >>> solve(2 * np.eye(2)[None], np.ones((1, 2, 1)))[0, :, 0].real
+    array([0.5, 0.5])
     """
     answer = np.empty(right.shape, np.complex128)
     positive = np.empty(len(cov), np.bool_)
@@ -85,7 +95,14 @@ def solve(cov: np.ndarray, right: np.ndarray, loading: float | np.ndarray = 0.0)
 
 
 def loaded(cov: np.ndarray, loading: float | np.ndarray) -> np.ndarray:
-    """Load the diagonal of a covariance, relative to its mean diagonal."""
+    """Load the diagonal of a covariance, relative to its mean diagonal.
+
+    Examples
+    --------
+    >>> loaded(np.array([[[1.0, 1], [1, 1]]]), 0.01)
+    array([[[1.01, 1.  ],
+            [1.  , 1.01]]])
+    """
     n_mics = cov.shape[-1]
     power = np.trace(cov, axis1=-2, axis2=-1).real / n_mics
     return cov + (loading * power)[:, None, None] * np.eye(n_mics)
@@ -111,6 +128,11 @@ def adaptive_loading(
     Returns
     -------
     loading : float64 ndarray, shape (F,)
+
+    Examples
+    --------
+    >>> adaptive_loading(10 * np.eye(2)[None], np.eye(2)[None], 1e-3)
+    array([0.002])
     """
     speech = np.trace(speech_cov, axis1=-2, axis2=-1).real
     noise = np.trace(noise_cov, axis1=-2, axis2=-1).real
@@ -127,6 +149,11 @@ def ill_conditioned(cov: np.ndarray) -> np.ndarray:
     """Bins with a condition number above 1e8, bool, shape (F,).
 
     Causes are identical channels, or noise from fewer directions than microphones.
+
+    Examples
+    --------
+    >>> ill_conditioned(np.array([[[1.0, 1], [1, 1]], [[1.0, 0], [0, 1]]]))
+    array([ True, False])
     """
     values = np.linalg.eigvalsh(cov)
     return values[:, 0] * MOST_CONDITION < values[:, -1]

@@ -48,6 +48,13 @@ class SppTracker:
     warm_up_seconds : float
         Beginning of the signal, whose mean power initialises the noise. Digital silence is
         ignored throughout.
+
+    Examples
+    --------
+    >>> tracker = SppTracker(n_freqs=1, hop_seconds=0.016)
+    >>> noise_psd, presence = tracker.update(np.array([[1.0] * 10 + [100.0]], np.float32))
+    >>> noise_psd[0, -1].round(2).item(), presence[0, -1].round(2).item()
+    (1.0, 1.0)
     """
 
     def __init__(
@@ -133,6 +140,13 @@ class MinimumStatistics:
     ----------
     R. Martin, "Noise power spectral density estimation based on optimal smoothing and minimum
     statistics", IEEE Trans. Speech Audio Process. 9(5), 2001.
+
+    Examples
+    --------
+    >>> tracker = MinimumStatistics(n_freqs=1, hop_seconds=0.016)
+    >>> noise_psd, _ = tracker.update(np.ones((1, 100), np.float32))
+    >>> noise_psd.shape
+    (1, 100)
     """
 
     def __init__(
@@ -205,6 +219,13 @@ class Imcra:
     ----------
     I. Cohen, "Noise spectrum estimation in adverse environments: improved minima controlled
     recursive averaging", IEEE Trans. Speech Audio Process. 11(5), 2003.
+
+    Examples
+    --------
+    >>> tracker = Imcra(n_freqs=1, hop_seconds=0.008)
+    >>> noise_psd, _ = tracker.update(np.ones((1, 100), np.float32))
+    >>> noise_psd.shape
+    (1, 100)
     """
 
     def __init__(

@@ -41,6 +41,13 @@ def rtf_by_subtraction(
     Speech Audio Process. 12, 2004; S. Markovich-Golan and S. Gannot, "Performance analysis of
     the covariance subtraction method for relative transfer function estimation and comparison
     to the covariance whitening method", ICASSP 2015, eq. 5.
+
+    Examples
+    --------
+    >>> rtf, noise_cov = np.array([1, 0.5]), np.eye(2)[None]
+    >>> noisy_cov = np.outer(rtf, rtf) + noise_cov
+    >>> rtf_by_subtraction(noisy_cov, noise_cov).real
+    array([[1. , 0.5]])
     """
     check_covariances(noisy_cov, noise_cov, reference)
     column = (noisy_cov - noise_cov)[..., reference].astype(np.complex128)
@@ -89,6 +96,13 @@ def rtf_by_whitening(
     S. Markovich, S. Gannot and I. Cohen, "Multichannel eigenspace beamforming in a
     reverberant noisy environment with multiple interfering speech signals", IEEE TASLP 17,
     2009; Markovich-Golan and Gannot 2015, eq. 9.
+
+    Examples
+    --------
+    >>> rtf, noise_cov = np.array([1, 0.5]), np.eye(2)[None]
+    >>> noisy_cov = np.outer(rtf, rtf) + noise_cov
+    >>> rtf_by_whitening(noisy_cov, noise_cov).real.round(3)
+    array([[1. , 0.5]])
     """
     check_covariances(speech_cov, noise_cov, reference)
     heard = principal_direction(speech_cov, noise_cov, loading)
@@ -125,6 +139,13 @@ def rank_one(speech_cov: np.ndarray, noise_cov: np.ndarray, loading: float = LOA
     R. Serizel, M. Moonen, B. van Dijk and J. Wouters, "Low-rank approximation based
     multichannel Wiener filter algorithms for noise reduction with application in cochlear
     implants", IEEE/ACM TASLP 22, 2014, eq. 31.
+
+    Examples
+    --------
+    >>> speech_cov, noise_cov = np.array([[[2.0, 1], [1, 2]]]), np.eye(2)[None]
+    >>> rank_one(speech_cov, noise_cov)[0].real.round(3)
+    array([[1.5, 1.5],
+           [1.5, 1.5]])
     """
     check_covariances(speech_cov, noise_cov, 0)
     factor, values, vectors = generalised_eigen(speech_cov, noise_cov, loading)
@@ -150,6 +171,13 @@ def speech_covariance(
     References
     ----------
     Serizel et al. 2014, eq. 24.
+
+    Examples
+    --------
+    >>> noisy_cov, noise_cov = np.array([[[2.0, 1], [1, 2]]]), np.eye(2)[None]
+    >>> speech_covariance(noisy_cov, noise_cov)[0].real.round(3)
+    array([[1., 1.],
+           [1., 1.]])
     """
     check_covariances(noisy_cov, noise_cov, 0)
     factor, values, vectors = generalised_eigen(noisy_cov, noise_cov, loading)
