@@ -4,7 +4,7 @@
     out = arrayenh.enhance(rec)
     arrayenh.write("clean.wav", out)
 
-Names are loaded when they are first used, so that the import itself is light.
+Each name is loaded on first use, so `import arrayenh` itself is fast.
 """
 
 from importlib import import_module

@@ -1,33 +1,33 @@
-"""Checks of values that people write: names, numbers, stretches of time."""
+"""Checks of values written by the user: names, numbers, time intervals."""
 
 from arrayenh.errors import ConfigError
 
 
 def one_of(key: str, value: str, allowed: tuple[str, ...]) -> None:
-    """Refuse a name that is not among the allowed ones."""
+    """Raise ConfigError if a name is not among the allowed ones."""
     if value not in allowed:
         raise ConfigError(f"unknown {key} {value!r}; use {', '.join(allowed)}")
 
 
 def within(key: str, value: float, least: float, most: float) -> None:
-    """Refuse a number outside [least, most]; NaN too."""
+    """Raise ConfigError if a number is outside [least, most] or NaN."""
     if not least <= value <= most:
         raise ConfigError(f"{key} must be {least:g} to {most:g}; got {value:g}")
 
 
 def numbers(key: str, text: str) -> tuple[float, ...]:
-    """Numbers joined by commas."""
+    """Parse numbers joined by commas."""
     try:
         found = tuple(float(part) for part in text.split(","))
     except ValueError:
         found = (float("nan"),)
-    if not all(abs(number) < float("inf") for number in found):  # NaN is refused, too
+    if not all(abs(number) < float("inf") for number in found):  # refuses NaN, too
         raise ConfigError(f"{key} wants numbers joined by commas; got {text!r}")
     return found
 
 
 def stretch(key: str, text: str) -> tuple[float, float]:
-    """Start and end of a stretch of time such as "0:00-0:02" or "1.5-3", seconds."""
+    """Parse a time interval such as "0:00-0:02" or "1.5-3": its start and end, seconds."""
     start, dash, end = text.partition("-")
     try:
         found = seconds(start), seconds(end)
@@ -39,7 +39,7 @@ def stretch(key: str, text: str) -> tuple[float, float]:
 
 
 def seconds(text: str) -> float:
-    """Seconds of h:m:s, m:s or s."""
+    """Parse a time written as h:m:s, m:s or s, into seconds."""
     parts = text.strip().split(":")
     if len(parts) > 3 or any(part.strip().startswith("-") for part in parts):
         raise ValueError(text)

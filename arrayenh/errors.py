@@ -6,7 +6,17 @@ catch `ArrayenhError`, or the built-in class that each one also is.
 
 
 class ArrayenhError(Exception):
-    """Base of all errors raised on purpose; its message says what to do."""
+    """Base of all errors raised on purpose; its message says what to do.
+
+    Examples
+    --------
+    >>> import arrayenh
+    >>> try:
+    ...     arrayenh.Settings(strength=2)
+    ... except arrayenh.ArrayenhError as error:
+    ...     print(error)
+    strength must be 0 to 1; got 2
+    """
 
 
 class ShapeError(ArrayenhError, ValueError):

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all: written under another name, then given their own."""
+"""Atomic file writes: write to a temporary name, then rename to the final one."""
 
 import os
 import secrets
@@ -16,7 +16,7 @@ def write_whole(
     *,
     make_folder: bool = False,
 ) -> Path:
-    """Write a file so that nobody ever sees half of it, were the power cut.
+    """Write a file atomically: it is never seen half written, not even after a power cut.
 
     Parameters
     ----------
@@ -25,9 +25,9 @@ def write_whole(
     content : bytes or str
         Text is written as UTF-8.
     error : type
-        What to raise.
+        Class of the exception to raise.
     make_folder : bool
-        Make the folders above it that are not there.
+        Create missing parent folders.
 
     Returns
     -------
@@ -36,7 +36,7 @@ def write_whole(
     Raises
     ------
     ArrayenhError
-        Of the class `error`, if the file cannot be written.
+        If the file cannot be written; of the class `error`.
     """
     with replacing(path, error, make_folder=make_folder) as part, open(part, "xb") as file:
         file.write(content.encode() if isinstance(content, str) else content)
@@ -49,14 +49,14 @@ def write_whole(
 def replacing(
     path: Path, error: type[ArrayenhError] = AudioError, *, make_folder: bool = False
 ) -> Iterator[Path]:
-    """Another name for a file in the making, which then takes the place of `path`.
+    """Give a temporary path to write to; on success, rename it to `path`.
 
-    An exception inside removes what was written so far; arguments as of `write_whole`.
+    If the block raises, the temporary file is removed. The arguments are those of `write_whole`.
 
     Raises
     ------
     ArrayenhError
-        Of the class `error`, for any OSError of the system inside.
+        If the block raises an OSError; of the class `error`.
     """
     part = beside(path)
     try:
@@ -69,17 +69,17 @@ def replacing(
     except OSError as problem:
         raise error(f"cannot write {path}: {reason(problem)}") from problem
     finally:
-        with suppress(OSError):  # after the rename there is none left
+        with suppress(OSError):  # after the rename the temporary file is gone
             part.unlink()
 
 
 def beside(path: Path) -> Path:
-    """A name in the same folder that nobody has; short, as that of the file may not be."""
+    """Return an unused name in the same folder, short because the file's own may be too long."""
     return path.with_name(f".arrayenh-{secrets.token_hex(4)}.part")
 
 
 def reason(problem: OSError) -> str:
-    """Why a file could not be written, and what to do where that is known."""
+    """Explain why a file could not be written and, if possible, what to do about it."""
     words = problem.strerror or str(problem)
     if isinstance(problem, FileNotFoundError | NotADirectoryError | PermissionError):
         words += "; give a file in a folder that exists and may be written"

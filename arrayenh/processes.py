@@ -1,8 +1,8 @@
-"""Processes that do pieces of work, and end as they are told to, or when their parent is gone.
+"""Worker processes that stop cleanly on Ctrl-C and end when their parent ends.
 
-They are spawned, never forked: the numerical libraries have threads by then. Ctrl-C is for the
-parent, which then stops them: each leaves its piece of work by an exception, so that it removes
-its temporary files, and ends.
+They are spawned, never forked, because the numerical libraries have started threads by then.
+Only the parent handles Ctrl-C. It terminates the workers: in each, an exception ends the current
+job, so that temporary files are removed, and the process exits.
 """
 
 import os
@@ -21,13 +21,13 @@ Result = TypeVar("Result")
 
 
 class Processes:
-    """Who takes pieces of work; `BrokenProcessPool` comes of them if a process was killed."""
+    """A pool of worker processes. Futures raise `BrokenProcessPool` if a worker was killed."""
 
     def __init__(self, pool: ProcessPoolExecutor) -> None:
         self._pool = pool
 
     def submit(self, work: Callable[..., Result], *args: Any) -> "Future[Result]":
-        """Have a piece of work done; all of it must pickle."""
+        """Submit a job; the function, its arguments and its result must pickle."""
         return self._pool.submit(until_told_to_stop, work, *args)
 
 
@@ -38,15 +38,15 @@ def processes(
     ready: Callable[..., object] | None = None,
     *args: Any,
 ) -> Iterator[Processes]:
-    """So many processes; when the block is left by an exception they are stopped.
+    """Open a pool of `count` worker processes; an exception in the block terminates them.
 
     Parameters
     ----------
     count : int
     environment : mapping of str to str
-        Variables that they find, such as how many threads each may use.
+        Environment variables of the workers, such as the number of threads each may use.
     ready : callable, optional
-        Called with `args` in each of them before its first piece of work.
+        Called with `args` in each worker before its first job.
     """
     others = active_children()
     with environment_of(environment):
@@ -54,7 +54,7 @@ def processes(
         try:
             yield Processes(pool)
         except BaseException:
-            with without_interrupt():  # a second Ctrl-C: they are already tidying up
+            with without_interrupt():  # a second Ctrl-C must not interrupt the clean-up
                 for process in set(active_children()) - set(others):
                     process.terminate()
                 pool.shutdown(cancel_futures=True)
@@ -64,7 +64,7 @@ def processes(
 
 @contextmanager
 def environment_of(variables: Mapping[str, str]) -> Iterator[None]:
-    """Have processes that are started now find these variables."""
+    """Set environment variables for processes started within the block."""
     before = {name: os.environ.get(name) for name in variables}
     os.environ.update(variables)
     try:
@@ -79,8 +79,10 @@ def environment_of(variables: Mapping[str, str]) -> Iterator[None]:
 
 @contextmanager
 def without_interrupt() -> Iterator[None]:
-    """Let nothing come of Ctrl-C for a moment, here and in processes that are started then."""
-    if threading.current_thread() is not threading.main_thread():  # others cannot be interrupted
+    """Ignore Ctrl-C within the block, here and in processes started by it."""
+    if (
+        threading.current_thread() is not threading.main_thread()
+    ):  # only the main thread gets Ctrl-C
         yield
         return
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -91,7 +93,7 @@ def without_interrupt() -> Iterator[None]:
 
 
 def begin(ready: Callable[..., object] | None, *args: Any) -> None:
-    """Get a process ready: Ctrl-C is the parent's business, and it does not outlive the parent."""
+    """Initialise a worker: it ignores Ctrl-C and exits with its parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=end_with_parent, daemon=True).start()
     if ready is not None:
@@ -99,7 +101,7 @@ def begin(ready: Callable[..., object] | None, *args: Any) -> None:
 
 
 def end_with_parent() -> None:
-    """End this process at once when its parent is no more, were it killed."""
+    """Wait for the parent to end, even if killed, then exit this process at once."""
     parent = parent_process()
     assert parent is not None
     parent.join()
@@ -107,7 +109,7 @@ def end_with_parent() -> None:
 
 
 def until_told_to_stop(work: Callable[..., Result], *args: Any) -> Result:
-    """Do a piece of work; told to stop, leave it by an exception, and end the process."""
+    """Run a job; on SIGTERM, interrupt it by an exception and exit the process."""
     try:
         try:
             signal.signal(signal.SIGTERM, leave)
@@ -119,6 +121,6 @@ def until_told_to_stop(work: Callable[..., Result], *args: Any) -> Result:
 
 
 def leave(*signal_and_frame: Any) -> None:
-    """Leave the piece of work at hand, once: who is told again is tidying up already."""
+    """Handle SIGTERM: interrupt the job, and ignore further signals during its clean-up."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     raise SystemExit

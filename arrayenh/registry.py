@@ -1,8 +1,8 @@
-"""Registries: records by name, one for each thing that can be chosen by name.
+"""Registries: one record, found by name, for each component that the user can choose.
 
-A beamformer, a metric, a peer is one record in one file: the modules of a package are searched
-for records of the registry's kind, and so are those of installed plug-ins, packages with an entry
-point of the group "arrayenh" that names a module.
+Each beamformer, metric or other component is one record in one file. A registry searches the
+modules of a package for records of its kind, and then the modules of installed plug-ins: packages
+with an entry point of the group "arrayenh" that names a module.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -16,33 +16,33 @@ from typing import Generic, Protocol, TypeVar
 
 from arrayenh.errors import ConfigError
 
-PLUGINS = "arrayenh"  # group of entry points
+PLUGINS = "arrayenh"  # the entry-point group
 
 
 class Named(Protocol):
-    """A record."""
+    """A record of a registry."""
 
     @property
     def name(self) -> str:
-        """By which it is chosen, in commands and files."""
+        """Name by which the record is chosen in commands and files."""
 
 
 Record = TypeVar("Record", bound=Named)
 
 
 class Registry(Mapping[str, Record], Generic[Record]):
-    """Records by name, found when they are first asked for.
+    """Mapping of names to records, searched for on first use.
 
     Parameters
     ----------
     what : str
-        A record in words, for messages: "beamformer".
+        Noun for a record in messages: "beamformer".
     kind : type
-        Of the records.
+        Class of the records.
     package : str
-        Whose modules hold them, at their top level: one, or several in a tuple.
+        Package whose modules hold records at their top level, one or a tuple of several.
     order : callable, optional
-        Key by which the records are sorted. Default: as they were found, module by module.
+        Sorting key of the records. Default: the order in which they are found.
     """
 
     def __init__(
@@ -68,19 +68,19 @@ class Registry(Mapping[str, Record], Generic[Record]):
         return name in self._found()
 
     def get_known(self, name: str) -> Record:
-        """The record of a name.
+        """Look up a record by its name.
 
         Raises
         ------
         ConfigError
-            If there is none: the message lists those there are.
+            If the name is unknown; the message lists the known ones.
         """
         if name not in self:
             raise ConfigError(unknown(self.what, name, tuple(self)))
         return self[name]
 
     def search_again(self) -> None:
-        """Forget what was found: there may be more plug-ins now."""
+        """Forget the records found, so that new plug-ins are searched, too."""
         self._records = None
         plugins.cache_clear()
 
@@ -101,20 +101,20 @@ class Registry(Mapping[str, Record], Generic[Record]):
 
 
 def unknown(what: str, name: str, names: tuple[str, ...]) -> str:
-    """The message that a name is unknown: which one may have been meant, and all there are."""
+    """Error message for an unknown name, with the closest match and all known names."""
     close = get_close_matches(name.lower(), names, 1)
     meant = f" (did you mean {close[0]}?)" if close else ""
     return f"unknown {what} {name!r}{meant}; use {', '.join(names)}"
 
 
 def modules_of(package: str) -> Iterator[ModuleType]:
-    """All modules of a package, in the order of their names."""
+    """Import all modules of a package, in the order of their names."""
     for module in iter_modules(import_module(package).__path__):
         yield import_module(f"{package}.{module.name}")
 
 
 def records_of(module: ModuleType, kind: type[Record]) -> Iterator[Record]:
-    """Records at the top level of a module, alone or in a tuple, in the order they stand there."""
+    """Records at the top level of a module, alone or in tuples, in the order of the file."""
     for value in vars(module).values():
         for record in value if isinstance(value, tuple) else (value,):
             if isinstance(record, kind):
@@ -123,5 +123,5 @@ def records_of(module: ModuleType, kind: type[Record]) -> Iterator[Record]:
 
 @cache
 def plugins() -> tuple[ModuleType, ...]:
-    """Modules that installed plug-ins name."""
+    """Modules of the installed plug-ins."""
     return tuple(import_module(entry.module) for entry in entry_points(group=PLUGINS))

@@ -1,8 +1,8 @@
-"""Short-time Fourier transform with perfect reconstruction, whole or block by block.
+"""Short-time Fourier transform with perfect reconstruction, of whole signals or block by block.
 
-Frame t holds the samples t·hop - (n_fft - hop) ... t·hop + hop - 1: the signal is taken as
-zero before its start and after its end, so that every sample is covered by all of the
-frames that can reach it and its first and last ones are reconstructed as well as the rest.
+Frame t holds the samples t·hop - (n_fft - hop) ... t·hop + hop - 1. The signal is zero-padded at
+both ends, so that every sample is covered by the full number of overlapping frames and the first
+and last samples are reconstructed as exactly as all others.
 """
 
 from dataclasses import dataclass, field
@@ -11,17 +11,17 @@ import numpy as np
 
 from arrayenh.errors import ConfigError, ShapeError
 
-MOST_OVERLAP = 8  # frames over one sample that are summed in single precision
-CHUNK = 64  # frames transformed at once: windowed copies stay in the cache
-LEAST_OVERLAP = 0.01  # of the maximum of Σ w²: below it the dual window amplifies rounding
+MOST_OVERLAP = 8  # n_fft / hop up to which overlap-add runs in single precision
+CHUNK = 64  # frames per FFT call, so that the windowed copies fit the cache
+LEAST_OVERLAP = 0.01  # min Σ w² / max Σ w², below which the dual window amplifies rounding
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Stft:
-    """Analysis window, hop, and the dual window that inverts them.
+    """STFT: an analysis window, a hop, and the dual synthesis window.
 
-    The synthesis window is the canonical dual,  w_s(n) = w(n) / Σ_k w²(n + k·hop):  of all
-    windows that reconstruct perfectly it has the least energy (Griffin & Lim 1984, eq. 6).
+    The synthesis window is the canonical dual,  w_s(n) = w(n) / Σ_k w²(n + k·hop),  which has the
+    least energy of all windows that reconstruct perfectly (Griffin & Lim 1984, eq. 6).
 
     Parameters
     ----------
@@ -35,8 +35,17 @@ class Stft:
     Raises
     ------
     ConfigError
-        If sizes are out of range, the window is unknown, or its overlap sum Σ w² falls
-        below 1 % of its maximum, where no synthesis window can reconstruct the signal.
+        If a size is out of range, the window is unknown, or its overlap sum Σ w² falls below
+        1 % of its maximum, so that no synthesis window can reconstruct the signal.
+
+    Examples
+    --------
+    >>> stft = Stft(n_fft=512, hop=128)
+    >>> spec = stft.analyse(np.ones((2, 1000)))
+    >>> spec.shape
+    (257, 2, 11)
+    >>> np.allclose(stft.synthesise(spec, 1000), 1)
+    True
     """
 
     n_fft: int = 2048
@@ -62,11 +71,11 @@ class Stft:
 
     @property
     def lead(self) -> int:
-        """Zeros in front of the signal, n_fft - hop samples."""
+        """Number of zeros in front of the signal, n_fft - hop samples."""
         return self.n_fft - self.hop
 
     def n_frames(self, n_samples: int) -> int:
-        """Frames that touch at least one of `n_samples` samples (0 for no samples)."""
+        """Number of frames that overlap a signal of `n_samples` samples (0 for no samples)."""
         return -(-(n_samples + self.lead) // self.hop) if n_samples else 0
 
     def freqs(self, sample_rate: float) -> np.ndarray:
@@ -74,7 +83,7 @@ class Stft:
         return np.fft.rfftfreq(self.n_fft, 1 / sample_rate)
 
     def analyse(self, samples: np.ndarray) -> np.ndarray:
-        """Spectrum of a whole signal.
+        """Compute the spectrum of a whole signal.
 
         Parameters
         ----------
@@ -96,7 +105,7 @@ class Stft:
         return spec if samples.ndim == 2 else spec[:, 0]
 
     def synthesise(self, spec: np.ndarray, n_samples: int) -> np.ndarray:
-        """Signal of a whole spectrum: the inverse of `analyse`.
+        """Reconstruct a signal from its whole spectrum: the inverse of `analyse`.
 
         Parameters
         ----------
@@ -111,7 +120,7 @@ class Stft:
         Raises
         ------
         ShapeError
-            If F or T is not what this STFT gives for `n_samples`.
+            If F or T does not match `n_samples`.
         """
         n_frames = self.n_frames(n_samples)
         if spec.ndim not in (2, 3) or (spec.shape[0], spec.shape[-1]) != (
@@ -128,7 +137,7 @@ class Stft:
 
 
 class Analysis:
-    """`Stft.analyse`, block by block: holds the samples that the next frames still need."""
+    """Streaming `Stft.analyse`; buffers the samples that the next frames need."""
 
     def __init__(self, stft: Stft, n_mics: int) -> None:
         self.stft = stft
@@ -137,14 +146,14 @@ class Analysis:
         self._done = 0
 
     def push(self, block: np.ndarray, last: bool = False) -> np.ndarray:
-        """Spectrum of the frames that `block` completes.
+        """Compute the spectrum of the frames that `block` completes.
 
         Parameters
         ----------
         block : real ndarray, shape (M, n)
-            The next samples of all microphones; n may be anything, 0 too.
+            The next samples of all microphones; any n, including 0.
         last : bool
-            The signal ends here: its remaining frames are completed with zeros.
+            Whether the signal ends here; the remaining frames are then zero-padded.
 
         Returns
         -------
@@ -170,7 +179,7 @@ class Analysis:
 
 
 class Synthesis:
-    """`Stft.synthesise`, block by block: holds the overlap that later frames complete."""
+    """Streaming `Stft.synthesise`; buffers the overlap that later frames complete."""
 
     def __init__(self, stft: Stft) -> None:
         self.stft = stft
@@ -178,7 +187,7 @@ class Synthesis:
         self._skip = stft.lead
 
     def push(self, spec: np.ndarray) -> np.ndarray:
-        """Samples that the frames of `spec` complete.
+        """Reconstruct the samples that the frames of `spec` complete.
 
         Parameters
         ----------
@@ -187,13 +196,13 @@ class Synthesis:
         Returns
         -------
         samples : float32 ndarray, shape (n,)
-            hop samples a frame, less the n_fft - hop zeros in front of the signal; after
-            the last frame the caller cuts to the length of the signal.
+            hop samples per frame, without the n_fft - hop zeros in front of the signal. After
+            the last frame the caller cuts the output to the length of the signal.
         """
         from scipy import fft  # a tenth of a second that the command line need not wait
 
         stft, n_frames = self.stft, spec.shape[1]
-        # many overlapping frames are summed in double: float32 would lose a digit
+        # with many overlapping frames float32 sums would lose a digit
         dtype = np.float64 if stft.n_fft > MOST_OVERLAP * stft.hop else np.float32
         out = np.zeros(stft.lead + n_frames * stft.hop, dtype)
         out[: stft.lead] = self._overlap
@@ -217,7 +226,7 @@ def transform(stft: Stft, signal: np.ndarray, n_frames: int) -> np.ndarray:
         frames = frames[:, : n_frames * stft.hop : stft.hop]  # (M, T, n_fft), a view
         for start in range(0, n_frames, CHUNK):
             windowed = frames[:, start : start + CHUNK] * stft.analysis_window
-            # along axis 0 pocketfft itself writes bins first: no transposing copy
+            # an FFT along axis 0 writes bins first, which saves a transposing copy
             spec[..., start : start + CHUNK] = fft.rfft(windowed.transpose(2, 0, 1), axis=0)
     return spec
 
@@ -229,7 +238,7 @@ def overlap_add(frames: np.ndarray, hop: int, out: np.ndarray) -> None:
         part = frames[:, start : start + hop]
         if part.shape[1] == hop:
             out[start : start + n_frames * hop].reshape(n_frames, hop)[:] += part
-        else:  # the last part of a window that is no multiple of the hop
+        else:  # the remainder of a window that is no multiple of the hop
             for t in range(n_frames):
                 out[start + t * hop : start + t * hop + part.shape[1]] += part[t]
 
@@ -239,7 +248,9 @@ def window_samples(window: str | np.ndarray, n_fft: int) -> np.ndarray:
     if isinstance(window, str):
         samples = named_window(window.removeprefix("sqrt_"), n_fft)
         if window.startswith("sqrt_"):
-            with np.errstate(invalid="ignore"):  # a negative window has no root: refused below
+            with np.errstate(
+                invalid="ignore"
+            ):  # the root of a negative window is NaN, refused below
                 samples = np.sqrt(samples)
     else:
         samples = np.array(window, dtype=np.float64)
@@ -249,10 +260,10 @@ def window_samples(window: str | np.ndarray, n_fft: int) -> np.ndarray:
 
 
 def named_window(name: str, n_fft: int) -> np.ndarray:
-    """A window by its name, float64, shape (n_fft,), periodic."""
+    """Periodic window of a given name, float64, shape (n_fft,)."""
     if name == "hann":
         return 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(n_fft) / n_fft)
-    from scipy.signal import get_window  # 35 MB and a tenth of a second, for the rarer ones
+    from scipy.signal import get_window  # costs 35 MB and 0.1 s, so only for rare windows
 
     try:
         return np.asarray(get_window(name, n_fft))
@@ -268,7 +279,7 @@ def dual_window(window: np.ndarray, hop: int) -> np.ndarray:
     overlap = square.reshape(n_parts, hop).sum(axis=0)
     if not overlap.min() >= LEAST_OVERLAP * overlap.max() > 0:
         raise ConfigError(
-            f"window and hop cannot reconstruct: the overlap sum of w² falls to "
+            f"window and hop cannot reconstruct the signal: the overlap sum of w² falls to "
             f"{overlap.min():.3g} of {overlap.max():.3g}; use a smaller hop (now {hop})"
         )
     return window / np.tile(overlap, n_parts)[: len(window)]

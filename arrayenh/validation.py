@@ -1,4 +1,4 @@
-"""What files say, checked: TOML, and dataclasses made of it; what is wrong is told in one line."""
+"""Validation of files: TOML parsed into dataclasses, with error messages of one line."""
 
 import json
 import tomllib
@@ -11,28 +11,28 @@ from typing import Any, Literal, Protocol, TypeVar, cast, get_args, get_origin, 
 from arrayenh.errors import ArrayenhError, ConfigError
 
 Kind = TypeVar("Kind")
-MOST_CHARACTERS = 100  # of a value in a message
+MOST_CHARACTERS = 100  # shown of a value in a message
 
 
 class Readable(Protocol):
-    """A path, or a file of an installed package."""
+    """A path, or a file inside an installed package."""
 
     def read_text(self, encoding: str) -> str:
-        """Its text."""
+        """Read the text of the file."""
 
 
 def read_toml(
     path: Readable, name: str | None = None, error: type[ArrayenhError] = ConfigError
 ) -> dict[str, Any]:
-    """What a TOML file says.
+    """Read a TOML file.
 
     Parameters
     ----------
     path : Path
     name : str, optional
-        What it is called in messages.
+        Name of the file in messages. Default: its path.
     error : type
-        What to raise.
+        Class of the exception to raise.
 
     Raises
     ------
@@ -50,10 +50,10 @@ def read_toml(
 
 
 def parse_toml(text: str, name: str, error: type[ArrayenhError] = ConfigError) -> dict[str, Any]:
-    """What a text in TOML says; arguments as of `read_toml`."""
+    """Parse a text in TOML; the arguments are those of `read_toml`."""
     try:
         return tomllib.loads(text)
-    except (ValueError, RecursionError) as problem:  # a number may be too long, a list too deep
+    except (ValueError, RecursionError) as problem:  # RecursionError: lists nested too deep
         raise error(f"{name} is not TOML: {problem}") from problem
 
 
@@ -67,28 +67,28 @@ def validated(
     strict: bool = False,
     more_keys: Mapping[str, Sequence[str]] | None = None,
 ) -> Kind:
-    """A dataclass from a tree of values, their types checked.
+    """Build a dataclass from a tree of values, checking their types.
 
     Parameters
     ----------
     kind : type
     found : mapping or str
-        The tree, or its JSON.
+        The tree of values, or its JSON text.
     where : str
-        Where it is from, for messages.
+        Origin of the values, for messages.
     error : type
-        What to raise.
+        Class of the exception to raise.
     table : str
-        Name of the table that the tree is.
+        Name of the TOML table that holds the values, for messages.
     strict : bool
-        Take 1 for 1.0, but not "1" for 1.
+        Accept 1 for 1.0, but not "1" for 1.
     more_keys : mapping of str to sequence of str, optional
-        Keys that somebody else takes out of the tables of these names.
+        Further keys, by table name, that other code reads; listed in messages, too.
 
     Raises
     ------
     ArrayenhError
-        Of the class `error`; the message names the key, and what may stand there.
+        If a value is wrong; of the class `error`. The message names the key and what is allowed.
     """
     from pydantic import ValidationError
 
@@ -98,7 +98,7 @@ def validated(
         for key in found:
             if key not in known:
                 raise error(": ".join([*first, *unknown_key(under(table, [str(key)]), known)]))
-        if strict:  # an object of JSON becomes a dataclass, which one of Python does not
+        if strict:  # in strict mode pydantic makes dataclasses from JSON only
             found = json.dumps(found, default=str)
     adapter: Any = adapter_of(kind)  # type: ignore[arg-type]
     try:
@@ -112,7 +112,7 @@ def validated(
 
 @cache
 def adapter_of(kind: Any) -> Any:
-    """Pydantic's adapter of a type, made once."""
+    """Pydantic's adapter of a type, cached."""
     from pydantic import TypeAdapter
 
     return TypeAdapter(kind)
@@ -121,7 +121,7 @@ def adapter_of(kind: Any) -> Any:
 def complaint(
     kind: Any, problem: Mapping[str, Any], table: str, more_keys: Mapping[str, Sequence[str]]
 ) -> list[str]:
-    """One of pydantic's complaints in our words: the key, if there is one, and what is wrong."""
+    """Rewrite a pydantic error as parts of a message: the key, if any, and what is wrong."""
     inner, tables = place(kind, problem["loc"])
     path, context = under(table, inner), problem.get("ctx", {})
     key = [".".join(path)] if path else []
@@ -143,25 +143,25 @@ def complaint(
 
 
 def unknown_key(path: Sequence[str], known: Sequence[str]) -> list[str]:
-    """The key, and those that there are."""
+    """Parts of the message for an unknown key: the key, and the known ones."""
     near = get_close_matches(path[-1], known, n=1)
     hint = f"did you mean {near[0]}? " if near else ""
     return [".".join(path), f"unknown key; {hint}known are {', '.join(known)}"]
 
 
 def under(table: str, path: Sequence[str]) -> list[str]:
-    """A path with the table it begins in, if that has a name."""
+    """Prefix a path with its table's name, if there is one."""
     return [table, *path] if table else [*path]
 
 
 def shortened(value: Any) -> str:
-    """A value for a message."""
+    """Shorten a value for a message."""
     text = repr(value)
     return text if len(text) <= MOST_CHARACTERS else f"{text[: MOST_CHARACTERS - 3]}..."
 
 
 def place(kind: Any, path: Sequence[int | str]) -> tuple[list[str], list[Any]]:
-    """A path of pydantic's in keys alone, no kinds of unions, and the dataclasses it leads to."""
+    """Reduce a pydantic error path to keys, without union tags; and the dataclasses it leads to."""
     keys, tables, keyed = [], list(dataclasses_in(kind)), False
     for part in path:
         named = [get_type_hints(table).get(str(part)) for table in tables]
@@ -178,7 +178,7 @@ def place(kind: Any, path: Sequence[int | str]) -> tuple[list[str], list[Any]]:
 
 
 def dataclasses_in(hint: Any) -> Iterator[Any]:
-    """Dataclasses that a type may hold: itself, those of a union, of the items of a list."""
+    """Dataclasses within a type: itself, members of a union, items of a list."""
     if is_dataclass(hint):
         yield hint
     for part in get_args(hint):
@@ -186,6 +186,6 @@ def dataclasses_in(hint: Any) -> Iterator[Any]:
 
 
 def tags_of(table: Any) -> list[Any]:
-    """Words that tell a dataclass from the others of a union."""
+    """Tags that identify a dataclass within a union: the values of its Literal fields."""
     hints = get_type_hints(table).values()
     return [tag for hint in hints if get_origin(hint) is Literal for tag in get_args(hint)]

@@ -1,4 +1,4 @@
-"""Numba loops; each file is called by the one module it is named after.
+"""Numba kernels; each file serves the module of the same name.
 
 `_kernels.NAME` is loaded when it is first used: importing what calls it loads no numba.
 """

@@ -6,16 +6,16 @@ import numpy as np
 
 from arrayenh._kernels.compiler import njit, prange, uint64
 
-SUM = {"reassoc", "contract", "nsz"}  # lets a sum be vectorised; NaN stays NaN
+SUM = {"reassoc", "contract", "nsz"}  # fast-math flags for vectorised sums; NaN stays NaN
 TINY = 1e-30
 BLOCK = 512  # frames summed in single precision
 
 
-@njit(cache=True)  # without fused steps: turned by 90 degrees, the same to the last bit
+@njit(cache=True)  # no contraction, so that a phase of 90 degrees leaves the result identical
 def outer_products(spec, re, im, rows, heard):
-    """rows[(i, j)] = real (j <= i) and imaginary (j > i) parts of z zᴴ, z = x / |x|; (M², T).
+    """rows[(i, j)] = real (j <= i) or imaginary (j > i) part of z zᴴ, z = x / |x|; (M², T).
 
-    heard[t] is |z|²: 1, or 0 where all microphones are silent.
+    heard[t] is |z|²: 1, or 0 if all microphones are silent.
     """
     n_mics, n_frames = spec.shape
     heard[:] = 0
@@ -67,7 +67,7 @@ def invert(shape, load, lower, inverse):
             for k in range(c, i):
                 total -= lower[i, k] * inverse[k, c]
             inverse[i, c] = total / lower[i, i].real
-    for i in range(n):  # L⁻ᴴ L⁻¹, lower triangle from the top: what is read is not yet written
+    for i in range(n):  # L⁻ᴴ L⁻¹ in place, lower triangle from the top: reads precede writes
         for j in range(i + 1):
             total = 0j
             for k in range(i, n):
@@ -126,7 +126,7 @@ def quadratic(inverse, rows, factors, out):
 
 @njit(cache=True)
 def estimate_shape(weight, rows, sums, shape):
-    """B = Σ weight z zᴴ, up to its scale; summed in blocks, the blocks in double."""
+    """B = Σ weight z zᴴ, up to its scale; summed in single-precision blocks, then in double."""
     n, n_frames = len(shape), len(weight)
     sums[:] = 0
     for start in range(0, n_frames, BLOCK):
@@ -144,8 +144,8 @@ def estimate_shape(weight, rows, sums, shape):
 def likelihoods(quadratics, scale, prior, least, total, out):
     """out[k] = prior[k] (least / scale[k] q_k)ᴹ, their sum `total`, and `least` = min scale q.
 
-    Powers of a ratio that is at most 1, and is 1 for the class that fits best. `scale` holds
-    the M-th roots of the determinants, and their number of microphones in its last place.
+    The ratio is at most 1, and 1 for the class that fits best. `scale` holds the M-th roots of
+    the determinants, and in its last element the number of microphones.
     """
     n_classes, n_frames = quadratics.shape
     n_mics = int(scale[n_classes])
@@ -169,7 +169,7 @@ def likelihoods(quadratics, scale, prior, least, total, out):
 
 @njit(cache=True, fastmath={"contract", "nsz"})
 def posteriors(prior, heard, total, out):
-    """out[k] over their sum; silent frames, and those that fit no class, have prior[k]."""
+    """Normalise out[k] by their sum; prior[k] in silent frames and those that fit no class."""
     n_classes, n_frames = out.shape
     for k in range(uint64(n_classes)):
         for t in range(uint64(n_frames)):
@@ -195,10 +195,10 @@ def log_likelihood(least, total, heard, n_mics):
 
 @njit(cache=True, parallel=True)
 def expectation_maximisation(spec, load, fixed, prior, n_iterations, gamma, quadratics, at):
-    """`n_iterations` of EM of each bin, from gamma and the quadratic forms, (F, K, T), on.
+    """Run `n_iterations` of EM in each bin, updating gamma and the quadratic forms, (F, K, T).
 
-    With `fixed` the priors are prior[k, t], the same for all bins; else each bin has its
-    own, constant in time. at[f] becomes the log likelihood.
+    With `fixed` the priors are prior[k, t], common to all bins; otherwise each bin has its own
+    constant priors. at[f] is set to the log likelihood.
     """
     n_freqs, n_mics, n_frames = spec.shape
     n_classes = gamma.shape[1]
@@ -226,7 +226,9 @@ def expectation_maximisation(spec, load, fixed, prior, n_iterations, gamma, quad
                 estimate_shape(weight, rows, sums, shape)
                 normalise(shape)
                 log_det = invert(shape, load, lower, inverse)
-                scale[k] = math.exp(log_det / n_mics)  # of many microphones det(B) underflows
+                scale[k] = math.exp(
+                    log_det / n_mics
+                )  # with many microphones det(B) itself would underflow
                 quadratic(inverse, rows, factors, q)
                 bound(heard, q)
             likelihoods(quadratics[f], scale, own, least, total, gamma[f])
@@ -236,7 +238,7 @@ def expectation_maximisation(spec, load, fixed, prior, n_iterations, gamma, quad
 
 @njit(cache=True, fastmath=SUM)
 def weigh(gamma, heard, q, weight):
-    """weight = γ / q where there is sound; Σ γ."""
+    """weight = γ / q in frames with sound; returns Σ γ."""
     mass = np.float32(0)
     for t in range(uint64(len(gamma))):
         mass += gamma[t]
@@ -247,14 +249,14 @@ def weigh(gamma, heard, q, weight):
 
 @njit(cache=True)
 def bound(heard, q):
-    """A quadratic form that is positive, and 1 in silence."""
+    """Make a quadratic form positive, and 1 in silence."""
     for t in range(uint64(len(q))):
         q[t] = max(q[t], np.float32(TINY)) if heard[t] > 0 else np.float32(1)
 
 
 @njit(cache=True)
 def normalise(shape):
-    """The trace is M: the scale of B means nothing. A class that has no frame is white."""
+    """Scale the trace of B to M, as its scale is arbitrary; B = I for a class without frames."""
     n, power = len(shape), 0.0
     for i in range(n):
         power += shape[i, i].real

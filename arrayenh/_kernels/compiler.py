@@ -1,4 +1,4 @@
-"""Numba, and where its machine code is kept; numba lives in this folder and nowhere else."""
+"""Import of numba (nowhere else in the package), and the folder of its cache."""
 
 import os
 import stat
@@ -13,14 +13,14 @@ __all__ = ["njit", "prange", "uint64"]
 
 @njit
 def _probe() -> None:
-    """Nothing: asked only whether its machine code could be kept."""
+    """Do nothing; used to check whether numba can cache."""
 
 
 def find_cache() -> None:
-    """Let compiled loops be kept in the temporary folder, where there is no other place.
+    """Cache compiled kernels in the temporary folder if no other is writable.
 
-    Numba wants to write beside the source or below the home folder, and fails where it may
-    do neither: a package that root installed, used by a service without a home.
+    Numba caches beside the source or in the home folder, and raises an error if neither is
+    writable, as for a package installed by root and used by a service without a home.
     """
     try:
         _probe.enable_caching()
@@ -29,7 +29,9 @@ def find_cache() -> None:
         folder.mkdir(mode=0o700, exist_ok=True)
         found = folder.lstat()
         if found.st_uid != os.getuid() or stat.S_IMODE(found.st_mode) != 0o700:
-            folder = Path(tempfile.mkdtemp(prefix="arrayenh-"))  # somebody else's: not to be run
+            folder = Path(
+                tempfile.mkdtemp(prefix="arrayenh-")
+            )  # owned by another user: must not be executed
         numba.config.CACHE_DIR = str(folder)  # type: ignore[attr-defined]
 
 

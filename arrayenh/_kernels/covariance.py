@@ -4,12 +4,12 @@ import numpy as np
 
 from arrayenh._kernels.compiler import njit, prange
 
-SUM = {"reassoc", "contract", "nsz"}  # lets a sum be vectorised; NaN stays NaN
+SUM = {"reassoc", "contract", "nsz"}  # fast-math flags for vectorised sums; NaN stays NaN
 
 
 @njit(cache=True)
 def split(spec, re, im):
-    """Real and imaginary parts apart, (M, T): so the loops over them are vectorised."""
+    """Split into real and imaginary parts, (M, T), so that the loops are vectorised."""
     n_mics, n_frames = spec.shape
     for m in range(n_mics):
         for t in range(n_frames):
@@ -51,7 +51,7 @@ def weighted_outer_sum(spec, weight, out, mass):
 
 @njit(cache=True, parallel=True, fastmath=SUM)
 def weighted_outer_sums(spec, weight_a, weight_b, out_a, out_b, mass_a, mass_b):
-    """`weighted_outer_sum` with two weights at once: each product of spectra serves both."""
+    """`weighted_outer_sum` with two weights at once, sharing the products of spectra."""
     n_freqs, n_mics, n_frames = spec.shape
     for f in prange(n_freqs):
         re, im = np.empty_like(spec[f].real), np.empty_like(spec[f].imag)

@@ -84,7 +84,7 @@ def posterior_presence(absence, prior, posterior):
 
 @njit(cache=True, parallel=True)
 def decision_directed(power, noise, rule, keep, least_snr, least_gain, state, gain):
-    """Gain of each bin; `state[f]` is |ŝ|²/σ² of the frame before (negative: none yet)."""
+    """Gain of each bin; `state[f]` is |ŝ|²/σ² of the previous frame (negative: none yet)."""
     n_freqs, n_frames = power.shape
     for f in prange(n_freqs):
         before = state[f]
@@ -111,7 +111,7 @@ def decision_directed(power, noise, rule, keep, least_snr, least_gain, state, ga
 
 @njit(cache=True, parallel=True)
 def subtract(power, noise, least_gain, gain):
-    """Berouti, Schwartz & Makhoul 1979: the frame's SNR says how much is subtracted."""
+    """Spectral subtraction of Berouti, Schwartz & Makhoul 1979, by the frame's SNR."""
     n_freqs, n_frames = power.shape
     for t in prange(n_frames):
         heard = expected = 0.0
@@ -133,7 +133,7 @@ def subtract(power, noise, least_gain, gain):
 
 @njit(cache=True)
 def likelihood(snr, low, high):
-    """0 below `low`, 1 above `high`, logarithmic between: Cohen & Berdugo 2001."""
+    """Ramp from 0 below `low` to 1 above `high`, logarithmic: Cohen & Berdugo 2001."""
     if snr <= low:
         return 0.0
     if snr >= high:
@@ -143,7 +143,7 @@ def likelihood(snr, low, high):
 
 @njit(cache=True)
 def frame_likelihood(mean_snr, low, high, state):
-    """P_frame of Cohen & Berdugo 2001; `state` = (ζ_frame before, ζ_peak)."""
+    """P_frame of Cohen & Berdugo 2001; `state` = (previous ζ_frame, ζ_peak)."""
     before = state[0]
     state[0] = mean_snr
     if mean_snr <= low:
@@ -156,7 +156,7 @@ def frame_likelihood(mean_snr, low, high, state):
 
 @njit(cache=True)
 def window_mean(values, f, window):
-    """Mean of `values` around f by a symmetric window, (w + 1,), over the bins there are."""
+    """Mean of `values` around f with a symmetric window, (w + 1,), over existing bins."""
     n_freqs = len(values)
     total, weight = window[0] * values[f], window[0]
     for i in range(1, len(window)):
@@ -171,9 +171,9 @@ def window_mean(values, f, window):
 
 @njit(cache=True)
 def speech_gains(power, noise, keep, keep_snr, least_snr, state, prior, posterior, gain):
-    """G_H₁ and the smoothed ξ of one frame, whose mean over the bins is returned.
+    """Compute G_H₁ and the smoothed ξ of one frame; return the mean of ξ over the bins.
 
-    `state[f]` = (|ŝ|²/σ² of the frame before, negative: none yet; ζ).
+    `state[f]` = (|ŝ|²/σ² of the previous frame, negative: none yet; ζ).
     """
     total, heard = 0.0, 0
     for f in range(len(power)):

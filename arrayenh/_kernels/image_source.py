@@ -4,12 +4,12 @@ import math
 
 from arrayenh._kernels.compiler import njit
 
-SUM = {"reassoc", "contract", "nsz"}  # lets a sum be vectorised; NaN stays NaN
+SUM = {"reassoc", "contract", "nsz"}  # fast-math flags for vectorised sums; NaN stays NaN
 
 
 @njit(cache=True, fastmath=SUM)
 def add_images(x, y, z, radius, rate, max_order, pattern, axis, grid):
-    """Every image within a radius as an impulse on a finely sampled grid.
+    """Add every image within a radius as an impulse on a finely sampled grid.
 
     `x`, `y`, `z` have shape (n, 3): offset from the microphone, gain, order of the
     reflections of each axis, nearest first.  `rate` is grid samples per metre; `grid[1]` is
@@ -75,7 +75,7 @@ def count_energy(x, y, z, radius, rate, energy):
 
 @njit(cache=True, fastmath=SUM)
 def sort_images(x, y, z, radius, rate, max_order, directions, grids):
-    """As `add_images`, each on the grid of the direction (K, 3) it is nearest to.
+    """`add_images` with one grid for each direction (K, 3); each image goes to the nearest.
 
     The image of order 0, the direct path, is left out.
     """

@@ -6,12 +6,12 @@ import numpy as np
 
 from arrayenh._kernels.compiler import njit, prange
 
-SUM = {"reassoc", "contract", "nsz"}  # lets a sum be vectorised; NaN stays NaN
+SUM = {"reassoc", "contract", "nsz"}  # fast-math flags for vectorised sums; NaN stays NaN
 
 
 @njit(cache=True)
 def split(spec, re, im):
-    """Real and imaginary parts apart, (M, T), in double."""
+    """Split into real and imaginary parts, (M, T), in double precision."""
     n_mics, n_frames = spec.shape
     for m in range(n_mics):
         for t in range(n_frames):
@@ -55,7 +55,7 @@ def covariances(spec, weights, loading, out):
 
 @njit(cache=True)
 def solve(matrix, right):
-    """Solution for a Hermitian matrix, in place of `right`; False unless it is positive."""
+    """Solve for a Hermitian matrix, in place of `right`; False unless positive definite."""
     n = len(right)
     lower = np.empty((n, n), np.complex128)
     for i in range(n):
@@ -67,7 +67,7 @@ def solve(matrix, right):
                 lower[i, j] = total / lower[j, j].real
             elif total.real > 0.0:
                 lower[i, i] = math.sqrt(total.real)
-            else:  # NaN is not, either
+            else:  # also for NaN
                 return False
     for i in range(n):  # L z = right
         for k in range(i):
@@ -107,7 +107,7 @@ def mixing_column(demixing, cov, source, out):
 
 @njit(cache=True)
 def project(weighted, cov, demixing):
-    """Each row of W in turn becomes that of least wᴴ V w among those with wᴴ a = 1."""
+    """Update each row of W in turn, to minimise wᴴ V w subject to wᴴ a = 1."""
     n_sources, n_mics = demixing.shape
     column, filtered = np.empty(n_mics, np.complex128), np.empty(n_mics, np.complex128)
     for k in range(n_sources):
@@ -125,7 +125,7 @@ def project(weighted, cov, demixing):
 
 @njit(cache=True, parallel=True)
 def project_bins(spec, weights, cov, loading, demixing):
-    """One round of iterative projection; `weights`, (K, T), are those of every bin."""
+    """One iteration of iterative projection; `weights`, (K, T), are common to all bins."""
     n_freqs, n_mics, _ = spec.shape
     for f in prange(n_freqs):
         weighted = np.empty((len(weights), n_mics, n_mics), np.complex128)
@@ -135,7 +135,7 @@ def project_bins(spec, weights, cov, loading, demixing):
 
 @njit(cache=True, parallel=True)
 def project_low_rank(spec, bases, activations, floor, cov, loading, demixing):
-    """The same where the weights of a bin are 1 / Σ_b bases[f, k, b] activations[k, b, t]."""
+    """Iterative projection with the weights 1 / Σ_b bases[f, k, b] activations[k, b, t]."""
     n_freqs, n_mics, n_frames = spec.shape
     n_sources = demixing.shape[1]
     for f in prange(n_freqs):
@@ -167,7 +167,7 @@ def power_of(demixing, spec, re, im, out):
 
 @njit(cache=True, parallel=True)
 def frame_powers(spec, demixing, partial):
-    """partial[b, k, t] = Σ |y|² over every B-th bin from b on: its turns own their sums."""
+    """partial[b, k, t] = Σ |y|² over every B-th bin from b on, so that threads do not conflict."""
     n_freqs, _, n_frames = spec.shape
     n_parts, n_sources, _ = partial.shape
     for b in prange(n_parts):
@@ -205,7 +205,7 @@ def modelled(bases, activations, floor, start, stop, out):
 
 @njit(cache=True)
 def fit(power, model, ratio, inverse):
-    """ratio = P / R² and inverse = 1 / R, of which both updates are made."""
+    """ratio = P / R² and inverse = 1 / R, for both multiplicative updates."""
     for t in range(len(model)):
         inverse[t] = 1.0 / model[t]
         ratio[t] = power[t] * inverse[t] * inverse[t]
@@ -213,7 +213,7 @@ def fit(power, model, ratio, inverse):
 
 @njit(cache=True, parallel=True)
 def update_bases(power, activations, floor, bases):
-    """bases ← bases sqrt(Σ_t (P / R²) V / Σ_t V / R), R their product as it was."""
+    """bases ← bases sqrt(Σ_t (P / R²) V / Σ_t V / R), with R from before the update."""
     n_freqs, n_sources, n_frames = power.shape
     for f in prange(n_freqs):
         model, ratio, inverse = np.empty(n_frames), np.empty(n_frames), np.empty(n_frames)
@@ -227,7 +227,7 @@ def update_bases(power, activations, floor, bases):
 
 @njit(cache=True, parallel=True)
 def update_activations(power, bases, floor, activations):
-    """The same for V, sums over f; in blocks of frames that own their sums."""
+    """The update of V, with sums over f; parallel over blocks of frames."""
     n_freqs, n_sources, n_frames = power.shape
     n_bases, block = bases.shape[2], 128
     for part in prange((n_frames + block - 1) // block):
@@ -267,7 +267,7 @@ def add_neighbours(shares, f, near, out):
 
 @njit(cache=True)
 def align_to_neighbours(shares, permutations, near, order):
-    """Permute the sources of each bin in turn to be most like its neighbours; count changes."""
+    """Permute the sources of each bin in turn by correlation with its neighbours; count changes."""
     n_freqs, n_sources, n_frames = shares.shape
     around = np.empty((n_sources, n_frames), shares.dtype)
     likeness = np.empty((n_sources, n_sources))
@@ -284,7 +284,7 @@ def align_to_neighbours(shares, permutations, near, order):
                 total += likeness[permutations[p, k], k]
             if total > most:
                 best, most = p, total
-        if best > 0:  # the first is the identity
+        if best > 0:  # permutation 0 is the identity
             n_changed += 1
             shares[f] = shares[f][permutations[best]]
             order[f] = order[f][permutations[best]]

@@ -6,12 +6,12 @@ import numpy as np
 
 from arrayenh._kernels.compiler import njit, prange, uint64
 
-SUM = {"reassoc", "contract", "nsz"}  # lets a sum be vectorised; NaN stays NaN
+SUM = {"reassoc", "contract", "nsz"}  # fast-math flags for vectorised sums; NaN stays NaN
 EPS = 2.0**-52
-CHUNK = 1024  # frames at once: what a sum reads stays in the cache
+CHUNK = 1024  # frames per block, so that its data stay in the cache
 
-# Where a loop starts is given as a number, not as a slice, and unsigned: numba then neither
-# counts references nor asks for each element whether its index is negative.
+# Loops take their start as an unsigned number instead of a slice, so that numba neither counts
+# references nor checks for negative indices.
 
 
 @njit(cache=True, fastmath=SUM)
@@ -37,7 +37,7 @@ def dot(weight, first, both, n):
 
 @njit(cache=True, fastmath=SUM)
 def two_dots(weight, first, second, both, n):
-    """`dot` from two places: each product is read once."""
+    """`dot` from two starts, reading each product once."""
     a, b = uint64(first), uint64(second)
     a_re = b_re = a_im = b_im = np.float32(0)
     for s in range(uint64(n)):
@@ -51,7 +51,7 @@ def two_dots(weight, first, second, both, n):
 
 @njit(cache=True, fastmath=SUM)
 def four_dots(weight, first, second, third, fourth, both, n):
-    """`dot` from four places."""
+    """`dot` from four starts, reading each product once."""
     a, b, c, d = uint64(first), uint64(second), uint64(third), uint64(fourth)
     a_re = b_re = c_re = d_re = a_im = b_im = c_im = d_im = np.float32(0)
     for s in range(uint64(n)):
@@ -92,7 +92,7 @@ def add_products(weight, shifts, first, stop, start, both, n, sums):
 
 @njit(cache=True)
 def split(spec, first, re, im):
-    """Real and imaginary parts apart, (M, T), from `first` on."""
+    """Split into real and imaginary parts, (M, T), from `first` on."""
     n_mics, n_frames = spec.shape
     for m in range(n_mics):
         for t in range(n_frames):
@@ -104,11 +104,11 @@ def split(spec, first, re, im):
 def lagged_sums(spec, weight, smallest, delays, lags, firsts, pairs, out):
     """out[f, (a, i), (b, j)] = Σ_t weight[f, t] x_i(t - δ_a) x_j*(t - δ_b).
 
-    `pairs[firsts[k] : firsts[k + 1]]` are the (a, b) whose delays are lags[k] apart: the
-    products of two microphones at one lag serve all of them, so that each entry costs a real
-    weight times a product, a quarter of an outer product of weighted frames. Summed in
-    single precision over CHUNK frames, in sixteen or more parts each, then in double; the
-    weights are relative to their largest, so that their own scale does not matter.
+    `pairs[firsts[k] : firsts[k + 1]]` are the (a, b) whose delays differ by lags[k]. They share
+    the products of two microphones at that lag, so that each entry costs one multiplication by a
+    real weight, a quarter of an outer product of weighted frames. Sums are in single precision
+    over CHUNK frames, in sixteen or more parts each, then in double. The weights are normalised
+    by their largest, so that their scale does not matter.
     """
     n_freqs, n_mics, n_frames = spec.shape
     shifts = delays[pairs[:, 0]]
@@ -116,7 +116,7 @@ def lagged_sums(spec, weight, smallest, delays, lags, firsts, pairs, out):
         re = np.empty((n_mics, n_frames), np.float32)
         im = np.empty((n_mics, n_frames), np.float32)
         split(spec[f], 0, re, im)
-        w = np.zeros(n_frames + delays[-1], np.float32)  # nothing is heard after the end
+        w = np.zeros(n_frames + delays[-1], np.float32)  # zero after the end
         scale = smallest
         for t in range(n_frames):
             scale = max(scale, np.float64(weight[f, t]))
@@ -141,7 +141,7 @@ def lagged_sums(spec, weight, smallest, delays, lags, firsts, pairs, out):
                 for j in range(n_mics if a < b else i + 1):
                     total = sums[i, j, p] * scale
                     if a + i == b + j:
-                        total = complex(total.real)  # fused steps leave an imaginary power
+                        total = complex(total.real)  # contraction leaves an imaginary rest
                     out[f, a + i, b + j] = total
                     out[f, b + j, a + i] = total.conjugate()
 
@@ -193,7 +193,7 @@ def factorise(cov, load, re, im):
             im[i, j] = (cov[i, j].imag - less_im) / re[j, j]
         less, _ = row_product(re[i], im[i], re[i], im[i], i)
         pivot = cov[i, i].real + load - less
-        if not 0.0 < pivot < math.inf:  # NaN is not, either
+        if not 0.0 < pivot < math.inf:  # also for NaN
             return False
         re[i, i] = math.sqrt(pivot)
         im[i, i] = 0.0
@@ -204,7 +204,7 @@ def factorise(cov, load, re, im):
 def solve_each(cov, right, loading, step, most, out, used):
     """out[f] = (cov + δ I)⁻¹ right, δ = used[f] tr(cov) / n, from `loading` on by `step`.
 
-    used[f] is NaN where even `most` is not enough.
+    used[f] is NaN if even `most` is not enough.
     """
     n_freqs, size, n_right = right.shape
     for f in prange(n_freqs):
@@ -217,7 +217,7 @@ def solve_each(cov, right, loading, step, most, out, used):
             if not part < most:
                 part = np.nan
                 break
-            part = min(max(part * step, EPS), most)  # from 0 or below, too
+            part = min(max(part * step, EPS), most)  # also from 0 or below
         used[f] = part
         if part != part:
             continue
@@ -257,8 +257,8 @@ def add_four(g, re, im, mics, at, n, y_re, y_im):
 def add_lagged(filters, mics, delays, spec, past, out):
     """out[f, o, t] += Σ_k filters[f, o, k]* x(t - delays[k]) of microphone mics[k].
 
-    `filters` is complex64 and comes in fours of k; `past`, as long as the longest delay,
-    stands before `spec`.
+    `filters` is complex64, and its number of k a multiple of four; `past`, as long as the longest
+    delay, precedes `spec`.
     """
     n_freqs, n_mics, n_frames = spec.shape
     n_past, n_out = past.shape[2], out.shape[1]

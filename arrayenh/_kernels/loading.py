@@ -30,7 +30,7 @@ def solve_loaded(cov, loading, right, out, positive):
             pivot = cov[f, i, i].real + load
             for k in range(i):
                 pivot -= lower[i, k].real ** 2 + lower[i, k].imag ** 2
-            if not pivot > 0.0:  # NaN is not, either
+            if not pivot > 0.0:  # also for NaN
                 good = False
                 break
             lower[i, i] = math.sqrt(pivot)

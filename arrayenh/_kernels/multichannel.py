@@ -23,8 +23,8 @@ def quadratic_form(form, spec, f, t):
 def wiener_gain(spec, form, output, share, keep, least, least_gain, state, gain):
     """Recursive means of xᴴQx and of the output power, and their ratio.
 
-    `output` (F, t) is that power; where it is empty, it is `share[f]` Σ_m |x_m|². `state[f]` =
-    (speech power, output power, frames heard).
+    `output` (F, t) is that power; if empty, it is `share[f]` Σ_m |x_m|². `state[f]` = (speech
+    power, output power, frames so far).
     """
     n_freqs, n_mics, n_frames = spec.shape
     for f in prange(n_freqs):
@@ -33,11 +33,11 @@ def wiener_gain(spec, form, output, share, keep, least, least_gain, state, gain)
             power = 0.0
             for m in range(n_mics):
                 power += spec[f, m, t].real ** 2 + spec[f, m, t].imag ** 2
-            if power <= least:  # digital silence tells nothing
+            if power <= least:  # skip digital silence
                 gain[f, t] = least_gain
                 continue
             heard += 1
-            new = max(1 - keep, 1 / heard)  # a running mean at first
+            new = max(1 - keep, 1 / heard)  # initially a running mean
             speech += new * (quadratic_form(form, spec, f, t) - speech)
             out = output[f, t] if output.shape[0] else share[f] * power
             whole += new * (out - whole)

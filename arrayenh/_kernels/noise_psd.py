@@ -14,7 +14,7 @@ RESTRICTED, SPEECH, LOWEST, LOWEST_PART, LOWEST_R, LOWEST_R_PART = 3, 4, 5, 6, 7
 
 @njit(cache=True, parallel=True)
 def track_spp(power, prior_snr, keep_noise, keep_presence, warm_up, least, state, noise, presence):
-    """Gerkmann & Hendriks 2012, algorithm 1.
+    """SPP noise tracking: Gerkmann & Hendriks 2012, algorithm 1.
 
     `state[f]` = (noise PSD, smoothed presence, frames that it has heard).
     """
@@ -24,9 +24,9 @@ def track_spp(power, prior_snr, keep_noise, keep_presence, warm_up, least, state
         psd, smooth, heard = state[f, 0], state[f, 1], state[f, 2]
         for t in range(n_frames):
             observed = power[f, t]
-            if observed <= least:  # digital silence tells nothing of the noise
+            if observed <= least:  # skip digital silence
                 present = 0.0
-            elif heard < warm_up:  # a running mean: the first frames are taken as noise
+            elif heard < warm_up:  # initially a running mean: the first frames count as noise
                 heard += 1
                 psd += (observed - psd) / heard
                 present = 0.0
@@ -34,7 +34,7 @@ def track_spp(power, prior_snr, keep_noise, keep_presence, warm_up, least, state
                 posterior = observed / psd
                 present = 1 / (1 + (1 + prior_snr) * math.exp(-posterior * wiener))
                 smooth = keep_presence * smooth + (1 - keep_presence) * present
-                if smooth > 0.99 and present > 0.99:  # never stop updating
+                if smooth > 0.99 and present > 0.99:  # prevents a stalled update
                     present = 0.99
                 expected = present * psd + (1 - present) * observed
                 psd = keep_noise * psd + (1 - keep_noise) * expected
@@ -45,7 +45,7 @@ def track_spp(power, prior_snr, keep_noise, keep_presence, warm_up, least, state
 
 @njit(cache=True)
 def warm_up_bin(observed, bins):
-    """A running mean: the first frames are taken as noise."""
+    """Running mean of the first frames, which count as noise."""
     bins[HEARD] += 1
     bins[SMOOTH] += (observed - bins[SMOOTH]) / bins[HEARD]
     bins[NOISE] = bins[SMOOTH]
@@ -55,7 +55,7 @@ def warm_up_bin(observed, bins):
 def frame_smoothing(power, pace, warm_up, least, state, correction):
     """Correction α_c and floor α_min of the frame: Martin 2001, eqs. 9, 10 and 12.
 
-    α_c smooths less where the smoothed power is off; α_min lets it fall to the noise in 64 ms.
+    α_c reduces the smoothing if the smoothed power deviates; α_min lets it decay within 64 ms.
     """
     smooth = observed = expected = 0.0
     for f in range(len(power)):
@@ -92,7 +92,7 @@ def minimum_bias(spread, n_frames, fall):
 
 @njit(cache=True)
 def steepest_rise(spread):
-    """The most by which the minimum may rise from part to part: Martin 2001, fig. 5."""
+    """Largest rise of the minimum between sub-windows: Martin 2001, fig. 5."""
     if spread < 0.03:
         return 8.0
     if spread < 0.05:
@@ -102,7 +102,7 @@ def steepest_rise(spread):
 
 @njit(cache=True)
 def search_minimum(frame, n_part, falls, correction, slope, bins, minima):
-    """σ² is the least P over the parts of the window, each compensated: Martin 2001, fig. 5."""
+    """Minimum search: σ² is the least compensated P over the sub-windows: Martin 2001, fig. 5."""
     n_parts = len(minima)
     turn = frame % n_part
     if turn == 0:
@@ -117,7 +117,7 @@ def search_minimum(frame, n_part, falls, correction, slope, bins, minima):
         minima[(frame // n_part) % n_parts] = bins[LEAST]
         past, part = minima.min(), bins[LEAST_PART]
         if bins[LOCAL] and not lowered and past < part < slope * past:
-            past = part  # the noise has risen: forget what was before
+            past = part  # the noise has risen: discard earlier minima
             minima[:] = part
         bins[PAST] = bins[NOISE] = past
     elif turn > 0:
@@ -141,7 +141,7 @@ def track_minimum(
     noise,
     presence,
 ):
-    """Martin 2001, fig. 5.  `pace` is the hop over 16 ms; `falls` = M(U V), M(V)."""
+    """Minimum statistics: Martin 2001, fig. 5.  `pace` = hop / 16 ms; `falls` = M(U V), M(V)."""
     n_freqs, n_frames = power.shape
     for t in range(n_frames):
         least_keep = frame_smoothing(power[:, t], pace, warm_up, least, state, correction)
@@ -155,7 +155,7 @@ def track_minimum(
         for f in range(n_freqs):
             observed, bins = power[f, t], state[f]
             presence[f, t] = 0.0
-            if observed <= least:  # digital silence tells nothing of the noise
+            if observed <= least:  # skip digital silence
                 pass
             elif bins[HEARD] < warm_up:
                 warm_up_bin(observed, bins)
@@ -178,7 +178,7 @@ def track_minimum(
 
 @njit(cache=True)
 def near_power(power, weight, f):
-    """Mean of the bin and its neighbours, ¼ ½ ¼, by `weight`; negative where none has any."""
+    """Weighted mean of the bin and its neighbours, ¼ ½ ¼; negative if all weights are zero."""
     total = share = 0.0
     for i in range(max(f - 1, 0), min(f + 2, len(power))):
         part = weight[i] * (0.5 if i == f else 0.25)
@@ -189,7 +189,7 @@ def near_power(power, weight, f):
 
 @njit(cache=True)
 def sliding_minimum(frame, n_part, value, column, bins, minima):
-    """Least value in the last parts of n_part frames: columns hold it and that of this part."""
+    """Minimum over the last sub-windows of n_part frames, and over the current one."""
     bins[column] = min(bins[column], value)
     bins[column + 1] = min(bins[column + 1], value)
     if frame % n_part == n_part - 1:
@@ -201,7 +201,7 @@ def sliding_minimum(frame, n_part, value, column, bins, minima):
 
 @njit(cache=True)
 def find_absence(power, keep, warm_up, n_part, least, state, minima, heard, absent):
-    """First turn, Cohen 2003, eqs. 14 to 21: smoothing, minimum, rough decision I."""
+    """First iteration of Cohen 2003, eqs. 14 to 21: smoothing, minimum, rough decision I."""
     for f in range(len(power)):
         heard[f] = 1.0 if power[f] > least else 0.0
     for f in range(len(power)):
@@ -218,7 +218,7 @@ def find_absence(power, keep, warm_up, n_part, least, state, minima, heard, abse
 
 @njit(cache=True)
 def a_priori_absence(power, smooth, lowest):
-    """q of Cohen 2003, eqs. 28 and 29."""
+    """Prior speech absence q of Cohen 2003, eqs. 28 and 29."""
     if smooth >= 1.67 * lowest:
         return 0.0
     return min(max((3.0 - power / lowest) / 2.0, 0.0), 1.0)
@@ -226,7 +226,7 @@ def a_priori_absence(power, smooth, lowest):
 
 @njit(cache=True)
 def average_noise(observed, absence, keep, keep_noise, least_snr, bins):
-    """λ of Cohen 2003, eqs. 7, 10 to 12, 32 and 33; returns P(H₁|y)."""
+    """Update λ by Cohen 2003, eqs. 7, 10 to 12, 32 and 33; returns P(H₁|y)."""
     posterior = min(observed / bins[NOISE], 1e6)
     now = max(posterior - 1, 0.0)
     prior = now if bins[SPEECH] < 0 else keep * bins[SPEECH] + (1 - keep) * now
@@ -240,7 +240,7 @@ def average_noise(observed, absence, keep, keep_noise, least_snr, bins):
 
 @njit(cache=True)
 def track_imcra(power, pace, least_snr, warm_up, n_part, least, state, minima, noise, presence):
-    """Cohen 2003, fig. 3.  `pace` is the hop over 8 ms."""
+    """IMCRA: Cohen 2003, fig. 3.  `pace` is the hop / 8 ms."""
     n_freqs, n_frames = power.shape
     heard, absent = np.empty(n_freqs), np.empty(n_freqs)
     keep, keep_noise, keep_prior = 0.9**pace, 0.85**pace, 0.92**pace
@@ -251,7 +251,7 @@ def track_imcra(power, pace, least_snr, warm_up, n_part, least, state, minima, n
             bins = state[f]
             frame = int(bins[HEARD]) - warm_up
             presence[f, t] = 0.0
-            if not heard[f]:  # digital silence tells nothing of the noise
+            if not heard[f]:  # skip digital silence
                 pass
             elif frame < 0:
                 warm_up_bin(now[f], bins)

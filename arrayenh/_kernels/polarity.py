@@ -7,7 +7,7 @@ from arrayenh._kernels.compiler import njit
 
 @njit(cache=True)
 def filtered(sections, samples, state):
-    """Samples (M, n) through second-order sections (S, 6), state (S, M, 2) kept; float64.
+    """Filter samples (M, n) by second-order sections (S, 6), updating the state (S, M, 2); float64.
 
     Transposed direct form II.
     """

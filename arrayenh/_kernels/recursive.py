@@ -1,7 +1,7 @@
 """Loops of arrayenh.beamformers.recursive.  Called by that module only; nothing is checked.
 
-The bins of a block stand side by side, (M, M, LANES): every step is the same for all of
-them, and vectorised. The frames of a block follow each other while its state is in the cache.
+Bins are processed in blocks of LANES, (M, M, LANES), so that every step is vectorised over bins.
+All frames of a block are processed in turn while its state is in the cache.
 """
 
 import numpy as np
@@ -9,12 +9,14 @@ import numpy as np
 from arrayenh._kernels.compiler import njit, prange, uint64
 
 LANES = 64  # bins of a block
-UNHEARD = 1e-6  # of the loading: what so loud a sound leaves of all before, in Φ⁻¹ as rounding
+UNHEARD = (
+    1e-6  # power relative to the loading, below which statistics are lost in the rounding of Φ⁻¹
+)
 
 
 @njit(cache=True)
 def load_frame(spec, first, t, n, re, im):
-    """Bins `first` ... of frame t, (M, LANES); zero beyond the last."""
+    """Load the bins from `first` on of frame t, (M, LANES), zero-padded."""
     for m in range(spec.shape[1]):
         for k in range(n):
             re[m, k] = spec[first + k, m, t].real
@@ -49,7 +51,7 @@ def inner(x_re, x_im, y_re, y_im, out_re, out_im):
 
 @njit(cache=True, fastmath={"contract"})
 def add_outer(a_re, a_im, keep, factor, x_re, x_im):
-    """A <- keep A + factor x xᴴ for each lane; the upper half mirrors the lower: Hermitian."""
+    """A <- keep A + factor x xᴴ for each lane, exactly Hermitian."""
     for i in range(uint64(len(x_re))):
         for j in range(i):
             for k in range(uint64(LANES)):
@@ -70,7 +72,7 @@ def add_outer(a_re, a_im, keep, factor, x_re, x_im):
 
 @njit(cache=True)
 def take(state, first, n, block):
-    """A block of bins of a state (..., F) in its own place."""
+    """Copy a block of bins from a state (..., F)."""
     for i in range(state.shape[0]):
         for j in range(state.shape[1]):
             for k in range(n):
@@ -79,7 +81,7 @@ def take(state, first, n, block):
 
 @njit(cache=True)
 def give(block, first, n, state):
-    """The block back."""
+    """Copy a block of bins back to a state."""
     for i in range(state.shape[0]):
         for j in range(state.shape[1]):
             for k in range(n):
@@ -88,10 +90,10 @@ def give(block, first, n, state):
 
 @njit(cache=True)
 def begin(power, weight, load, trace, p_re, p_im):
-    """Lanes that hear their first sound begin with Φ = load · power / M · I.
+    """Initialise lanes at their first sound with Φ = load · power / M · I.
 
-    So do those whose loading is now far above all that was heard: double precision does not
-    hold both in one inverse, and what was heard is hidden below the loading.
+    Lanes are also reinitialised if the new loading is far above all earlier statistics, which
+    double precision would lose beside it in the inverse.
     """
     n_mics = len(p_re)
     for k in range(LANES):
@@ -109,8 +111,8 @@ def begin(power, weight, load, trace, p_re, p_im):
 def learn_noise(x_re, x_im, weight, forget, load, turn, trace, total, p_re, p_im, u_re, u_im, lane):
     """P = Φ⁻¹ after Φ <- (1 - forget·γ) Φ + γ x xᴴ, and a share of the loading.
 
-    Rank one by rank one (Sherman & Morrison 1950). Each frame loads one microphone in turn,
-    so that over the memory each is loaded by `load` tr Φ / M.
+    Both are rank-one updates (Sherman & Morrison 1950). Each frame loads one microphone in turn,
+    so that over the memory each microphone is loaded by `load` tr Φ / M.
     """
     power, heard, keep, factor = lane[0], lane[1], lane[2], lane[3]
     inner(x_re, x_im, x_re, x_im, power, keep)
@@ -118,7 +120,7 @@ def learn_noise(x_re, x_im, weight, forget, load, turn, trace, total, p_re, p_im
     times(p_re, p_im, x_re, x_im, u_re, u_im)
     inner(x_re, x_im, u_re, u_im, heard, keep)
     for k in range(LANES):
-        gamma = weight[k] if power[k] > 0 else 0.0  # silence teaches nothing
+        gamma = weight[k] if power[k] > 0 else 0.0  # skip silent frames
         fade = 1 - forget * gamma
         keep[k] = 1 / fade
         factor[k] = -gamma / (fade * (fade + gamma * heard[k]))
@@ -141,7 +143,7 @@ def learn_speech(x_re, x_im, weight, forget, total, s_re, s_im, lane):
     power, keep = lane[0], lane[1]
     inner(x_re, x_im, x_re, x_im, power, keep)
     for k in range(LANES):
-        gamma = weight[k] if power[k] > 0 else 0.0  # silence teaches nothing
+        gamma = weight[k] if power[k] > 0 else 0.0  # skip silent frames
         keep[k] = 1 - forget * gamma
         total[k] = keep[k] * total[k] + gamma
     add_outer(s_re, s_im, keep, weight, x_re, x_im)
@@ -149,7 +151,7 @@ def learn_speech(x_re, x_im, weight, forget, total, s_re, s_im, lane):
 
 @njit(cache=True)
 def steer(p_re, p_im, a_re, a_im, reference, w_re, w_im, lane):
-    """w = P a / aᴴ P a; the reference where nothing was heard."""
+    """w = P a / aᴴ P a; the reference microphone before the first sound."""
     gain = lane[0]
     times(p_re, p_im, a_re, a_im, w_re, w_im)
     inner(a_re, a_im, w_re, w_im, gain, lane[1])
@@ -158,7 +160,7 @@ def steer(p_re, p_im, a_re, a_im, reference, w_re, w_im, lane):
 
 @njit(cache=True)
 def wiener(p_re, p_im, s_re, s_im, totals, mu, reference, w_re, w_im, lane):
-    """w = Φₙ⁻¹ Φₛ e / (μ + tr Φₙ⁻¹ Φₛ), Φ normalised; the reference where no speech was heard."""
+    """w = Φₙ⁻¹ Φₛ e / (μ + tr Φₙ⁻¹ Φₛ), Φ normalised; the reference before the first speech."""
     below = lane[0]
     times(p_re, p_im, s_re[:, reference], s_im[:, reference], w_re, w_im)
     below[:] = 0
@@ -166,7 +168,7 @@ def wiener(p_re, p_im, s_re, s_im, totals, mu, reference, w_re, w_im, lane):
         for j in range(uint64(len(w_re))):
             for k in range(uint64(LANES)):  # tr P S = Σ P_ij S_ji, both Hermitian
                 below[k] += p_re[i, j, k] * s_re[i, j, k] + p_im[i, j, k] * s_im[i, j, k]
-    for k in range(LANES):  # P is of a sum of noise weights, S of speech weights
+    for k in range(LANES):  # P belongs to a sum of noise weights, S to one of speech weights
         if totals[0, k] > 0 and below[k] > 0:
             below[k] += mu * totals[1, k] / totals[0, k]
         else:
@@ -176,7 +178,7 @@ def wiener(p_re, p_im, s_re, s_im, totals, mu, reference, w_re, w_im, lane):
 
 @njit(cache=True)
 def divide_or_pass(below, reference, w_re, w_im):
-    """w / below where that is a positive number, else the reference microphone."""
+    """w / below if that is positive, else the reference microphone."""
     for k in range(LANES):
         good = below[k] > 0 and np.isfinite(below[k])
         for m in range(len(w_re)):
@@ -186,7 +188,7 @@ def divide_or_pass(below, reference, w_re, w_im):
 
 @njit(cache=True)
 def levels(s_re, s_im, total, reference, w_re, w_im, u_re, u_im, before, after, lane):
-    """Speech power at the reference, and behind the weights."""
+    """Speech power at the reference microphone and at the output."""
     times(s_re, s_im, w_re, w_im, u_re, u_im)
     inner(w_re, w_im, u_re, u_im, after, lane[0])
     for k in range(LANES):
@@ -199,10 +201,10 @@ def recursive_beamformer(
     spec, speech, noise, forget, load, blind, mu, reference, turn, a_re, a_im, p_re, p_im, s_re,
     s_im, totals, w_re, w_im, out, level,
 ):  # fmt: skip
-    """Frames one after the other: learn, make weights, filter.  See RecursiveMvdr.
+    """For each frame: update the statistics, compute weights, filter.  See RecursiveMvdr.
 
     State: P and Φₛ (M, M, F), totals (3, F) (sums of noise and speech weights, tr Φₙ),
-    weights (M, F). Speech power before and behind the weights goes to level (2, F, t).
+    weights (M, F). Speech power at the reference and at the output is written to level (2, F, t).
     """
     n_freqs, n_mics, n_frames = spec.shape
     for b in prange((n_freqs + LANES - 1) // LANES):
@@ -249,7 +251,7 @@ def recursive_beamformer(
 
 @njit(cache=True)
 def blocks(p_re, p_im, s_re, s_im, first, n):
-    """Some bins of four states."""
+    """Blocks of bins of four states."""
     square = (p_re.shape[0], p_re.shape[1], LANES)
     a, b, c, d = np.zeros(square), np.zeros(square), np.zeros(square), np.zeros(square)
     take(p_re, first, n, a)
@@ -270,7 +272,7 @@ def cancel(d_re, d_im, x_re, x_im, g_re, g_im, e_re, e_im):
 
 @njit(cache=True)
 def bound(most, g_re, g_im):
-    """Shorten g where |g|² is above `most`."""
+    """Scale g down if |g|² exceeds `most`."""
     for k in range(LANES):
         norm = 0.0
         for m in range(len(g_re)):
@@ -287,7 +289,7 @@ def recursive_canceller(
     spec, noise, forget, load, turn, q_re, q_im, b_re, b_im, most, p_re, p_im, g_re, g_im, totals,
     out,
 ):  # fmt: skip
-    """Generalised sidelobe canceller, its noise filter by recursive least squares.
+    """Generalised sidelobe canceller with a recursive least-squares noise filter.
 
     q (M, F) is the fixed beamformer, b (M - 1, M, F) the adjoint blocking matrix; state: P of
     the blocked microphones (M - 1, M - 1, F), g (M - 1, F), totals (2, F) as above.

@@ -68,14 +68,14 @@ def phase_cross_spectra(spec, weight, least, first, second, baseline, out):
 
 @njit(cache=True, parallel=True)
 def phase_cross_spectra_of_long(spec, weight, least, first, second, baseline, out):
-    """The same on several threads."""
+    """`phase_cross_spectra` on several threads."""
     for f in prange(len(spec)):
         cross_spectra_of_bin(spec[f], weight[f], least, first, second, baseline, out[f])
 
 
 @njit(cache=True, fastmath=SUM)
 def steered_sum(re, im, omega, tau, out):
-    """out[d] = Σ_f Σ_b Re{(re + j im)[f, b] exp(jω_f tau[b, d])}, by turning from bin to bin."""
+    """out[d] = Σ_f Σ_b Re{(re + j im)[f, b] exp(jω_f tau[b, d])}, by phase rotation per bin."""
     n_freqs, n_pairs = re.shape
     for start in range(0, out.size, DIRECTIONS):
         n = min(DIRECTIONS, out.size - start)

@@ -22,7 +22,7 @@ def mean_power(spec, power):
 
 @njit(cache=True, parallel=True)
 def copy(spec, out):
-    """out = spec, on all threads: of a long recording it is no small part of the work."""
+    """out = spec, on all threads, as copying takes time for a long recording."""
     for f in prange(len(spec)):
         out[f] = spec[f]
 
@@ -61,7 +61,7 @@ def times(re, im, x_re, x_im, out_re, out_im):
 
 @njit(cache=True)
 def downdate(re, im, v_re, v_im, total, keep):
-    """re + j im <- (re + j im - v vᴴ / total) / keep; without fused steps: exactly Hermitian."""
+    """re + j im <- (re + j im - v vᴴ / total) / keep; without contraction, so exactly Hermitian."""
     n = len(v_re)
     for i in range(n):
         a, b = v_re[i], v_im[i]
@@ -81,7 +81,7 @@ def restart(re, im):
 
 @njit(cache=True, parallel=True)
 def recursive_wpe(spec, keep, inverse_re, inverse_im, g_re, g_im, x_re, x_im, out):
-    """WPE of frames one after the other; see RecursiveWpe.
+    """Recursive WPE, frame by frame; see RecursiveWpe.
 
     State of each bin: R⁻¹ (n, n), Gᴴ (M, n), and the last K + D frames, newest last, (K + D) · M.
     """

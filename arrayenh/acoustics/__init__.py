@@ -1,1 +1,1 @@
-"""How sound reaches a microphone array: steering vectors and noise fields."""
+"""Models of sound at a microphone array: steering vectors and noise fields."""

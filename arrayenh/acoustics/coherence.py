@@ -1,4 +1,4 @@
-"""The theoretical coherence of noise fields between microphones."""
+"""Theoretical coherence of noise fields between microphones."""
 
 import numpy as np
 
@@ -16,9 +16,9 @@ def diffuse_coherence(
 ) -> np.ndarray:
     """Coherence of an isotropic noise field between all pairs of microphones.
 
-        Γ(f) = sin(k d) / (k d)   spherical: waves from all directions alike
-        Γ(f) = J0(k d)            cylindrical: from all azimuths alike; d is horizontal
-        Γ(f) = 1 if d = 0 else 0  uncorrelated: wind, sensors
+        Γ(f) = sin(k d) / (k d)   spherical: equal power from all directions
+        Γ(f) = J0(k d)            cylindrical: equal power from all azimuths; d is horizontal
+        Γ(f) = 1 if d = 0 else 0  uncorrelated: wind, sensor noise
 
     with k = 2πf/c and d the distance of the pair.
 
@@ -48,6 +48,12 @@ def diffuse_coherence(
     ----------
     R. K. Cook et al., "Measurement of correlation coefficients in reverberant sound
     fields", J. Acoust. Soc. Am. 27, 1955, eqs. 3 and 9.
+
+    Examples
+    --------
+    >>> positions = np.array([[0.0, 0, 0], [0.1, 0, 0]])
+    >>> diffuse_coherence(positions, np.array([0.0, 500.0]))[:, 0, 1].round(3)
+    array([1.   , 0.866])
     """
     positions, freqs = np.asarray(positions, np.float64), np.asarray(freqs, np.float64)
     if positions.ndim != 2 or positions.shape[1] != 3:
@@ -55,7 +61,7 @@ def diffuse_coherence(
     if freqs.ndim != 1:
         raise ShapeError(f"freqs must have shape (F,); got {freqs.shape}")
     if field not in FIELDS:
-        raise ConfigError(f"unknown noise field {field!r}; there are {', '.join(FIELDS)}")
+        raise ConfigError(f"unknown noise field {field!r}; use {', '.join(FIELDS)}")
     if field == "uncorrelated":
         return np.tile(np.eye(len(positions)), (len(freqs), 1, 1))
     axes = 3 if field == "spherical" else 2
@@ -63,6 +69,6 @@ def diffuse_coherence(
     cycles = freqs[:, None, None] / speed_of_sound * apart
     if field == "spherical":
         return np.sinc(2 * cycles)
-    from scipy.special import j0  # a tenth of a second that the command line need not wait
+    from scipy.special import j0  # costs 0.1 s, so only when needed
 
     return j0(2 * np.pi * cycles)

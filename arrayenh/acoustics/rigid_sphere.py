@@ -1,11 +1,11 @@
-"""Steering vectors on a head: a rigid sphere that shadows and bends the sound around it."""
+"""Steering vectors of microphones on a head, modelled as a rigid sphere."""
 
 import numpy as np
 
 from arrayenh.acoustics.steering import SPEED_OF_SOUND, direction
 from arrayenh.errors import GeometryError, ShapeError
 
-LEAST_RADIUS = 0.03  # metres: a microphone nearer to the centre is on no head
+LEAST_RADIUS = 0.03  # metres, smallest plausible radius of a head
 
 
 def sphere_wave(
@@ -24,7 +24,7 @@ def sphere_wave(
     Parameters
     ----------
     positions : float ndarray, shape (M, 3)
-        From the centre of the head, metres; a microphone's distance is the radius.
+        Relative to the centre of the head, metres; a microphone's distance is the radius.
     azimuth, elevation : float
         Direction of the source, radians.
     freqs : float ndarray, shape (F,)
@@ -43,6 +43,13 @@ def sphere_wave(
         If `positions` is not (M, 3).
     GeometryError
         If a microphone is nearer than 3 cm to the centre.
+
+    Examples
+    --------
+    >>> ears = np.array([[0, 0.0875, 0], [0, -0.0875, 0]])
+    >>> steering = sphere_wave(ears, np.pi / 2, np.array([1000.0, 4000.0]))
+    >>> (20 * np.log10(np.abs(steering[:, 1]))).round(1)  # level at the right ear, dB
+    array([-2.8, -4.7])
     """
     positions = np.asarray(positions, np.float64)
     if positions.ndim != 2 or positions.shape[1] != 3:
@@ -70,7 +77,7 @@ def sphere_response(
     radius: float = 0.0875,
     speed_of_sound: float = SPEED_OF_SOUND,
 ) -> np.ndarray:
-    """Sound pressure on a rigid sphere in a plane wave, over that at its centre without it.
+    """Pressure on a rigid sphere in a plane wave, relative to the free field at its centre.
 
         H(f, θ) = (1 / μ²) Σ_m  j^(m-1) (2m + 1) P_m(cos θ) / h'_m(μ),   μ = 2π f a / c
 
@@ -79,7 +86,7 @@ def sphere_response(
     Parameters
     ----------
     angles : float array, shape (K,)
-        Between microphone and source, radians, seen from the centre.
+        Angle between microphone and source, seen from the centre, radians.
     freqs : float array, shape (F,)
         Hz.
     radius : float
@@ -96,6 +103,11 @@ def sphere_response(
     Lord Rayleigh, "The theory of sound", 1896, §328; R. O. Duda and W. L. Martens, "Range
     dependence of the response of a spherical head model", J. Acoust. Soc. Am. 104, 1998, eq.
     6, of which this is the limit of a distant source.
+
+    Examples
+    --------
+    >>> np.abs(sphere_response(np.array([0.0]), np.array([100.0, 10_000.0]))).round(2)
+    array([[1.  , 1.98]])
     """
     from scipy.special import eval_legendre, spherical_jn, spherical_yn  # slow to load
 
@@ -112,8 +124,8 @@ def sphere_response(
             order, at, derivative=True
         )
         terms = 1j ** ((order - 1) % 4) * (2 * order + 1) / hankel
-    terms[~np.isfinite(terms)] = 0  # the Hankel function is beyond all numbers: nothing is left
+    terms[~np.isfinite(terms)] = 0  # the Hankel function overflows, the term vanishes
     waves = eval_legendre(order[:, 0][None, :], np.cos(angles)[:, None])
-    # not matmul: its last bits may depend on the number of threads
+    # not matmul, whose last bits may depend on the number of threads
     response[:, heard] = np.einsum("ko,of->kf", waves, terms) / at**2
     return response

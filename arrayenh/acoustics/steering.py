@@ -1,4 +1,4 @@
-"""Steering vectors: how a wave from one direction arrives at each microphone."""
+"""Steering vectors of plane and spherical waves in the free field."""
 
 import numpy as np
 
@@ -16,6 +16,11 @@ def direction(azimuth: float | np.ndarray, elevation: float | np.ndarray = 0.0) 
         Radians, counter-clockwise from +x (forward) to +y (left).
     elevation : float or ndarray
         Radians, from the horizon up to +z.
+
+    Examples
+    --------
+    >>> direction(np.pi / 2).round(3)
+    array([0., 1., 0.])
     """
     azimuth, elevation = np.broadcast_arrays(azimuth, elevation)
     return np.stack(
@@ -51,6 +56,12 @@ def delays(
     -------
     tau : float64 ndarray, shape (..., M)
         Seconds; positive where the wave arrives later than at the reference.
+
+    Examples
+    --------
+    >>> positions = np.array([[0.0, 0, 0], [0.0343, 0, 0]])
+    >>> delays(positions, np.pi)[1].round(6).item()
+    0.0001
     """
     if positions.ndim != 2 or positions.shape[1] != 3:
         raise ShapeError(f"positions must have shape (M, 3); got {positions.shape}")
@@ -83,6 +94,12 @@ def plane_wave(
     Returns
     -------
     steering : complex128 ndarray, shape (F, M)
+
+    Examples
+    --------
+    >>> positions = np.array([[0.0, 0, 0], [0.0343, 0, 0]])
+    >>> plane_wave(positions, 0.0, np.array([1250.0])).round(3)
+    array([[1.   +0.j   , 0.707+0.707j]])
     """
     tau = delays(
         positions,
@@ -102,11 +119,11 @@ def spherical_wave(
     reference: int = 0,
     speed_of_sound: float = SPEED_OF_SOUND,
 ) -> np.ndarray:
-    """Steering vector of a source nearby, 1 at the reference microphone.
+    """Steering vector of a near-field source, 1 at the reference microphone.
 
         a_m(f) = (d_ref / d_m) exp(-j 2π f (d_m - d_ref) / c),   d_m = |r_s - r_m|
 
-    Far away this is `plane_wave`.
+    In the far field this is `plane_wave`.
 
     Parameters
     ----------
@@ -130,6 +147,12 @@ def spherical_wave(
         If the shapes do not fit.
     NumericalError
         If the source is at a microphone.
+
+    Examples
+    --------
+    >>> positions = np.array([[0.0, 0, 0], [0.5, 0, 0]])
+    >>> spherical_wave(positions, np.array([1.0, 0, 0]), np.array([0.0])).real
+    array([[1., 2.]])
     """
     positions, source = np.asarray(positions, np.float64), np.asarray(source, np.float64)
     if positions.ndim != 2 or positions.shape[1] != 3 or source.shape != (3,):

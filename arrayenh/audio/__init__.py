@@ -1,4 +1,4 @@
-"""Recordings: the only place that reads, resamples and writes audio."""
+"""Recordings: reading, resampling and writing of audio."""
 
 from arrayenh.audio.files import LEAST_RATE, MOST_RATE, SUFFIXES
 from arrayenh.audio.recording import (

@@ -1,4 +1,4 @@
-"""Sound made small, to be listened to in a page; no score is ever computed from it."""
+"""Lossy compression of audio for listening in a page; never used for scores."""
 
 import io
 
@@ -9,13 +9,13 @@ from arrayenh.audio.files import check_finite
 from arrayenh.errors import ConfigError
 
 RATES = (8000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
-"""Hz, that MP3 knows."""
+"""Sample rates supported by MP3, Hz."""
 
 
 def compress(samples: np.ndarray, sample_rate: int, coarseness: float = 0.0) -> bytes:
-    """An MP3 file in memory, of variable bit rate; clips beyond full scale.
+    """Encode an MP3 file in memory, with variable bit rate; clips beyond full scale.
 
-    Every browser plays it, and the decoded sound lies where it was to the sample.
+    Every browser can play it, and decoding preserves the timing to the sample.
 
     Parameters
     ----------
@@ -34,10 +34,10 @@ def compress(samples: np.ndarray, sample_rate: int, coarseness: float = 0.0) -> 
     AudioError
         If a sample is not finite.
     ConfigError
-        If the rate is another one.
+        If MP3 does not support the rate.
     """
     if sample_rate not in RATES:
-        raise ConfigError(f"MP3 has one of the rates {', '.join(map(str, RATES))}; {sample_rate}")
+        raise ConfigError(f"MP3 supports the rates {', '.join(map(str, RATES))}; got {sample_rate}")
     check_finite(np.atleast_2d(samples), 0, sample_rate, "the sound")
     content = io.BytesIO()
     soundfile.write(

@@ -1,4 +1,4 @@
-"""Sound files as libsndfile sees them, and what may be wrong with one, said in one line."""
+"""Opening and checking of sound files by libsndfile, with errors in one line."""
 
 import os
 import re
@@ -12,12 +12,12 @@ import soundfile
 from arrayenh.errors import AudioError
 
 LEAST_RATE, MOST_RATE = 8_000, 192_000  # Hz
-MOST_SAMPLE = 1e10  # full scale is 1; squares of much more overflow
+MOST_SAMPLE = 1e10  # full scale is 1; squares of much larger samples overflow
 CUT = re.compile(r"^ *(?:data|SSND|riff|Riff size) : (\d+) \(should be (\d+)\)", re.MULTILINE)
-"""Where libsndfile logs a length in a header, and that of the file."""
+"""Lines of libsndfile's log with the length in the header and the actual one."""
 
 LEAST_CUT, STREAMED = 16, 0x7F000000
-"""Bytes: less is a slip of the header's writer; a length from here on was never known."""
+"""Bytes: a smaller difference is tolerated; a larger length in the header means unknown."""
 
 FORMATS = {
     ".wav": "WAV",
@@ -33,12 +33,12 @@ SUFFIXES = frozenset(FORMATS)
 
 
 def open_sound(path: Path) -> soundfile.SoundFile:
-    """Open a sound file, or say in one line why not."""
+    """Open a sound file; raise AudioError if that fails."""
     check_source(path)
     try:
         return soundfile.SoundFile(file_name(path))
     except (soundfile.LibsndfileError, TypeError) as error:
-        # a .raw file makes soundfile ask for a rate by TypeError
+        # soundfile raises TypeError for a .raw file without a rate
         reason = getattr(error, "error_string", "").rstrip(".") or "no known sound format"
         raise AudioError(
             f"{path} cannot be read as audio: {reason}; give WAV, FLAC, OGG, AIFF, CAF or W64"
@@ -46,12 +46,12 @@ def open_sound(path: Path) -> soundfile.SoundFile:
 
 
 def file_name(path: Path) -> Path | bytes:
-    """The name as soundfile takes it, which refuses one that is not text."""
+    """Encode a path for soundfile, which refuses names that are not valid text."""
     return path if os.name == "nt" else os.fsencode(path)
 
 
 def check_source(path: Path) -> None:
-    """Refuse what is not a file that may be read; libsndfile has no words for that."""
+    """Raise AudioError if a path is not a readable file, which libsndfile does not explain."""
     try:
         mode = path.stat().st_mode
         if stat.S_ISREG(mode):
@@ -67,17 +67,17 @@ def check_source(path: Path) -> None:
 
 
 def check_whole(sound: soundfile.SoundFile, path: Path) -> None:
-    """Refuse a file whose end is missing; libsndfile reads what there is, without a word."""
+    """Raise AudioError if the end of a file is missing, which libsndfile does not report."""
     for said, there in CUT.findall(sound.extra_info):
         if int(there) + LEAST_CUT < int(said) < STREAMED:
             raise AudioError(
-                f"{path} is cut short: of {said} bytes that its header names there are {there}; "
-                f"get the whole file, or give it a true header: ffmpeg -i IN -c copy OUT"
+                f"{path} is cut short: its header says {said} bytes, the file has {there}; "
+                f"get the whole file, or correct the header: ffmpeg -i IN -c copy OUT"
             )
 
 
 def read_frames(sound: soundfile.SoundFile, n: int, path: Path) -> np.ndarray:
-    """The next `n` frames, float32, shape (n, channels)."""
+    """Read the next `n` frames, float32, shape (n, channels)."""
     try:
         frames = sound.read(n, dtype="float32", always_2d=True)
     except soundfile.LibsndfileError as error:
@@ -88,7 +88,7 @@ def read_frames(sound: soundfile.SoundFile, n: int, path: Path) -> np.ndarray:
 
 
 def check_rate(sample_rate: int, name: str) -> None:
-    """Refuse a sample rate that is not speech at all."""
+    """Raise AudioError if a sample rate is not 8 to 192 kHz."""
     if not LEAST_RATE <= sample_rate <= MOST_RATE:
         raise AudioError(
             f"{name} has a sample rate of {sample_rate} Hz; 8 to 192 kHz can be processed: "
@@ -103,8 +103,8 @@ def check_finite(
     name: str,
     channels: Sequence[int] | None = None,
 ) -> None:
-    """Refuse NaN, infinity and what cannot be sound, naming the first one."""
-    # False for NaN too; the search only if needed
+    """Raise AudioError for NaN, infinite or excessive samples, naming the first one."""
+    # also False for NaN; the search below runs only if needed
     if block.size == 0 or (-MOST_SAMPLE <= block.min() and block.max() <= MOST_SAMPLE):
         return
     bad = np.argwhere(~(np.abs(block) <= MOST_SAMPLE))

@@ -1,4 +1,4 @@
-"""Spectra to look at: levels in octave bands, of a stream, in bounded memory."""
+"""Levels in octave bands of a stream, in bounded memory."""
 
 import numpy as np
 import scipy.fft
@@ -10,9 +10,9 @@ FRAME_SECONDS = 0.05  # resolves the lowest band
 class OctaveBands:
     """Long-term level of each channel in octave bands.
 
-    Periodograms of Hann-windowed frames of about 50 ms, half overlapped, are averaged; the
-    band around f_c reaches from f_c/√2 to f_c·√2 (IEC 61260-1). The levels of all bands add
-    up, in power, to the level of the channel between the lowest and highest edge.
+    Periodograms of Hann-windowed frames of about 50 ms with 50 % overlap are averaged. The band
+    around f_c extends from f_c/√2 to f_c·√2 (IEC 61260-1). The powers of all bands add up to the
+    power of the channel between the lowest and highest band edge.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ class OctaveBands:
         self.centres = [LOWEST_HZ * 2**k for k in range(n_bands)]
 
     def update(self, block: np.ndarray) -> None:
-        """Hear the next samples, shape (M, n)."""
+        """Process the next samples, shape (M, n)."""
         samples = np.concatenate([self._tail, block], axis=1)
         n_frames = max((samples.shape[1] - self._n_fft) // self._hop + 1, 0)
         self._tail = samples[:, n_frames * self._hop :].copy()
@@ -51,7 +51,7 @@ class OctaveBands:
     def levels_dbfs(self) -> np.ndarray:
         """Levels, dB re full scale RMS 1.0, -inf without signal; shape (M, bands).
 
-        NaN before the first frame: a recording that short has no spectrum.
+        NaN if the recording is shorter than a frame.
         """
         if self._n_frames == 0:
             return np.full((len(self._power), len(self.centres)), np.nan)

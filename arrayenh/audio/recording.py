@@ -1,7 +1,6 @@
 """Recordings: one multichannel file, or one mono file per microphone.
 
-Either is read whole (`read`) or in blocks (`open_recording`), so that an hour need never be
-in memory.
+`read` loads a whole recording into memory; `open_recording` reads it in blocks.
 """
 
 import os
@@ -23,7 +22,7 @@ PathLike = str | os.PathLike[str]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Recording:
-    """What the microphones heard.
+    """A multichannel recording in memory.
 
     Attributes
     ----------
@@ -32,20 +31,26 @@ class Recording:
     sample_rate : int
         Hz.
     name : str
-        Where it came from, for messages.
+        Name for messages.
     channels : tuple of int
-        The file's own channel that each row was.
+        Channel of the file for each row.
     subtype : str, optional
         Sample format of the file ("PCM_16", "FLOAT", ...), kept when writing the result.
     metadata : mapping
-        Title, artist, date and the like.
+        Tags such as title, artist and date.
 
     Raises
     ------
     ShapeError
-        If `samples` has not two axes, or more microphones than samples.
+        If `samples` does not have two axes, or has more microphones than samples.
     AudioError
-        If the rate is outside 8 to 192 kHz, or a sample is not finite, or beyond 10^10.
+        If the rate is outside 8 to 192 kHz, or a sample is not finite or beyond 10^10.
+
+    Examples
+    --------
+    >>> recording = Recording(np.zeros((4, 16_000)), 16_000)
+    >>> recording.n_mics, recording.n_samples
+    (4, 16000)
     """
 
     samples: np.ndarray
@@ -81,14 +86,14 @@ class Recording:
         return self.samples.shape[1]
 
     def blocks(self, n_samples: int = BLOCK) -> Iterator[np.ndarray]:
-        """Consecutive pieces, each of shape (M, n <= n_samples)."""
+        """Yield consecutive blocks of shape (M, n <= n_samples)."""
         for start in range(0, self.n_samples, n_samples):
             yield self.samples[:, start : start + n_samples]
 
 
 @dataclass(frozen=True, slots=True)
 class RecordingFile:
-    """A recording on disk, checked but not read: `blocks` reads it piece by piece."""
+    """A recording on disk, checked but not loaded; `blocks` reads it block by block."""
 
     paths: tuple[Path, ...]
     channels: tuple[int, ...]
@@ -106,12 +111,12 @@ class RecordingFile:
 
     @property
     def name(self) -> str:
-        """The file's name, or the first file's and how many more there are."""
+        """Name of the file, or of the first file with the number of further ones."""
         more = f" and {len(self.paths) - 1} more" if len(self.paths) > 1 else ""
         return f"{self.paths[0].name}{more}"
 
     def blocks(self, n_samples: int = BLOCK) -> Iterator[np.ndarray]:
-        """Consecutive pieces, float32, each of shape (M, n <= n_samples).
+        """Yield consecutive blocks, float32, of shape (M, n <= n_samples).
 
         Raises
         ------
@@ -149,11 +154,11 @@ def read(
     path : path, "a.wav,b.wav,..." or sequence of paths
         One multichannel file, or one mono file per microphone.
     mics : int, optional
-        Use the first so many microphones.
+        Use only the first `mics` microphones.
     channels : sequence of int, optional
         Use these channels of the file, in this order (0-based).
     pad : bool
-        Lengthen mono files of different lengths with silence instead of refusing them.
+        Zero-pad mono files of different lengths, instead of raising an error.
 
     Returns
     -------
@@ -166,6 +171,10 @@ def read(
         8 to 192 kHz; if it has fewer channels than `mics`.
     ConfigError
         If `channels` repeats a channel or contradicts `mics`.
+
+    Examples
+    --------
+    >>> recording = read("rec.wav", mics=4)  # doctest: +SKIP
     """
     source = open_recording(path, mics, channels, pad)
     return Recording(
@@ -184,7 +193,13 @@ def open_recording(
     channels: Sequence[int] | None = None,
     pad: bool = False,
 ) -> RecordingFile:
-    """Check a recording without reading it; the arguments and errors are those of `read`."""
+    """Open a recording without loading it; the arguments and errors are those of `read`.
+
+    Examples
+    --------
+    >>> recording = open_recording("rec.wav", channels=[0, 2])  # doctest: +SKIP
+    >>> next(recording.blocks()).shape  # doctest: +SKIP
+    """
     paths = split_paths(path)
     files = []
     for each in paths:
@@ -217,7 +232,7 @@ def open_recording(
 
 
 def split_paths(path: PathLike | Sequence[PathLike]) -> tuple[Path, ...]:
-    """The files of one recording: one path, several, or several joined by commas."""
+    """Paths of one recording, from one path, several, or several joined by commas."""
     if isinstance(path, str | os.PathLike):
         text = os.fspath(path)
         if "," in text and not os.path.exists(text):
@@ -232,7 +247,7 @@ def split_paths(path: PathLike | Sequence[PathLike]) -> tuple[Path, ...]:
 def choose_channels(
     n_channels: int, mics: int | None, channels: Sequence[int] | None, name: str
 ) -> tuple[int, ...]:
-    """Channels of the file that are used, in order."""
+    """Select the channels of the file to use, in order."""
     if channels is None:
         if mics is not None and mics < 1:
             raise ConfigError(f"mics must be at least 1; got {mics}")
@@ -254,7 +269,7 @@ def choose_channels(
 def check_mono_files(
     paths: Sequence[Path], files: Sequence[tuple[int, int, int, str]], pad: bool
 ) -> None:
-    """One file per microphone: each mono, all of one rate and, unless padded, one length."""
+    """Raise AudioError unless all files are mono, of one rate and, if not padded, one length."""
     for path, (n_channels, rate, frames, _) in zip(paths, files, strict=True):
         if n_channels != 1:
             raise AudioError(

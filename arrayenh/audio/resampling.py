@@ -1,4 +1,4 @@
-"""The rate of a stream of samples, changed."""
+"""Resampling of a stream of samples."""
 
 from collections.abc import Iterable, Iterator
 

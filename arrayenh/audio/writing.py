@@ -1,4 +1,4 @@
-"""Sound written whole or not at all: a temporary file first, its name when it is complete."""
+"""Atomic writing of sound files: to a temporary file, renamed when complete."""
 
 import io
 import os
@@ -17,14 +17,14 @@ from arrayenh.errors import AudioError, ConfigError
 from arrayenh.files import beside
 
 ADD_PEAK_CHUNK = 0x1050  # SFC_SET_ADD_PEAK_CHUNK of libsndfile
-WAV_LIMIT = (1 << 32) - (1 << 20)  # bytes that a RIFF header can count
+WAV_LIMIT = (1 << 32) - (1 << 20)  # bytes, largest size in a RIFF header
 
 FINE = ("PCM_24", "PCM_32", "FLOAT", "DOUBLE")
-"""Subtypes of which no more than 16 bits would be a loss."""
+"""Subtypes with more than 16 bits."""
 
 
 class Audio(Protocol):
-    """Anything with samples and a rate: a `Recording`, an `Enhanced`."""
+    """An object with samples and a rate, such as `Recording` and `Enhanced`."""
 
     @property
     def samples(self) -> np.ndarray:
@@ -43,17 +43,17 @@ def write(
     subtype: str | None = None,
     overwrite: bool = False,
 ) -> Path:
-    """Write audio whole or not at all; where it would clip, it is lowered.
+    """Write audio atomically; attenuate it if it would clip.
 
     Parameters
     ----------
     path : path
-        The suffix chooses the format: wav, flac, ogg, aiff, caf, w64, rf64.
+        The suffix selects the format: wav, flac, ogg, aiff, caf, w64, rf64.
     audio : Recording, Enhanced or float ndarray, shape (N,) or (M, N)
     sample_rate : int, optional
         Hz; needed for an ndarray.
     subtype : str, optional
-        Sample format; else that of `audio`, else the format's own default.
+        Sample format. Default: that of `audio`, or else the file format's default.
     overwrite : bool
         Replace an existing file.
 
@@ -65,6 +65,10 @@ def write(
     ------
     AudioError
         If the file exists, the folder does not, the disk is full, or the audio is not finite.
+
+    Examples
+    --------
+    >>> write("clean.flac", np.zeros((2, 16_000)), sample_rate=16_000)  # doctest: +SKIP
     """
     samples = audio if isinstance(audio, np.ndarray) else audio.samples
     rate = sample_rate or (None if isinstance(audio, np.ndarray) else audio.sample_rate)
@@ -83,7 +87,7 @@ def write(
 
 
 def encode(samples: np.ndarray, sample_rate: int, format: str = "FLAC") -> bytes:
-    """A sound file of 16 bits in memory, for a page or a network; clips beyond full scale.
+    """Encode a 16-bit sound file in memory; clips beyond full scale.
 
     Parameters
     ----------
@@ -101,7 +105,7 @@ def encode(samples: np.ndarray, sample_rate: int, format: str = "FLAC") -> bytes
     AudioError
         If a sample is not finite.
     ConfigError
-        If the format is another one.
+        If the format is unknown.
     """
     if format not in ("FLAC", "WAV"):
         raise ConfigError(f"sound is encoded as FLAC or WAV; got {format!r}")
@@ -113,14 +117,14 @@ def encode(samples: np.ndarray, sample_rate: int, format: str = "FLAC") -> bytes
 
 
 def headroom(peak: float) -> float:
-    """Gain that brings `peak` to just under full scale; 1 where it is already."""
+    """Gain that brings `peak` just below full scale; 1 if it is already."""
     return min(1.0, 0.999 / peak) if peak > 0 else 1.0
 
 
 class AudioWriter:
-    """A sound file in the making: appears under its name only when it is complete.
+    """Writer of a sound file, which gets its name only when complete.
 
-    Used as a context manager; an exception inside removes what was written so far.
+    Use it as a context manager; if the block raises, the temporary file is removed.
     """
 
     def __init__(
@@ -137,11 +141,11 @@ class AudioWriter:
         check_target(self.path, overwrite)
         kind = FORMATS[self.path.suffix.lower()]
         if kind == "WAV" and n_samples * n_channels * 8 > WAV_LIMIT:
-            kind = "RF64"  # the same samples behind a header that can count them
+            kind = "RF64"  # the same samples, with a header for larger files
         self._temporary = beside(self.path)
         self._n_written = 0
         try:
-            self._temporary.open("xb").close()  # libsndfile has no words for what may be wrong
+            self._temporary.open("xb").close()  # raises a clear OSError, unlike libsndfile
             self._sound = self._open(kind, sample_rate, n_channels, subtype)
         except soundfile.LibsndfileError as error:
             self._temporary.unlink()
@@ -151,16 +155,16 @@ class AudioWriter:
             ) from error
         except OSError as error:
             raise AudioError(f"{self.path} cannot be written: {error.strerror}") from error
-        # libsndfile would note the time of day beside the peak: the same samples, other bytes
+        # no PEAK chunk: it holds the time of day, so files would not be reproducible
         soundfile._snd.sf_command(self._sound._file, ADD_PEAK_CHUNK, soundfile._ffi.NULL, 0)
         for key, value in (metadata or {}).items():
-            with suppress(soundfile.LibsndfileError):  # W64 has no place for words
+            with suppress(soundfile.LibsndfileError):  # W64 cannot hold tags
                 setattr(self._sound, key, value)
 
     def _open(
         self, kind: str, sample_rate: int, n_channels: int, subtype: str | None
     ) -> soundfile.SoundFile:
-        """Begin the file, in the format's nearest subtype where it has not the one asked for."""
+        """Open the file; if the format lacks the subtype, use the nearest one."""
         own, name = soundfile.default_subtype(kind), file_name(self._temporary)
         if subtype in FINE and soundfile.check_format(kind, "PCM_24"):
             own = "PCM_24"
@@ -168,7 +172,7 @@ class AudioWriter:
             if not soundfile.check_format(kind, subtype or ""):
                 subtype = own
             return soundfile.SoundFile(name, "w", sample_rate, n_channels, subtype, format=kind)
-        except soundfile.LibsndfileError:  # MP3 in WAV, Opus at 44.1 kHz: only said on opening
+        except soundfile.LibsndfileError:  # MP3 in WAV, Opus at 44.1 kHz: fails only on opening
             return soundfile.SoundFile(name, "w", sample_rate, n_channels, own, format=kind)
 
     def write(self, block: np.ndarray) -> None:
@@ -176,7 +180,7 @@ class AudioWriter:
         try:
             self._sound.write(np.ascontiguousarray(block.T))
         except (AssertionError, soundfile.LibsndfileError) as error:
-            # soundfile asserts that every frame was taken: short on a full disk
+            # soundfile asserts that all frames were written, which fails on a full disk
             raise AudioError(f"{self.path} cannot be written: is the disk full?") from error
         self._n_written += block.shape[1]
 
@@ -202,7 +206,7 @@ class AudioWriter:
             self._temporary.unlink(missing_ok=True)
 
     def _check_end(self) -> None:
-        """Read the last frame: encoders do not tell of a disk that fills up as they close."""
+        """Read the last frame, as encoders do not report a full disk on closing."""
         if self._n_written and self._sound.format in ("FLAC", "OGG"):
             with open_sound(self._temporary) as sound:
                 sound.seek(self._n_written - 1)
@@ -210,14 +214,14 @@ class AudioWriter:
 
 
 def check_target(path: Path, overwrite: bool) -> None:
-    """Refuse an output that cannot, or must not, be written."""
+    """Raise AudioError if an output cannot, or must not, be written."""
     check_new(path, overwrite)
     if not path.parent.is_dir():
         raise AudioError(f"the folder {path.parent} does not exist")
 
 
 def check_new(path: Path, overwrite: bool) -> None:
-    """Refuse an output with no known suffix, or that exists; its folder may be yet to make."""
+    """Raise an error if an output has no known suffix or exists; its folder may be missing."""
     if path.suffix.lower() not in FORMATS:
         raise ConfigError(
             f"{path} has no known sound suffix; use one of {', '.join(sorted(FORMATS))}"

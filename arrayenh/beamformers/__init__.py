@@ -1,6 +1,7 @@
-"""Beamformers: one file each, with its weights and what the chain must know of it.
+"""Beamformers: one file each, with its weights and its record for the chain.
 
-The weights by their names in the field: `beamformers.mvdr(steering, noise_cov)`, and `apply`.
+Estimate weights with a function named after the method, `beamformers.mvdr(steering, noise_cov)`,
+and filter a spectrum with `beamformers.apply`.
 """
 
 from arrayenh.beamformers.binaural import binaural_mwf

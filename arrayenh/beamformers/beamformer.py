@@ -1,6 +1,7 @@
-"""What the chain must know of a beamformer: one record in the file of each.
+"""The `Beamformer` record, which describes a beamformer to the chain.
 
-`BEAMFORMERS` holds them all, by name. A new one is a new file with a `Beamformer` in it.
+The registry `BEAMFORMERS` holds all records by name. To add a beamformer, add a file that defines
+a `Beamformer`.
 """
 
 from collections.abc import Callable
@@ -17,7 +18,7 @@ from arrayenh.statistics.loading import loaded
 from arrayenh.statistics.transfer_functions import LEAST_HEARD, principal_direction
 
 Update = Callable[[np.ndarray, np.ndarray | None, np.ndarray | None], np.ndarray | None]
-"""Of frames (F, M, t), a speech mask (F, t) and a steering vector (F, M): the output (F, t)."""
+"""Maps frames (F, M, t), a speech mask (F, t) and a steering vector (F, M) to the output (F, t)."""
 
 
 class BeamformerSettings(Protocol):
@@ -29,32 +30,32 @@ class BeamformerSettings(Protocol):
 
     @property
     def nulls(self) -> str | None:
-        """Directions that are not heard, degrees, joined by commas."""
+        """Directions of nulls, degrees, joined by commas."""
 
     @property
     def mu(self) -> float:
-        """Noise reduction against speech distortion."""
+        """Trade-off of noise reduction against speech distortion."""
 
     @property
     def partial(self) -> float:
-        """Share of the noise that stays where it was."""
+        """Share of unprocessed noise that is kept."""
 
     @property
     def frames(self) -> int:
-        """Frames that a filter spans."""
+        """Length of a filter, frames."""
 
     @property
     def loading(self) -> float | None:
-        """Relative diagonal loading; None: what is usual."""
+        """Relative diagonal loading; None: the default."""
 
     @property
     def memory_seconds(self) -> float:
-        """Time constant of recursive statistics."""
+        """Time constant of recursive statistics, s."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Look:
-    """Where an array looks.
+    """Look direction of an array.
 
     Attributes
     ----------
@@ -66,7 +67,8 @@ class Look:
     azimuth : float
         Radians.
     steering_of : callable
-        Steering vector (F, M) of an azimuth, radians: far away, nearby or around a head.
+        Returns the steering vector (F, M) of an azimuth, radians: far field, near field or around
+        a head.
     """
 
     positions: np.ndarray
@@ -78,20 +80,20 @@ class Look:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Statistics:
-    """The bins of a segment that hold sound, and what is known of them.
+    """Statistics of the valid bins of a segment: those that hold sound.
 
     Attributes
     ----------
     spec : complex64 ndarray, shape (F, M, T)
     mask : float32 ndarray, shape (F, T)
-        Speech, in [0, 1].
+        Speech mask, in [0, 1].
     speech_cov, noise_cov : complex128 ndarray, shape (F, M, M)
     loading : float64 ndarray, shape (F,)
-        Relative, of the noise covariance; `limited` leaves here what was needed.
+        Relative loading of the noise covariance; `limited` increases it where needed.
     reference : int
     steering : complex128 ndarray, shape (F, M), optional
     design : ndarray, shape (F, ...), optional
-        What the record's `design` made of the look direction.
+        Result of the record's `design` for the look direction.
     ears : pair of int, optional
         Microphones at the left and the right ear.
     """
@@ -107,7 +109,7 @@ class Statistics:
     ears: tuple[int, int] | None = None
 
     def limited(self, estimate: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> np.ndarray:
-        """Weights of `estimate(bins, loaded noise covariance)` of bounded noise gain."""
+        """Compute weights by `estimate(bins, loaded noise covariance)`, limiting the noise gain."""
         weights, self.loading[:] = limited(
             lambda bins, loading: estimate(bins, loaded(self.noise_cov[bins], loading)),
             self.loading,
@@ -115,11 +117,11 @@ class Statistics:
         return weights
 
     def levelled(self, weights: np.ndarray) -> np.ndarray:
-        """Weights with the speech level of the reference microphone."""
+        """Scale weights to the speech level of the reference microphone."""
         return weights * level_gain(weights, self.speech_cov, self.reference)
 
     def levelled_filters(self, weights: np.ndarray, delays: tuple[int, ...]) -> Filters:
-        """Filters over several frames with the speech level of the reference microphone."""
+        """Scale multi-frame filters to the speech level of the reference microphone."""
         output = apply_lagged(weights, self.spec, delays)
         speech = self.mask**2
         before = np.sum(speech * np.abs(self.spec[:, self.reference]) ** 2, dtype=np.float64)
@@ -129,19 +131,19 @@ class Statistics:
 
     @property
     def towards(self) -> np.ndarray:
-        """Steering vector, or the talker's relative transfer function where there is none."""
+        """Steering vector, or the talker's relative transfer function if nothing is steered."""
         if self.steering is not None:
             return self.steering
         found = principal_direction(self.speech_cov, loaded(self.noise_cov, self.loading), 0.0)
         at = found[:, self.reference : self.reference + 1]
         alone = np.zeros_like(found)
-        alone[:, self.reference] = 1  # where the reference does not hear the talker: nobody else
+        alone[:, self.reference] = 1  # if no speech reaches the reference, it alone is used
         return np.where(np.abs(at) > LEAST_HEARD, found / np.where(at == 0, 1, at), alone)
 
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """What a beamformer must know to go frame by frame.
+    """Parameters of the stream for a recursive beamformer.
 
     Attributes
     ----------
@@ -159,31 +161,31 @@ class Stream:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Beamformer:
-    """A beamformer by its name.
+    """Description of a beamformer: its names, its functions and its requirements.
 
     Attributes
     ----------
     name : str
-        In commands and files.
+        Name in commands and files.
     label : str
-        In tables and reports.
+        Label in tables and reports.
     summary : str
-        One line.
+        One line for the help.
     estimate : callable
-        Filters of a segment from its `Statistics` and the settings.
+        Maps the `Statistics` of a segment and the settings to `Filters`.
     steering : {"blind", "optional", "required"}
-        Whether geometry steers it: never, where a direction is given, or always.
+        Whether geometry steers it: never, if a direction is given, or always.
     fixed : bool
-        Whether it is designed from geometry alone and learns nothing from the recording; where
-        no direction is given it looks for the talker.
+        Whether the weights depend on geometry alone, not on statistics of the recording. If no
+        direction is given, the talker is localised.
     two_ears : bool
         Whether it has two outputs, left and right.
     takes : tuple of str
-        Settings that are for this beamformer and refused with others.
+        Settings that only this beamformer accepts.
     design : callable, optional
-        Of a `Look` and the settings, what does not depend on the recording, shape (F, ...).
+        Maps a `Look` and the settings to the fixed part of the design, shape (F, ...).
     recursive : callable, optional
-        Of a `Stream` and the settings, its form frame by frame.
+        Maps a `Stream` and the settings to the frame-by-frame form.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""What an array hears from where, as a beamformer designed from geometry alone makes it."""
+"""Beampatterns and directivity of fixed beamformers, designed from geometry alone."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ BEAMFORMERS = {"das": "delay-and-sum", "superdirective": "superdirective"}
 FIELDS = ("spherical", "cylindrical")
 
 
-HEARING_AID_PAIR = 0.02  # metres; two microphones no farther apart look along their line
+HEARING_AID_PAIR = 0.02  # metres; largest spacing of a pair whose default look direction is endfire
 
 
 @dataclass(frozen=True, slots=True)
 class Design:
-    """What is to be looked at.
+    """Design of a fixed beamformer.
 
     Attributes
     ----------
@@ -34,12 +34,17 @@ class Design:
     doa_deg : float
         Look direction, azimuth.
     reason : str
-        Why that direction.
+        Reason for that direction, for people.
     field : {"spherical", "cylindrical"}
-        Noise of the directivity index, and against which superdirective weights are made.
+        Noise field of the directivity index and of superdirective weights.
     loading : float or None
         None for delay-and-sum.
     least_wng_db : float or None
+
+    Examples
+    --------
+    >>> Design("das", 0.0, "forward", "spherical", None, None).words
+    'delay-and-sum towards 0° (forward), spherical noise field'
     """
 
     beamformer: str
@@ -60,7 +65,7 @@ class Design:
 
     @property
     def words(self) -> str:
-        """One line for people."""
+        """Description in one line."""
         towards = f"towards {self.doa_deg:g}° ({self.reason})"
         how = "" if self.loading is None else f", loading {self.loading:g}"
         if self.least_wng_db is not None:
@@ -70,7 +75,7 @@ class Design:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Hearing:
-    """How a design hears at F frequencies, from A directions; angles in degrees.
+    """Response of a design at F frequencies from A directions; angles in degrees.
 
     Attributes
     ----------
@@ -92,10 +97,16 @@ class Hearing:
 
 
 def look_direction(array: MicArray) -> tuple[float, str]:
-    """Azimuth, in degrees, that an array is likely to be used for, and what it is there.
+    """Choose a default look direction for an array: azimuth in degrees, and its description.
 
-    Hearing-aid pairs look along their line; other lines across it, to the front or left;
-    all else forward.
+    It is endfire for a hearing-aid pair, broadside (to the front or left) for other linear arrays,
+    and forward for all others.
+
+    Examples
+    --------
+    >>> from arrayenh.microphones.geometry import load_array
+    >>> look_direction(load_array("linear4-35mm"))
+    (90.0, 'broadside')
     """
     spread = np.linalg.svd(array.centred().positions, full_matrices=False)[2][0]
     upright = np.hypot(spread[0], spread[1]) < 1e-3
@@ -110,7 +121,15 @@ def look_direction(array: MicArray) -> tuple[float, str]:
 
 
 def hear(array: MicArray, design: Design, freqs: np.ndarray, step_deg: float = 1.0) -> Hearing:
-    """Design the weights and measure them."""
+    """Design the weights and compute their response.
+
+    Examples
+    --------
+    >>> from arrayenh.microphones.geometry import load_array
+    >>> design = Design("das", 90.0, "broadside", "spherical", None, None)
+    >>> hear(load_array("linear4-35mm"), design, np.array([1000.0])).wng_db.round(2)
+    array([6.02])
+    """
     doa, positions = float(np.deg2rad(design.doa_deg)), array.positions
     steering = plane_wave(positions, doa, freqs)
     if design.loading is None:

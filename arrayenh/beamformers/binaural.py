@@ -1,4 +1,4 @@
-"""Two ears: Wiener filters that leave where sounds come from as it is."""
+"""Binaural Wiener filters, which preserve interaural cues."""
 
 import numpy as np
 
@@ -25,10 +25,9 @@ def binaural_mwf(
 
         w_e = (1 - η) w_MWF(e) + η i_e,   e = left, right
 
-    Each ear's own speech is estimated from all microphones of both, so that speech keeps
-    its interaural differences (exactly, where it is one talker); what is left of the noise
-    alone would take on those of the talker. A part η of the unprocessed sound keeps the
-    noise where it was.
+    The speech at each ear is estimated from the microphones of both ears, which preserves the
+    interaural cues of the speech (exactly, for one talker). The residual noise would take on the
+    cues of the talker; mixing in a fraction η of the unprocessed signal preserves its own.
 
     Parameters
     ----------
@@ -36,11 +35,11 @@ def binaural_mwf(
     references : pair of int
         Microphones at the left and at the right ear.
     mu : float
-        Noise reduction against speech distortion.
+        Trade-off of noise reduction against speech distortion.
     partial : float
-        η, 0 (all that can be taken off) to 1 (nothing is).
+        η, 0 (full noise reduction) to 1 (no processing).
     rank_one : bool
-        Whether speech is taken for one talker, `rank_one_mwf`; else `mwf`.
+        Whether the speech is modelled as one talker (`rank_one_mwf`) or not (`mwf`).
     loading : float
         Relative diagonal loading of the noise covariance.
 
@@ -52,7 +51,7 @@ def binaural_mwf(
     Raises
     ------
     ShapeError, NumericalError, ConfigError
-        As of `mwf`; or if η is not in [0, 1].
+        As raised by `mwf`; or if η is not in [0, 1].
 
     References
     ----------
@@ -60,6 +59,13 @@ def binaural_mwf(
     algorithms for hearing aids that preserve interaural time delay cues", IEEE Trans. Signal
     Process. 55, 2007, eq. 25; S. Doclo et al., "Multichannel signal enhancement algorithms
     for assisted listening devices", IEEE Signal Process. Mag. 32, 2015, eq. 26.
+
+    Examples
+    --------
+    >>> speech_cov, noise_cov = np.ones((1, 2, 2)), np.eye(2)[None]
+    >>> left, right = binaural_mwf(speech_cov, noise_cov, references=(0, 1))
+    >>> left.real.round(3), right.real.round(3)
+    (array([[0.467, 0.267]]), array([[0.267, 0.467]]))
     """
     within("partial", partial, 0, 1)
     weights = []
@@ -73,7 +79,7 @@ def binaural_mwf(
 
 
 def ears(positions: np.ndarray) -> tuple[int, int]:
-    """Microphones that stand for the left and the right ear: the foremost of each side.
+    """Choose the microphones for the left and right ear: the foremost on each side.
 
     Parameters
     ----------
@@ -87,13 +93,18 @@ def ears(positions: np.ndarray) -> tuple[int, int]:
     Raises
     ------
     ShapeError
-        If there are not microphones on both sides.
+        If one side has no microphone.
+
+    Examples
+    --------
+    >>> ears(np.array([[0, 0.08, 0], [0, -0.08, 0]]))
+    (0, 1)
     """
     side = positions[:, 1] - positions[:, 1].mean()
     wide = np.abs(side) > 1e-6
     left, right = np.flatnonzero(wide & (side > 0)), np.flatnonzero(wide & (side < 0))
     if not len(left) or not len(right):
-        raise ShapeError("two ears need microphones to the left and to the right of the middle")
+        raise ShapeError("two ears need microphones on the left and on the right of the centre")
     return (
         int(left[positions[left, 0].argmax()]),
         int(right[positions[right, 0].argmax()]),
@@ -101,7 +112,7 @@ def ears(positions: np.ndarray) -> tuple[int, int]:
 
 
 def interaural_cues(left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Interaural level and phase difference of each bin, from the spectra of one sound.
+    """Interaural level and phase difference of each bin.
 
         ILD = 10 log₁₀ Σ_t |l|² / Σ_t |r|²,   IPD = arg Σ_t l r*
 
@@ -113,13 +124,19 @@ def interaural_cues(left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np
     -------
     ild_db : float64 ndarray, shape (F,)
     ipd : float64 ndarray, shape (F,)
-        Radians; over 2πf it is the time by which the right ear is later.
+        Radians; divided by 2πf, the delay of the right ear.
 
     References
     ----------
     B. Cornelis, S. Doclo, T. Van den Bogaert, M. Moonen and J. Wouters, "Theoretical
     analysis of binaural multimicrophone noise reduction techniques", IEEE TASLP 18, 2010,
     eqs. 19 and 20.
+
+    Examples
+    --------
+    >>> ild_db, ipd = interaural_cues(np.full((1, 4), 2j), np.ones((1, 4), complex))
+    >>> ild_db.round(2), ipd.round(3)
+    (array([6.02]), array([1.571]))
     """
     if left.shape != right.shape or left.ndim != 2:
         raise ShapeError(f"left and right must share (F, T); got {left.shape}, {right.shape}")
@@ -132,7 +149,7 @@ def interaural_cues(left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np
 
 
 def estimate_binaural(heard: Statistics, settings: BeamformerSettings) -> Filters:
-    """Two outputs; one gain for both restores the level and moves nothing."""
+    """Binaural MWF of a segment; one gain for both ears preserves the interaural cues."""
     assert heard.ears is not None
     pair = heard.ears
     noise = loaded(heard.noise_cov, heard.loading)
@@ -150,7 +167,7 @@ def estimate_binaural(heard: Statistics, settings: BeamformerSettings) -> Filter
 BINAURAL = Beamformer(
     "binaural-mwf",
     "binaural MWF",
-    "Wiener filter at each ear that keeps where sounds come from",
+    "Wiener filter at each ear that preserves the interaural cues",
     estimate_binaural,
     two_ears=True,
 )

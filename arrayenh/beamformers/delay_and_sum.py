@@ -1,4 +1,4 @@
-"""Delay-and-sum: microphones aligned to a direction, and averaged."""
+"""Delay-and-sum beamformers: microphones aligned to a direction and averaged."""
 
 import numpy as np
 
@@ -14,15 +14,15 @@ from arrayenh.beamformers.filters import Filters
 from arrayenh.beamformers.weights import apply
 from arrayenh.errors import ShapeError
 
-TURN_SECONDS = 0.3  # in which the recursive form glides to a new direction
-N_TAPS = 64  # of the fractional delay filter
+TURN_SECONDS = 0.3  # time constant towards a new direction in the recursive form
+N_TAPS = 64  # length of the fractional-delay filters
 
 
 def delay_and_sum(steering: np.ndarray) -> np.ndarray:
-    """Weights that align the look direction and average: w = a / aᴴa.
+    """Delay-and-sum weights: w = a / aᴴa.
 
-    Their white-noise gain is M where |a_m| = 1, the highest of all distortionless weights
-    (Van Trees 2002, eq. 2.188).
+    If |a_m| = 1 the white-noise gain is M, the maximum of all distortionless weights (Van Trees
+    2002, eq. 2.188).
 
     Parameters
     ----------
@@ -32,6 +32,11 @@ def delay_and_sum(steering: np.ndarray) -> np.ndarray:
     -------
     weights : complex128 ndarray, shape (F, M)
         wᴴa = 1.
+
+    Examples
+    --------
+    >>> delay_and_sum(np.array([[1, 1j]]))
+    array([[0.5+0.j , 0. +0.5j]])
     """
     return steering / np.sum(np.abs(steering) ** 2, axis=-1, keepdims=True)
 
@@ -41,14 +46,14 @@ def delay_and_sum_samples(
 ) -> np.ndarray:
     """Delay-and-sum in the time domain, with fractional delays.
 
-    Microphone m is advanced by τ_m: the whole samples by shifting, the rest by a Kaiser-
-    windowed sinc (Laakso, Välimäki, Karjalainen & Laine 1996, eq. 30).
+    Microphone m is advanced by τ_m: by a shift of whole samples and a Kaiser-windowed sinc for
+    the fraction (Laakso, Välimäki, Karjalainen & Laine 1996, eq. 30).
 
     Parameters
     ----------
     samples : float ndarray, shape (M, N)
     tau : float ndarray, shape (M,)
-        Arrival times, seconds, as from `steering.delays`.
+        Arrival times, seconds; see `arrayenh.acoustics.steering.delays`.
     sample_rate : float
         Hz.
     n_taps : int
@@ -57,7 +62,14 @@ def delay_and_sum_samples(
     Returns
     -------
     summed : float32 ndarray, shape (N,)
-        In time with the wave as the microphone of τ = 0 hears it.
+        Aligned with the wave at the position where τ = 0.
+
+    Examples
+    --------
+    >>> samples = np.zeros((2, 100), np.float32)
+    >>> samples[0, 50] = samples[1, 52] = 1  # microphone 1 is 2 samples late
+    >>> delay_and_sum_samples(samples, np.array([0, 2 / 16_000]), 16_000).argmax().item()
+    50
     """
     if samples.ndim != 2 or tau.shape != samples.shape[:1]:
         raise ShapeError(
@@ -80,7 +92,7 @@ def delay_and_sum_samples(
 
 
 class RecursiveDas:
-    """Delay-and-sum towards a direction that may move: the weights glide after it.
+    """Recursive delay-and-sum towards a moving direction, with smoothly changing weights.
 
     Parameters
     ----------
@@ -88,7 +100,13 @@ class RecursiveDas:
     hop_seconds : float
         Time from frame to frame, s.
     memory_seconds : float
-        Time constant with which the weights follow a new direction; 0: at once.
+        Time constant of the change to a new direction, s; 0: at once.
+
+    Examples
+    --------
+    >>> beam = RecursiveDas(n_freqs=1, n_mics=2, hop_seconds=0.008)
+    >>> beam.update(np.array([[[1], [1j]]], np.complex64), steering=np.array([[1, 1j]]))
+    array([[1.+0.j]], dtype=complex64)
     """
 
     def __init__(
@@ -99,7 +117,7 @@ class RecursiveDas:
         self.reset()
 
     def reset(self) -> None:
-        """Forget the direction."""
+        """Reset the weights."""
         self.weights: np.ndarray | None = None
 
     def update(self, spec: np.ndarray, steering: np.ndarray) -> np.ndarray:
@@ -108,7 +126,7 @@ class RecursiveDas:
         if self.weights is None:
             self.weights = wanted
         n_frames = spec.shape[2]
-        left = self.keep ** np.arange(1, n_frames + 1)  # of what was steered at before
+        left = self.keep ** np.arange(1, n_frames + 1)  # share of the previous weights
         old = apply(self.weights, spec)
         new = apply(wanted, spec)
         if n_frames:
@@ -117,12 +135,12 @@ class RecursiveDas:
 
 
 def estimate_delay_and_sum(heard: Statistics, settings: BeamformerSettings) -> Filters:
-    """Towards the steering vector."""
+    """Delay-and-sum filters of a segment."""
     return Filters.of(delay_and_sum(heard.towards))
 
 
 def recursive_delay_and_sum(stream: Stream, settings: BeamformerSettings) -> Update:
-    """Delay-and-sum that glides to a new direction; nothing as long as none is known."""
+    """Make a recursive delay-and-sum; it returns None until a direction is known."""
     beam = RecursiveDas(stream.n_freqs, stream.n_mics, stream.hop_seconds, TURN_SECONDS)
     return lambda spec, mask, steering: None if steering is None else beam.update(spec, steering)
 

@@ -1,4 +1,4 @@
-"""What an array hears from where: beampattern, white-noise gain, directivity, beamwidth."""
+"""Directivity of beamformers: beampattern, white-noise gain, directivity index, beamwidth."""
 
 from collections.abc import Callable
 
@@ -8,9 +8,9 @@ from arrayenh.acoustics.coherence import diffuse_coherence
 from arrayenh.acoustics.steering import SPEED_OF_SOUND, delays, plane_wave
 from arrayenh.errors import NumericalError, ShapeError
 
-COARSEST_STEP = np.deg2rad(0.25)  # of the search for a half-power point
-STEPS_PER_TURN = 16  # steps for each radian by which the phase differs across the array
-BLOCK = 720  # steps looked at together
+COARSEST_STEP = np.deg2rad(0.25)  # largest step of the search for a half-power point
+STEPS_PER_TURN = 16  # steps per radian of phase difference across the array
+BLOCK = 720  # steps evaluated at once
 
 
 def beampattern(
@@ -43,7 +43,7 @@ def beampattern(
     Returns
     -------
     pattern : complex128 ndarray, shape (F, A)
-        The phase is that at microphone 0, as of `steering.plane_wave`.
+        The phase is relative to microphone 0, as in `arrayenh.acoustics.steering.plane_wave`.
 
     Raises
     ------
@@ -53,6 +53,15 @@ def beampattern(
     References
     ----------
     H. L. Van Trees, "Optimum array processing", 2002.
+
+    Examples
+    --------
+    >>> positions = np.array([[0, 0.05, 0], [0, -0.05, 0]])
+    >>> pattern = beampattern(
+    ...     np.array([[0.5, 0.5]]), positions, np.array([1000.0]), np.array([0, np.pi / 2])
+    ... )
+    >>> level_db(pattern).round(2)
+    array([[ 0.  , -4.31]])
     """
     weights, positions, freqs = _checked(weights, positions, freqs)
     azimuths = np.asarray(azimuths, np.float64)
@@ -63,24 +72,30 @@ def beampattern(
         )
     tau = delays(positions, azimuths, elevation, speed_of_sound=speed_of_sound)
     pattern = np.empty((freqs.size, azimuths.size), np.complex128)
-    for f, freq in enumerate(freqs):  # bin by bin: (F, A, M) may not fit into memory
+    for f, freq in enumerate(freqs):  # an array (F, A, M) may not fit into memory
         pattern[f] = np.exp(-2j * np.pi * freq * tau) @ weights[f].conj()
     return pattern
 
 
 def level_db(pattern: np.ndarray) -> np.ndarray:
-    """20 log10 |B|; -inf where nothing is heard at all."""
+    """Level of a beampattern in dB, 20 log10 |B|; -inf at a null.
+
+    Examples
+    --------
+    >>> level_db(np.array([[1, 0.5j]])).round(2)
+    array([[ 0.  , -6.02]])
+    """
     with np.errstate(divide="ignore"):
         return 20 * np.log10(np.abs(pattern))
 
 
 def white_noise_gain(weights: np.ndarray, steering: np.ndarray) -> np.ndarray:
-    """Gain in SNR over one microphone, in noise that the microphones do not share, dB.
+    """White-noise gain: the gain in SNR over one microphone in uncorrelated noise, dB.
 
         WNG = |wᴴa|² / wᴴw        (Cox, Zeskind & Owen 1987)
 
-    Below 0 dB the beamformer amplifies sensor noise. It tells as well how robust the
-    weights are: an error of any microphone's gain or place acts like such noise.
+    Below 0 dB the beamformer amplifies sensor noise. The gain also measures the robustness of
+    the weights: errors of the microphones' gains or positions act like such noise.
 
     Parameters
     ----------
@@ -96,12 +111,17 @@ def white_noise_gain(weights: np.ndarray, steering: np.ndarray) -> np.ndarray:
     ShapeError
         If the shapes differ.
     NumericalError
-        If the weights of a bin are zero, or do not hear the look direction.
+        If the weights of a bin are zero, or have a null in the look direction.
 
     References
     ----------
     H. Cox, R. M. Zeskind and M. M. Owen, "Robust adaptive beamforming", IEEE Trans.
     Acoust., Speech, Signal Process. 35, 1987.
+
+    Examples
+    --------
+    >>> white_noise_gain(np.full((1, 4), 0.25), np.ones((1, 4))).round(2)
+    array([6.02])
     """
     signal = _look_power(weights, steering)
     return 10 * np.log10(signal / np.sum(np.abs(weights) ** 2, axis=-1))
@@ -116,12 +136,12 @@ def directivity_factor(
     *,
     speed_of_sound: float = SPEED_OF_SOUND,
 ) -> np.ndarray:
-    """Gain in SNR over one microphone, in diffuse noise, as a ratio.
+    """Directivity factor: the gain in SNR over one microphone in diffuse noise, as a ratio.
 
         DF = |wᴴa|² / wᴴΓw
 
-    which is the power from the look direction over its mean over all directions, by the
-    coherence Γ of the field instead of an integral (Elko 2000).
+    This is the power response in the look direction divided by its mean over all directions; the
+    coherence Γ of the field replaces the integral (Elko 2000).
 
     Parameters
     ----------
@@ -131,7 +151,7 @@ def directivity_factor(
     freqs : float ndarray, shape (F,)
         Hz.
     field : {"spherical", "cylindrical"}
-        As for `coherence.diffuse_coherence`; "uncorrelated" gives the white-noise gain.
+        As for `diffuse_coherence`; "uncorrelated" gives the white-noise gain.
     speed_of_sound : float
         m/s.
 
@@ -146,13 +166,20 @@ def directivity_factor(
     ConfigError
         If the field is unknown.
     NumericalError
-        If a bin hears nothing from the look direction, or nothing of the field: weights so
-        large that rounding decides.
+        If the weights of a bin have a null in the look direction, or are so large that rounding
+        errors dominate.
 
     References
     ----------
     G. W. Elko, "Superdirectional microphone arrays", in Gay and Benesty (eds.), "Acoustic
     signal processing for telecommunication", 2000.
+
+    Examples
+    --------
+    >>> positions = np.array([[0, 0.05, 0], [0, -0.05, 0]])
+    >>> weights, steering = np.array([[0.5, 0.5]]), np.ones((1, 2))
+    >>> directivity_factor(weights, steering, positions, np.array([1000.0])).round(2)
+    array([1.31])
     """
     weights, positions, freqs = _checked(weights, positions, freqs)
     signal = _look_power(weights, steering)
@@ -160,7 +187,7 @@ def directivity_factor(
     noise = np.einsum("fm,fmn,fn->f", weights.conj(), coherence, weights).real
     if not (noise > 0).all():
         raise NumericalError(
-            f"the weights of bin {np.argmin(noise > 0)} are too large to tell their directivity; "
+            f"the weights of bin {np.argmin(noise > 0)} are too large to compute a directivity; "
             f"design them with more loading"
         )
     return signal / noise
@@ -175,7 +202,17 @@ def directivity_index(
     *,
     speed_of_sound: float = SPEED_OF_SOUND,
 ) -> np.ndarray:
-    """`directivity_factor` in dB, float64, shape (F,): 0 for one omnidirectional microphone."""
+    """Directivity index: `directivity_factor` in dB, float64, shape (F,).
+
+    It is 0 dB for one omnidirectional microphone.
+
+    Examples
+    --------
+    >>> positions = np.array([[0, 0.05, 0], [0, -0.05, 0]])
+    >>> weights, steering = np.array([[0.5, 0.5]]), np.ones((1, 2))
+    >>> directivity_index(weights, steering, positions, np.array([1000.0])).round(2)
+    array([1.17])
+    """
     factor = directivity_factor(
         weights, steering, positions, freqs, field, speed_of_sound=speed_of_sound
     )
@@ -191,10 +228,10 @@ def beamwidth(
     *,
     speed_of_sound: float = SPEED_OF_SOUND,
 ) -> np.ndarray:
-    """Angle over which the beam keeps half its power: the half-power (-3 dB) beamwidth.
+    """Half-power (-3 dB) beamwidth.
 
-    The beam is the stretch of azimuths around the look direction where |B|² is no less
-    than half of what it is there.
+    The beam is the interval of azimuths around the look direction in which |B|² is at least half
+    of its value there.
 
     Parameters
     ----------
@@ -211,7 +248,7 @@ def beamwidth(
     Returns
     -------
     widths : float64 ndarray, shape (F,)
-        Radians; 2π where no direction has less than half the power. Crossings are found
+        Radians; 2π if no direction has less than half the power. Crossings are found
         by linear interpolation between steps of 0.25 degrees, or finer for arrays many
         wavelengths large.
 
@@ -220,7 +257,14 @@ def beamwidth(
     ShapeError
         If the shapes do not fit.
     NumericalError
-        If a bin hears nothing from the look direction.
+        If the weights of a bin have a null in the look direction.
+
+    Examples
+    --------
+    >>> positions = np.array([[0, 0.05, 0], [0, -0.05, 0]])
+    >>> widths = beamwidth(np.array([[0.5, 0.5]]), positions, np.array([2000.0]), azimuth=0.0)
+    >>> np.rad2deg(widths).round(1)
+    array([50.8])
     """
     weights, positions, freqs = _checked(weights, positions, freqs)
     towards = plane_wave(positions, azimuth, freqs, elevation, speed_of_sound=speed_of_sound)
@@ -251,7 +295,7 @@ def _first_fall(power: Callable[[np.ndarray], np.ndarray], half: float, step: fl
     """Offset from the look direction, by signed steps, where the power first falls to half."""
     n_steps = int(np.ceil(2 * np.pi / abs(step)))
     for first in range(0, n_steps, BLOCK):
-        offsets = step * np.arange(first, first + BLOCK + 1)  # blocks share their ends
+        offsets = step * np.arange(first, first + BLOCK + 1)  # consecutive blocks share one point
         heard = power(offsets)
         fallen = np.flatnonzero(heard < half)
         if fallen.size:
@@ -276,7 +320,7 @@ def _checked(
 
 
 def _look_power(weights: np.ndarray, steering: np.ndarray) -> np.ndarray:
-    """|wᴴa|², shape (F,), which no bin may lack."""
+    """Power in the look direction, |wᴴa|², shape (F,); raises NumericalError if one is zero."""
     if np.ndim(weights) != 2 or np.shape(weights) != np.shape(steering):
         raise ShapeError(
             f"weights and steering must share the shape (F, M); "
@@ -285,6 +329,6 @@ def _look_power(weights: np.ndarray, steering: np.ndarray) -> np.ndarray:
     signal = np.abs(np.sum(np.conj(weights) * steering, axis=-1)) ** 2
     if not (signal > 0).all():
         raise NumericalError(
-            f"the weights of bin {np.argmin(signal > 0)} hear nothing from the look direction"
+            f"the weights of bin {np.argmin(signal > 0)} have a null in the look direction"
         )
     return signal

@@ -1,4 +1,4 @@
-"""Filter-and-sum: beams of a chosen width, and beamformers as filters in the time domain."""
+"""Filter-and-sum: beams of constant width, and beamformers as FIR filters."""
 
 from functools import partial
 
@@ -10,7 +10,7 @@ from arrayenh.beamformers.filters import Filters
 from arrayenh.errors import ConfigError, ShapeError
 from arrayenh.statistics.loading import solve
 
-GRID_DEG = 5.0  # of the directions in which the beam is wanted
+GRID_DEG = 5.0  # spacing of the directions of the design
 LEAST_WNG_DB = -10.0
 LOADING_STEP, MOST_STEPS = 2.0, 60
 
@@ -26,13 +26,13 @@ def beam_of_width(
     reference: int = 0,
     speed_of_sound: float = SPEED_OF_SOUND,
 ) -> np.ndarray:
-    """Weights whose beam has the same width at all frequencies, as far as the array can.
+    """Weights of a beam of constant width at all frequencies, as far as the array allows.
 
         min_w  Σ_u |wᴴ a(u) - b(u)|² + ν wᴴw   with   wᴴ a(u₀) = 1
 
-    over all azimuths u, with the wanted response b: 1 in the look direction, falling as
-    cos² to half its power at the edges of the beam and to nothing at twice as far, in phase
-    with the reference microphone's. ν grows until the white-noise gain is not below its least.
+    over all azimuths u. The desired response b, relative to the reference microphone, is 1 in the
+    look direction and falls as cos² to half power at the edges of the beam and then to zero. ν is
+    increased until the white-noise gain reaches its lower bound.
 
     Parameters
     ----------
@@ -43,9 +43,9 @@ def beam_of_width(
     freqs : float ndarray, shape (F,)
         Hz.
     width : float
-        Of the beam between its half-power directions, radians, in (0, π].
+        Width between the half-power directions, radians, in (0, π].
     least_wng_db : float
-        White-noise gain, at most that of delay-and-sum, 10 log₁₀ M.
+        Lower bound of the white-noise gain, at most that of delay-and-sum, 10 log₁₀ M.
     reference : int
     speed_of_sound : float
         m/s.
@@ -58,7 +58,7 @@ def beam_of_width(
     Raises
     ------
     ConfigError
-        If the width is out of range, or no weights have the gain wanted.
+        If the width is out of range, or no weights can reach the white-noise gain.
 
     References
     ----------
@@ -66,6 +66,13 @@ def beam_of_width(
     eigenfilters", Signal Process. 83, 2003, section 3.1; E. Mabande, A. Schad and W.
     Kellermann, "Design of robust superdirective beamformers as a convex optimization
     problem", ICASSP 2009, eq. 6.
+
+    Examples
+    --------
+    >>> positions = np.array([[0, y, 0] for y in (0.06, 0.02, -0.02, -0.06)])
+    >>> weights = beam_of_width(positions, 0.0, np.array([1000.0, 2000.0]), width=np.pi / 3)
+    >>> weights.sum(axis=1).real.round(6)  # broadside: wᴴa = 1
+    array([1., 1.])
     """
     if not 0 < width <= np.pi:
         raise ConfigError(f"width must be above 0 and at most π; got {width:g}")
@@ -94,7 +101,7 @@ def beam_of_width(
 
 
 def wanted_response(angle: np.ndarray, width: float) -> np.ndarray:
-    """cos² of the angle, half the power at ± width/2, nothing beyond the first zero."""
+    """Desired response: cos² of the angle, half power at ± width/2, 0 beyond the first zero."""
     away = np.abs((angle + np.pi) % (2 * np.pi) - np.pi)
     # cos²(s·width/2) = 1/√2
     scaled = away * np.arccos(2**-0.25) / (width / 2)
@@ -104,7 +111,7 @@ def wanted_response(angle: np.ndarray, width: float) -> np.ndarray:
 def constrained(
     gram: np.ndarray, cross: np.ndarray, look: np.ndarray, share: np.ndarray
 ) -> np.ndarray:
-    """Least squares with wᴴa = 1: the free solution, put right along R⁻¹ a."""
+    """Least squares with wᴴa = 1: the unconstrained solution, corrected along R⁻¹ a."""
     loaded = gram + share[:, None, None] * np.eye(gram.shape[1])
     both = solve(loaded, np.stack([cross, look], axis=2))
     free, towards = both[:, :, 0], both[:, :, 1]
@@ -112,11 +119,11 @@ def constrained(
     missing = 1 - np.sum(look.conj() * free, axis=1)
     weights = free + (missing / gain)[:, None] * towards
     response = np.sum(weights.conj() * look, axis=1, keepdims=True)
-    return weights / response.conj()  # rounding is no distortion
+    return weights / response.conj()  # removes the rounding error of wᴴa = 1
 
 
 def fir_filters(weights: np.ndarray, n_taps: int | None = None) -> np.ndarray:
-    """Real filters in the time domain of weights at the bins of a real FFT.
+    """FIR filters in the time domain for weights at the bins of a real FFT.
 
     Parameters
     ----------
@@ -128,18 +135,23 @@ def fir_filters(weights: np.ndarray, n_taps: int | None = None) -> np.ndarray:
     Returns
     -------
     filters : float64 ndarray, shape (M, n_taps)
-        Windowed where they are shortened; they delay by n_taps / 2 samples.
+        Windowed if shorter than the FFT; their delay is n_taps / 2 samples.
 
     Raises
     ------
     ConfigError
         If the length is odd or too large.
+
+    Examples
+    --------
+    >>> fir_filters(np.ones((3, 1))).round(3)
+    array([[0., 0., 1., 0.]])
     """
     n_fft = 2 * (len(weights) - 1)
     n_taps = n_fft if n_taps is None else n_taps
     if n_taps < 2 or n_taps % 2 or n_taps > n_fft:
         raise ConfigError(f"n_taps must be even and 2 to {n_fft}; got {n_taps}")
-    response = np.fft.irfft(weights.conj().T, n_fft)  # y = wᴴx: the filters are those of w*
+    response = np.fft.irfft(weights.conj().T, n_fft)  # y = wᴴx, so the filters have the response w*
     middle = np.roll(response, n_taps // 2, axis=1)[:, :n_taps]
     if n_taps == n_fft:
         return middle
@@ -147,7 +159,7 @@ def fir_filters(weights: np.ndarray, n_taps: int | None = None) -> np.ndarray:
 
 
 def filter_and_sum(samples: np.ndarray, filters: np.ndarray) -> np.ndarray:
-    """Filter each microphone and add, in the time domain.
+    """Filter each microphone and sum, in the time domain.
 
         y(n) = Σ_m Σ_k h_m(k) x_m(n + K/2 - k)
 
@@ -155,23 +167,29 @@ def filter_and_sum(samples: np.ndarray, filters: np.ndarray) -> np.ndarray:
     ----------
     samples : float ndarray, shape (M, N)
     filters : float ndarray, shape (M, K)
-        As of `fir_filters`.
+        See `fir_filters`.
 
     Returns
     -------
     summed : float32 ndarray, shape (N,)
-        In time with the reference microphone: the filters' delay is taken off.
+        Aligned with the reference microphone: the delay of the filters is compensated.
 
     Raises
     ------
     ShapeError
         If M differs.
+
+    Examples
+    --------
+    >>> samples = np.array([[1.0, 2, 3], [1, 2, 3]])
+    >>> filter_and_sum(samples, np.array([[0, 0.5], [0, 0.5]])).round(3)
+    array([1., 2., 3.], dtype=float32)
     """
     if samples.ndim != 2 or filters.ndim != 2 or len(samples) != len(filters):
         raise ShapeError(
             f"samples (M, N) and filters (M, K) must share M; got {samples.shape}, {filters.shape}"
         )
-    from scipy.signal import oaconvolve  # 35 MB that no other beamformer needs
+    from scipy.signal import oaconvolve  # costs 35 MB, which no other beamformer needs
 
     delay = filters.shape[1] // 2
     summed = oaconvolve(samples.astype(np.float64), filters, axes=1).sum(axis=0)
@@ -179,20 +197,20 @@ def filter_and_sum(samples: np.ndarray, filters: np.ndarray) -> np.ndarray:
 
 
 def estimate_filter_and_sum(heard: Statistics, settings: BeamformerSettings) -> Filters:
-    """A beam of the same width at all frequencies."""
+    """Filter-and-sum filters of a segment."""
     assert heard.design is not None
     return Filters.of(heard.design)
 
 
 def design_beam(look: Look, settings: BeamformerSettings) -> np.ndarray:
-    """Weights of a beam of one width, (F, M)."""
+    """Design the weights of a beam of constant width, (F, M)."""
     return beam_of_width(look.positions, look.azimuth, look.freqs, reference=look.reference)
 
 
 FILTER_AND_SUM = Beamformer(
     "filter-and-sum",
     "filter-and-sum",
-    "a beam of the same width at all frequencies",
+    "a beam of constant width at all frequencies",
     estimate_filter_and_sum,
     steering="required",
     fixed=True,

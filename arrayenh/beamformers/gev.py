@@ -1,4 +1,4 @@
-"""GEV: the beamformer of the largest output SNR."""
+"""GEV: the beamformer of maximum output SNR."""
 
 import numpy as np
 
@@ -14,12 +14,12 @@ def gev(
     reference: int = 0,
     loading: float = LOADING,
 ) -> np.ndarray:
-    """Weights of the largest SNR at the output, with blind analytic normalisation.
+    """Weights of maximum output SNR, with blind analytic normalisation.
 
         w = argmax wᴴ Φₛ w / wᴴ Φₙ w,   w ← w sqrt(wᴴ Φₙ Φₙ w / M) / wᴴ Φₙ w
 
-    The SNR does not tell phase from phase: here the output has that of the speech at the
-    reference microphone.
+    The SNR leaves the phase undetermined: it is set to that of the speech at the reference
+    microphone.
 
     Parameters
     ----------
@@ -41,6 +41,12 @@ def gev(
     ----------
     E. Warsitz and R. Haeb-Umbach, "Blind acoustic beamforming based on generalized
     eigenvalue decomposition", IEEE TASLP 15, 2007, eqs. 16 and 27.
+
+    Examples
+    --------
+    >>> speech_cov, noise_cov = np.ones((1, 2, 2)), np.eye(2)[None]
+    >>> gev(speech_cov, noise_cov).real.round(3)
+    array([[0.5, 0.5]])
     """
     check_covariances(speech_cov, noise_cov, reference)
     factor, _, vectors = generalised_eigen(speech_cov, noise_cov, loading)
@@ -55,7 +61,7 @@ def gev(
 
 
 def estimate_gev(heard: Statistics, settings: BeamformerSettings) -> Filters:
-    """Of the largest SNR."""
+    """GEV filters of a segment."""
     found = heard.limited(
         lambda bins, noise: gev(heard.speech_cov[bins], noise, heard.reference, 0.0)
     )
@@ -65,6 +71,6 @@ def estimate_gev(heard: Statistics, settings: BeamformerSettings) -> Filters:
 GEV = Beamformer(
     "gev",
     "GEV",
-    "generalised eigenvector: the largest output SNR",
+    "generalised eigenvector: maximum output SNR",
     estimate_gev,
 )

@@ -1,4 +1,4 @@
-"""The generalised sidelobe canceller: MVDR as a fixed beamformer and what is taken off it."""
+"""Generalised sidelobe canceller: MVDR as a fixed beamformer and a noise canceller."""
 
 import numpy as np
 
@@ -20,9 +20,11 @@ from arrayenh.statistics.transfer_functions import hermitian
 
 
 def blocking_matrix(steering: np.ndarray) -> np.ndarray:
-    """Orthonormal columns in which the look direction is not heard: Bᴴ a = 0, Bᴴ B = I.
+    """Blocking matrix of orthonormal columns with a null in the look direction.
 
-    Columns 1 to M - 1 of the Householder reflection that takes a onto the first axis.
+        Bᴴ a = 0,   Bᴴ B = I
+
+    The columns are 1 to M - 1 of the Householder reflection that maps a onto the first axis.
 
     Parameters
     ----------
@@ -36,7 +38,7 @@ def blocking_matrix(steering: np.ndarray) -> np.ndarray:
     Raises
     ------
     ShapeError
-        If `steering` has not two axes, or there is but one microphone.
+        If `steering` does not have two axes, or there is only one microphone.
     NumericalError
         If a steering vector is zero.
 
@@ -45,6 +47,12 @@ def blocking_matrix(steering: np.ndarray) -> np.ndarray:
     S. Gannot, D. Burshtein and E. Weinstein, "Signal enhancement using beamforming and
     nonstationarity with applications to speech", IEEE Trans. Signal Process. 49, 2001, eq. 24
     has other columns of the same space.
+
+    Examples
+    --------
+    >>> steering = np.array([[1, 1j]])
+    >>> np.abs(steering.conj() @ blocking_matrix(steering)[0]).round(6)
+    array([[0.]])
     """
     if steering.ndim != 2 or steering.shape[1] < 2:
         raise ShapeError(f"steering must have shape (F, M), M at least 2; got {steering.shape}")
@@ -67,12 +75,12 @@ def sidelobe_canceller(
     fixed: np.ndarray | None = None,
     loading: float = LOADING,
 ) -> np.ndarray:
-    """Weights of a generalised sidelobe canceller whose noise filter is the best there is.
+    """Weights of a generalised sidelobe canceller with the optimal noise filter.
 
         w = w_q - B g,   g = (Bᴴ Φₙ B)⁻¹ Bᴴ Φₙ w_q
 
-    The same as `mvdr` with the same loading, whatever fixed beamformer it starts from
-    (Griffiths & Jim 1982; Breed & Strauss 2002). Its adaptive form is `gsc.RecursiveGsc`.
+    The weights equal those of `mvdr` with the same loading, for any fixed beamformer (Griffiths
+    & Jim 1982; Breed & Strauss 2002). The adaptive form is `RecursiveGsc`.
 
     Parameters
     ----------
@@ -97,6 +105,12 @@ def sidelobe_canceller(
     ----------
     L. J. Griffiths and C. W. Jim, "An alternative approach to linearly constrained adaptive
     beamforming", IEEE Trans. Antennas Propag. 30, 1982.
+
+    Examples
+    --------
+    >>> noise_cov = np.diag([1.0, 3.0])[None]
+    >>> sidelobe_canceller(np.ones((1, 2)), noise_cov).real.round(3)
+    array([[0.75, 0.25]])
     """
     if noise_cov.shape != (*steering.shape, steering.shape[-1]):
         raise ShapeError(
@@ -116,31 +130,38 @@ def sidelobe_canceller(
     return quiescent - (blocking @ noise_filter)[:, :, 0]
 
 
-MOST_NORM = 10.0  # of ‖w‖² of the sidelobe canceller: a white-noise gain of -10 dB
+MOST_NORM = 10.0  # bound of ‖w‖², a white-noise gain of -10 dB
 
 
 class RecursiveGsc(Recursion):
-    """Adaptive generalised sidelobe canceller: what the blocked microphones tell is taken off.
+    """Adaptive generalised sidelobe canceller.
 
         z = Bᴴ x,   y = w_qᴴ x - gᴴ z,   g by recursive least squares weighted with γₙ
 
-    Speech that leaks through the blocking matrix would be cancelled. Against that g learns
-    only where noise is (γₙ), is loaded, and ‖w‖² stays bounded (Cox, Zeskind & Owen 1987).
+    Speech that leaks through the blocking matrix would be cancelled. To prevent that, g adapts
+    only to noise (γₙ), is loaded, and ‖w‖² is bounded (Cox, Zeskind & Owen 1987).
 
     Parameters
     ----------
     n_freqs, n_mics : int
         At least two microphones.
     hop_seconds, memory_seconds, loading
-        As of `RecursiveMvdr`.
+        See `RecursiveMvdr`.
     most_norm : float
-        Bound of ‖w‖².
+        Upper bound of ‖w‖².
 
     References
     ----------
     L. J. Griffiths and C. W. Jim 1982; O. Hoshuyama, A. Sugiyama and A. Hirano, "A robust
     adaptive beamformer for microphone arrays with a blocking matrix using constrained
     adaptive filters", IEEE Trans. Signal Process. 47, 1999.
+
+    Examples
+    --------
+    >>> beam = RecursiveGsc(n_freqs=1, n_mics=2, hop_seconds=0.008)
+    >>> spec, noise_weight = np.ones((1, 2, 3), np.complex64), np.ones((1, 3), np.float32)
+    >>> beam.update(spec, noise_weight, steering=np.ones((1, 2))).real.round(3)
+    array([[1., 1., 1.]], dtype=float32)
     """
 
     def __init__(
@@ -159,7 +180,7 @@ class RecursiveGsc(Recursion):
         self.reset()
 
     def reset(self) -> None:
-        """Forget everything that was heard."""
+        """Reset the state."""
         n = self.n_mics - 1
         self._inverse = np.zeros((n, n, self.n_freqs)), np.zeros((n, n, self.n_freqs))
         self._filter = np.zeros((n, self.n_freqs)), np.zeros((n, self.n_freqs))
@@ -169,7 +190,7 @@ class RecursiveGsc(Recursion):
 
     @property
     def weights(self) -> np.ndarray:
-        """w_q - B g after the last frame, complex128, shape (F, M)."""
+        """Weights w_q - B g after the last frame, complex128, shape (F, M)."""
         if self._steering is None:
             raise ShapeError("no frame has been beamformed yet")
         re, im = self._filter
@@ -179,7 +200,7 @@ class RecursiveGsc(Recursion):
     def update(
         self, spec: np.ndarray, noise_weight: np.ndarray, steering: np.ndarray
     ) -> np.ndarray:
-        """Learn from the next frames and beamform them.
+        """Adapt to the next frames and beamform them.
 
         Parameters
         ----------
@@ -223,7 +244,7 @@ class RecursiveGsc(Recursion):
 
 
 def estimate_gsc(heard: Statistics, settings: BeamformerSettings) -> Filters:
-    """Sidelobe canceller."""
+    """Sidelobe-canceller filters of a segment."""
     towards = heard.towards
     return Filters.of(
         heard.limited(lambda bins, noise: sidelobe_canceller(towards[bins], noise, loading=0.0))
@@ -231,7 +252,7 @@ def estimate_gsc(heard: Statistics, settings: BeamformerSettings) -> Filters:
 
 
 def recursive_gsc(stream: Stream, settings: BeamformerSettings) -> Update:
-    """The adaptive canceller; as long as no direction is known, the blind MVDR."""
+    """Make an adaptive canceller; it is a blind MVDR until a direction is known."""
     blind = None if isinstance(settings.doa, int | float) else recursive_mvdr(stream, settings)
     if settings.doa is None:
         assert blind is not None
@@ -243,7 +264,7 @@ def recursive_gsc(stream: Stream, settings: BeamformerSettings) -> Update:
     def update(
         spec: np.ndarray, mask: np.ndarray | None, steering: np.ndarray | None
     ) -> np.ndarray | None:
-        assert mask is not None  # of a beamformer that is not fixed there is one
+        assert mask is not None  # the chain passes a mask to all but fixed beamformers
         if steering is None:
             return blind and blind(spec, mask, None)
         return canceller.update(spec, (1 - mask) ** 2, steering)
@@ -254,7 +275,7 @@ def recursive_gsc(stream: Stream, settings: BeamformerSettings) -> Update:
 GSC = Beamformer(
     "gsc",
     "GSC",
-    "generalised sidelobe canceller: MVDR as a fixed beam less what the others tell",
+    "generalised sidelobe canceller: MVDR as a fixed beam and a noise canceller",
     estimate_gsc,
     steering="optional",
     recursive=recursive_gsc,

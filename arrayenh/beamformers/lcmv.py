@@ -1,4 +1,4 @@
-"""LCMV: several directions kept or silenced at once."""
+"""LCMV: constraints on the response in several directions, such as nulls."""
 
 import numpy as np
 
@@ -17,16 +17,16 @@ def lcmv(
     noise_cov: np.ndarray,
     loading: float = LOADING,
 ) -> np.ndarray:
-    """Least noise with a given response in each of several directions.
+    """LCMV weights: minimum noise with given responses in several directions.
 
         w = Φₙ⁻¹ A (Aᴴ Φₙ⁻¹ A)⁻¹ g*,   so that wᴴ a_k = g_k
 
     Parameters
     ----------
     constraints : complex ndarray, shape (F, M, K)
-        A: a steering vector in each column; K at most M.
+        A, with a steering vector in each column; K at most M.
     responses : complex ndarray, shape (K,) or (F, K)
-        g: 1 keeps a talker, 0 is a null.
+        g: 1 passes a direction, 0 is a null.
     noise_cov : complex ndarray, shape (F, M, M)
     loading : float
         Relative diagonal loading of the noise covariance.
@@ -40,12 +40,18 @@ def lcmv(
     ShapeError
         If the shapes do not fit, or there are more constraints than microphones.
     NumericalError
-        If a covariance is singular, or two constraints are one.
+        If a covariance is singular, or two constraints are linearly dependent.
 
     References
     ----------
     O. L. Frost, "An algorithm for linearly constrained adaptive array processing", Proc. IEEE
     60, 1972, eq. 11; Van Trees 2002, eq. 6.358.
+
+    Examples
+    --------
+    >>> constraints = np.array([[[1, 1], [1, -1]]])  # in columns: the talker, a null
+    >>> lcmv(constraints, np.array([1, 0]), np.eye(2)[None]).real.round(3)
+    array([[0.5, 0.5]])
     """
     constraints = np.asarray(constraints, np.complex128)
     if constraints.ndim != 3 or noise_cov.shape != (*constraints.shape[:2], constraints.shape[1]):
@@ -72,7 +78,7 @@ def lcmv(
 
 
 def estimate_lcmv(heard: Statistics, settings: BeamformerSettings) -> Filters:
-    """The look direction kept, the nulls not heard."""
+    """LCMV filters of a segment, with nulls in the given directions."""
     assert heard.steering is not None
     constraints = heard.steering[:, :, None]
     if heard.design is not None:
@@ -82,9 +88,9 @@ def estimate_lcmv(heard: Statistics, settings: BeamformerSettings) -> Filters:
 
 
 def softly_constrained(constraints: np.ndarray, noise: np.ndarray) -> np.ndarray:
-    """LCMV weights; where array and wavelength cannot tell the directions apart, MVDR weights.
+    """LCMV weights, or MVDR weights in bins where the array cannot resolve the directions.
 
-    At low frequency a null beside the talker would take him with it.
+    At low frequencies a null close to the talker would cancel the talker, too.
     """
     gram = np.einsum("fmk,fml->fkl", constraints.conj(), constraints)
     apart = np.linalg.cond(gram) < 1e4
@@ -97,7 +103,7 @@ def softly_constrained(constraints: np.ndarray, noise: np.ndarray) -> np.ndarray
 
 
 def design_nulls(look: Look, settings: BeamformerSettings) -> np.ndarray | None:
-    """Steering vectors of what shall not be heard, (F, M, K)."""
+    """Steering vectors of the nulls, (F, M, K)."""
     if settings.nulls is None:
         return None
     angles = np.deg2rad(numbers("nulls", settings.nulls)).tolist()
@@ -107,7 +113,7 @@ def design_nulls(look: Look, settings: BeamformerSettings) -> np.ndarray | None:
 LCMV = Beamformer(
     "lcmv",
     "LCMV",
-    "linearly constrained minimum variance: one direction kept, others silenced",
+    "linearly constrained minimum variance: one direction passed, nulls in others",
     estimate_lcmv,
     steering="required",
     takes=("nulls",),

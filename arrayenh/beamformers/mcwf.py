@@ -1,4 +1,4 @@
-"""MCWF: a multichannel convolutive filter to a target."""
+"""MCWF: a multichannel convolutive Wiener filter towards a target signal."""
 
 from collections.abc import Sequence
 
@@ -15,13 +15,13 @@ from arrayenh.statistics.lagged import (
     solve_loaded,
 )
 
-LEAST_TARGET = 0.1  # gain of a bin without speech in the target
+LEAST_TARGET = 0.1  # lower bound of the mask in the target
 
 
 def multi_frame_least_squares(
     spec: np.ndarray, target: np.ndarray, delays: Sequence[int], loading: float = LOADING
 ) -> np.ndarray:
-    """Multichannel convolutive filter (MCWF) whose output is as near as can be to a target.
+    """Multichannel convolutive Wiener filter (MCWF): least squares towards a target.
 
         w = (Σ x̄ x̄ᴴ)⁻¹ Σ x̄ d*
 
@@ -29,9 +29,9 @@ def multi_frame_least_squares(
     ----------
     spec : complex64 ndarray, shape (F, M, T)
     target : complex ndarray, shape (F, T)
-        d: the true early speech, or an estimate such as a post-filter's output.
+        d: true early speech, or an estimate such as a post-filter's output.
     delays : sequence of int, length A
-        Frames, as of `lagged_covariance`.
+        Frames; see `lagged_covariance`.
     loading : float
         Relative diagonal loading.
 
@@ -52,6 +52,14 @@ def multi_frame_least_squares(
     single-channel noise reduction problem", IEEE TASLP 20, 2012; Z.-Q. Wang et al.,
     "Convolutive prediction for monaural speech dereverberation and noisy-reverberant speaker
     separation", IEEE/ACM TASLP 29, 2021, eq. 9.
+
+    Examples
+    --------
+    >>> spec = np.array([[[1, 2, 3, 1]]], np.complex64)
+    >>> target = np.array([[0, 1, 2, 3]], np.complex64)  # one frame later
+    >>> multi_frame_least_squares(spec, target, delays=[0, 1])[0].real.round(3)
+    array([[0.],
+           [1.]])
     """
     cross = lagged_cross_covariance(spec, target, delays)
     n_freqs, n_delays, n_mics = cross.shape
@@ -62,7 +70,7 @@ def multi_frame_least_squares(
 
 
 def estimate_mcwf(heard: Statistics, settings: BeamformerSettings) -> Filters:
-    """A multi-frame filter to what the MVDR and the mask leave."""
+    """MCWF filters of a segment, with the masked MVDR output as the target."""
     first = apply(estimate_mvdr(heard, settings).weights[:, 0, :, 0], heard.spec)
     target = np.maximum(heard.mask, np.float32(LEAST_TARGET)) * first
     delays = tuple(range(settings.frames))
@@ -75,6 +83,6 @@ def estimate_mcwf(heard: Statistics, settings: BeamformerSettings) -> Filters:
 MCWF = Beamformer(
     "mcwf",
     "MCWF",
-    "multichannel convolutive filter: several frames, towards what MVDR and mask leave",
+    "multichannel convolutive Wiener filter: several frames, the masked MVDR as target",
     estimate_mcwf,
 )

@@ -1,7 +1,7 @@
-"""Beamformers: weights from steering or statistics, and their application.
+"""MVDR beamformers: steered, blind (Souden) and recursive.
 
-Estimating and applying are two calls, so that the same weights can be applied to the
-mixture, or to the speech and the noise alone (shadow filtering).
+Weights are estimated and applied by separate calls, so that the same weights can be applied to
+the mixture, or to the speech and the noise alone (shadow filtering).
 """
 
 import numpy as np
@@ -24,7 +24,7 @@ from arrayenh.statistics.loading import GEOMETRY_LOADING, LOADING, solve
 def mvdr(
     steering: np.ndarray, noise_cov: np.ndarray, loading: float | np.ndarray = LOADING
 ) -> np.ndarray:
-    """Least noise that keeps the look direction: the MVDR (Capon) beamformer.
+    """MVDR (Capon) weights: minimum noise without distortion in the look direction.
 
         w = Φₙ⁻¹ a / (aᴴ Φₙ⁻¹ a)        (Capon 1969, eq. 9; Van Trees 2002, eq. 6.13)
 
@@ -46,6 +46,12 @@ def mvdr(
         If the shapes do not fit.
     NumericalError
         If a noise covariance is singular or not finite.
+
+    Examples
+    --------
+    >>> noise_cov = np.diag([1.0, 3.0])[None]  # microphone 1 is noisier
+    >>> mvdr(np.ones((1, 2)), noise_cov).real.round(3)
+    array([[0.75, 0.25]])
     """
     if noise_cov.shape != (*steering.shape, steering.shape[-1]):
         raise ShapeError(
@@ -63,17 +69,17 @@ def souden_mvdr(
     reference: int = 0,
     loading: float | np.ndarray = LOADING,
 ) -> np.ndarray:
-    """MVDR without a steering vector, from the two covariances alone.
+    """Souden's MVDR weights, from speech and noise covariances without a steering vector.
 
         w = Φₙ⁻¹ Φₛ e_ref / tr(Φₙ⁻¹ Φₛ)        (Souden, Benesty & Affes 2010, eq. 14)
 
-    Where Φₛ has rank one this is `mvdr` with the relative transfer function of the speech.
+    If Φₛ has rank one this is `mvdr` with the relative transfer function of the speech.
 
     Parameters
     ----------
     speech_cov, noise_cov : complex ndarray, shape (F, M, M)
     reference : int
-        Microphone whose speech is kept undistorted.
+        Microphone at which the speech is estimated.
     loading : float or ndarray, shape (F,)
         Relative diagonal loading of the noise covariance.
 
@@ -86,7 +92,13 @@ def souden_mvdr(
     ShapeError
         If the shapes differ, or the reference is no microphone.
     NumericalError
-        If a covariance is singular, not finite, or holds no speech.
+        If a noise covariance is singular or not finite, or a speech covariance is empty.
+
+    Examples
+    --------
+    >>> speech_cov, noise_cov = np.ones((1, 2, 2)), np.diag([1.0, 3.0])[None]
+    >>> souden_mvdr(speech_cov, noise_cov).real.round(3)
+    array([[0.75, 0.25]])
     """
     if speech_cov.shape != noise_cov.shape or speech_cov.ndim != 3:
         raise ShapeError(
@@ -102,7 +114,7 @@ def souden_mvdr(
     return ratio[..., reference] / trace[:, None]
 
 
-LEVEL_SECONDS = 1.0  # over which the level of speech is evened
+LEVEL_SECONDS = 1.0  # time constant of the gain that restores the speech level
 
 
 class RecursiveMvdr(Recursion):
@@ -112,9 +124,9 @@ class RecursiveMvdr(Recursion):
         steered:  w = Φₙ⁻¹ a / (aᴴ Φₙ⁻¹ a)
         blind:    w = Φₙ⁻¹ Φₛ e_ref / (μ + tr Φₙ⁻¹ Φₛ)
 
-    with Φₙ⁻¹ updated by rank-one steps (Sherman & Morrison 1950) and kept Hermitian, and the
-    weights γ of speech and noise in each bin. A bin in which noise is not heard forgets
-    nothing of it: the memory is one of noise time, or speech time.
+    γₛ and γₙ weight speech and noise in each bin. Φₙ⁻¹ is updated by rank-one steps (Sherman &
+    Morrison 1950) and kept Hermitian. A bin without noise (γₙ = 0) does not forget its noise
+    statistics: the memory counts noise time, or speech time, only.
 
     Parameters
     ----------
@@ -127,11 +139,11 @@ class RecursiveMvdr(Recursion):
         μ of the blind form: 0 is Souden's MVDR, 1 the Wiener filter.
     reference : int
     loading : float
-        Relative diagonal loading of Φₙ, shared out over the frames of a memory; the first
-        frame begins with as much.
+        Relative diagonal loading of Φₙ, spread over the frames of the memory; the first frame
+        starts with all of it.
     keep_level : bool
-        Whether one gain for all bins restores the level of speech, which the blind form
-        lowers where speech has not rank one.
+        Whether one gain for all bins restores the speech level, which the blind form reduces if
+        the rank of the speech covariance exceeds one.
 
     Raises
     ------
@@ -144,6 +156,13 @@ class RecursiveMvdr(Recursion):
     multichannel noise tracking and reduction", IEEE TASLP 19, 2011, section IV; T. Higuchi et
     al., "Online MVDR beamformer based on complex Gaussian mixture model with spatial prior
     for noise robust ASR", IEEE/ACM TASLP 25, 2017, eqs. 26 to 29.
+
+    Examples
+    --------
+    >>> beam = RecursiveMvdr(n_freqs=1, n_mics=2, hop_seconds=0.008)
+    >>> spec, noise_weight = np.ones((1, 2, 3), np.complex64), np.ones((1, 3), np.float32)
+    >>> beam.update(spec, None, noise_weight, steering=np.ones((1, 2))).real.round(3)
+    array([[1., 1., 1.]], dtype=float32)
     """
 
     def __init__(
@@ -165,7 +184,7 @@ class RecursiveMvdr(Recursion):
         self.reset()
 
     def reset(self) -> None:
-        """Forget everything that was heard."""
+        """Reset the state."""
         square, line = (self.n_mics, self.n_mics, self.n_freqs), (self.n_mics, self.n_freqs)
         self._inverse = np.zeros(square), np.zeros(square)
         self._speech = np.zeros(square), np.zeros(square)
@@ -177,7 +196,7 @@ class RecursiveMvdr(Recursion):
 
     @property
     def weights(self) -> np.ndarray:
-        """Weights after the last frame, complex128, shape (F, M); without the level's gain."""
+        """Weights after the last frame, without the level gain; complex128, shape (F, M)."""
         re, im = self._weights
         return (re + 1j * im).T
 
@@ -194,16 +213,16 @@ class RecursiveMvdr(Recursion):
         noise_weight: np.ndarray,
         steering: np.ndarray | None = None,
     ) -> np.ndarray:
-        """Learn from the next frames and beamform them.
+        """Update the statistics with the next frames and beamform them.
 
         Parameters
         ----------
         spec : complex64 ndarray, shape (F, M, t)
         speech_weight, noise_weight : float ndarray, shape (F, t)
-            γₛ and γₙ, in [0, 1]: with a speech mask m, m² and (1 - m)². γₛ is not needed to
-            steer.
+            γₛ and γₙ, in [0, 1]; m² and (1 - m)² for a speech mask m. The steered form does
+            not need γₛ.
         steering : complex ndarray, shape (F, M), optional
-            a; it may be another at every call, to follow a talker. Without it: blind.
+            a; may change from call to call, to follow a talker. Default: the blind form.
 
         Returns
         -------
@@ -246,7 +265,7 @@ class RecursiveMvdr(Recursion):
         return beamformed
 
     def _level_gains(self, level: np.ndarray) -> np.ndarray:
-        """Gain of each frame that gives speech its level back, smoothed; float32, (t,)."""
+        """Smoothed gain of each frame that restores the speech level, float32, shape (t,)."""
         before, after = level.sum(axis=1, dtype=np.float64)
         wanted = np.sqrt(np.divide(before, after, out=np.ones_like(before), where=after > 0))
         gains = np.empty(len(wanted), np.float32)
@@ -257,7 +276,7 @@ class RecursiveMvdr(Recursion):
 
 
 def estimate_mvdr(heard: Statistics, settings: BeamformerSettings) -> Filters:
-    """Steered, or Souden's."""
+    """MVDR filters of a segment: steered if a direction is known, else Souden's."""
     steering = heard.steering
     if steering is not None:
         return Filters.of(heard.limited(lambda bins, noise: mvdr(steering[bins], noise, 0.0)))
@@ -268,12 +287,12 @@ def estimate_mvdr(heard: Statistics, settings: BeamformerSettings) -> Filters:
 
 
 def recursive_mvdr(stream: Stream, settings: BeamformerSettings) -> Update:
-    """Steered where a direction is known, else Souden's; frame by frame."""
+    """Make a recursive MVDR: steered if a direction is known, else Souden's."""
     return _recursive(stream, settings, 0.0, settings.doa is None)
 
 
 def recursive_rank_one_mwf(stream: Stream, settings: BeamformerSettings) -> Update:
-    """Rank-one Wiener filter frame by frame; never steered."""
+    """Make a recursive rank-one Wiener filter; it is never steered."""
     update = _recursive(stream, settings, settings.mu, True)
     return lambda spec, mask, steering: update(spec, mask, None)
 
@@ -293,7 +312,7 @@ def _recursive(stream: Stream, settings: BeamformerSettings, mu: float, blind: b
     def update(
         spec: np.ndarray, mask: np.ndarray | None, steering: np.ndarray | None
     ) -> np.ndarray:
-        assert mask is not None  # of a beamformer that is not fixed there is one
+        assert mask is not None  # the chain passes a mask to all but fixed beamformers
         return beam.update(spec, mask**2, (1 - mask) ** 2, steering)
 
     return update

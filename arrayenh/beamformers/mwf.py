@@ -1,4 +1,4 @@
-"""Beamformers from covariances: Wiener filters, the largest SNR, several constraints."""
+"""Multichannel Wiener filters and least-squares filters, from covariances."""
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from arrayenh.statistics.transfer_functions import (
     speech_covariance,
 )
 
-LEAST_MU = 1e-3  # of the full-rank filter in the chain: without noise it is no filter
+LEAST_MU = 1e-3  # lower bound of μ in the chain: μ = 0 would be no filter
 
 
 def mwf(
@@ -32,9 +32,9 @@ def mwf(
     ----------
     speech_cov, noise_cov : complex ndarray, shape (F, M, M)
     mu : float
-        μ > 0: what noise weighs against the distortion of speech.
+        μ > 0, the trade-off of noise reduction against speech distortion.
     reference : int
-        Microphone whose speech is wanted.
+        Microphone at which the speech is estimated.
     loading : float
         Relative diagonal loading of the noise covariance.
 
@@ -53,6 +53,12 @@ def mwf(
     ----------
     A. Spriet, M. Moonen and J. Wouters, "Spatially pre-processed speech distortion weighted
     multi-channel Wiener filtering for noise reduction", Signal Process. 84, 2004, eq. 10.
+
+    Examples
+    --------
+    >>> speech_cov, noise_cov = np.ones((1, 2, 2)), np.eye(2)[None]
+    >>> mwf(speech_cov, noise_cov).real.round(3)
+    array([[0.333, 0.333]])
     """
     check_covariances(speech_cov, noise_cov, reference)
     if not mu > 0:
@@ -69,17 +75,23 @@ def rank_one_mwf(
     reference: int = 0,
     loading: float = LOADING,
 ) -> np.ndarray:
-    """The same where speech is one talker, so that its covariance has rank one.
+    """Multichannel Wiener filter for one talker, with a speech covariance of rank one.
 
         w = Φₙ⁻¹ Φₛ e_ref / (μ + tr(Φₙ⁻¹ Φₛ))
 
-    Parameters, returns and errors are those of `mwf`, but μ may be 0: then this is
+    Parameters, returns and errors are those of `mwf`, except that μ may be 0, which gives
     `souden_mvdr`.
 
     References
     ----------
     M. Souden, J. Benesty and S. Affes, "On optimal frequency-domain multichannel linear
     filtering for noise reduction", IEEE TASLP 18, 2010, eq. 24.
+
+    Examples
+    --------
+    >>> speech_cov, noise_cov = np.ones((1, 2, 2)), np.eye(2)[None]
+    >>> rank_one_mwf(speech_cov, noise_cov, mu=0.5).real.round(3)
+    array([[0.4, 0.4]])
     """
     check_covariances(speech_cov, noise_cov, reference)
     if not mu >= 0:
@@ -92,16 +104,16 @@ def rank_one_mwf(
 
 
 def least_squares(spec: np.ndarray, target: np.ndarray, loading: float = LOADING) -> np.ndarray:
-    """Weights whose output is as near as can be to a target that is known.
+    """Least-squares weights towards a known target signal.
 
         w = (Σ x xᴴ)⁻¹ Σ x d*
 
     Parameters
     ----------
     spec : complex ndarray, shape (F, M, T)
-        x; several frames stacked as more microphones make it a multi-frame filter.
+        x; stack several frames as further microphones for a multi-frame filter.
     target : complex ndarray, shape (F, T)
-        d.
+        d, the desired output.
     loading : float
         Relative diagonal loading.
 
@@ -115,6 +127,12 @@ def least_squares(spec: np.ndarray, target: np.ndarray, loading: float = LOADING
         If the shapes do not fit.
     NumericalError
         If a bin is silent.
+
+    Examples
+    --------
+    >>> spec = np.array([[[1, 2, 3], [1, 0, -1]]])
+    >>> least_squares(spec, target=spec[:, 0] + spec[:, 1]).real.round(3)
+    array([[1., 1.]])
     """
     if spec.ndim != 3 or target.shape != (spec.shape[0], spec.shape[2]):
         raise ShapeError(
@@ -127,7 +145,7 @@ def least_squares(spec: np.ndarray, target: np.ndarray, loading: float = LOADING
 
 
 def best_reference(speech_cov: np.ndarray, noise_cov: np.ndarray, loading: float = LOADING) -> int:
-    """Microphone for which the MVDR has the largest SNR over all frequencies together.
+    """Reference microphone for which the MVDR has the largest broadband output SNR.
 
     Parameters
     ----------
@@ -143,6 +161,11 @@ def best_reference(speech_cov: np.ndarray, noise_cov: np.ndarray, loading: float
     ----------
     T. C. Lawin-Ore and S. Doclo, "Reference microphone selection for MWF-based noise
     reduction using distributed microphone arrays", ITG Speech Communication 2012, eq. 21.
+
+    Examples
+    --------
+    >>> best_reference(np.diag([1.0, 4.0])[None], np.eye(2)[None])
+    1
     """
     check_covariances(speech_cov, noise_cov, 0)
     ratios = []
@@ -157,7 +180,7 @@ def best_reference(speech_cov: np.ndarray, noise_cov: np.ndarray, loading: float
 
 
 def estimate_mwf(heard: Statistics, settings: BeamformerSettings) -> Filters:
-    """Speech-distortion-weighted Wiener filter."""
+    """MWF filters of a segment."""
 
     def estimate(bins: np.ndarray, noise: np.ndarray) -> np.ndarray:
         speech = speech_covariance(heard.speech_cov[bins], noise, 0.0)
@@ -167,7 +190,7 @@ def estimate_mwf(heard: Statistics, settings: BeamformerSettings) -> Filters:
 
 
 def estimate_rank_one_mwf(heard: Statistics, settings: BeamformerSettings) -> Filters:
-    """The same for one talker."""
+    """Rank-one MWF filters of a segment."""
 
     def estimate(bins: np.ndarray, noise: np.ndarray) -> np.ndarray:
         speech = rank_one(heard.speech_cov[bins], noise, 0.0)
@@ -185,7 +208,7 @@ MWF = Beamformer(
 RANK_ONE_MWF = Beamformer(
     "rank1-mwf",
     "rank-1 MWF",
-    "multichannel Wiener filter for one talker: speech of rank one",
+    "multichannel Wiener filter for one talker: speech covariance of rank one",
     estimate_rank_one_mwf,
     recursive=recursive_rank_one_mwf,
 )

@@ -1,8 +1,8 @@
-"""Beamformers frame by frame: statistics that fade, weights anew in every frame.
+"""Base of the recursive beamformers: exponentially fading statistics, new weights every frame.
 
-Each holds its state openly, forgets it with `reset`, and gives for frame t what can be known
-at frame t. Frames may come one by one or many at once: the output is the same. A memory of
-`inf` seconds forgets nothing, and the weights converge to those of the batch form.
+Each beamformer keeps its state in the object, clears it by `reset`, and is causal: its output at
+frame t depends on frames up to t. The output does not depend on how the frames are split into
+calls. With a memory of `inf` seconds the weights converge to those of the batch form.
 """
 
 import numpy as np
@@ -10,11 +10,11 @@ import numpy as np
 from arrayenh.checks import within
 from arrayenh.errors import ConfigError, ShapeError
 
-RECURSIVE_LOADING = 1e-3  # relative; also what the first frame is loaded with
+RECURSIVE_LOADING = 1e-3  # relative; also the loading of the first frame
 
 
 class Recursion:
-    """What all of them have: sizes, a memory, a place in the order of microphones."""
+    """Sizes, memory, loading and input checks common to the recursive beamformers."""
 
     def __init__(
         self, n_freqs: int, n_mics: int, hop_seconds: float, memory_seconds: float, loading: float
@@ -42,7 +42,7 @@ class Recursion:
                 )
 
     def _lanes(self, steering: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Real and imaginary parts (M, F) of what has shape (F, M)."""
+        """Split a steering vector (F, M) into real and imaginary parts of shape (M, F)."""
         if steering.shape != (self.n_freqs, self.n_mics):
             raise ShapeError(
                 f"steering must have shape {(self.n_freqs, self.n_mics)}; got {steering.shape}"

@@ -1,4 +1,4 @@
-"""What is done with the weights of any beamformer: applied, bounded, levelled."""
+"""Operations on beamformer weights: apply, limit the noise gain, restore the speech level."""
 
 from collections.abc import Callable
 
@@ -10,7 +10,7 @@ from arrayenh.statistics.loading import LEAST_LOADING, LOADING_STEP, MOST_STEPS
 
 
 def apply(weights: np.ndarray, spec: np.ndarray) -> np.ndarray:
-    """Filter and sum: y(f,t) = w(f)ᴴ x(f,t).
+    """Apply weights to a spectrum: y(f,t) = w(f)ᴴ x(f,t).
 
     Parameters
     ----------
@@ -25,6 +25,11 @@ def apply(weights: np.ndarray, spec: np.ndarray) -> np.ndarray:
     ------
     ShapeError
         If F or M differ.
+
+    Examples
+    --------
+    >>> apply(np.array([[0.5, 0.5]]), np.array([[[2, 1], [4, 1j]]], np.complex64))
+    array([[3. +0.j , 0.5+0.5j]], dtype=complex64)
     """
     if spec.ndim != 3 or weights.shape != spec.shape[:2]:
         raise ShapeError(
@@ -36,29 +41,38 @@ def apply(weights: np.ndarray, spec: np.ndarray) -> np.ndarray:
     return out
 
 
-MOST_NORM = 1e3  # of ‖w‖²: a white-noise gain of -30 dB at the least
+MOST_NORM = 1e3  # upper bound of ‖w‖², a white-noise gain of -30 dB
 
 
 def limited(
     estimate: Callable[[np.ndarray, np.ndarray], np.ndarray], loading: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Weights whose white-noise gain is no less than -30 dB, by loading where it is.
+    """Estimate weights with a white-noise gain of at least -30 dB, by more loading if needed.
 
-    (Cox, Zeskind & Owen, "Robust adaptive beamforming", 1987, section V.) Without it a small
-    array at low frequency is steered by differences that no real microphone pair can keep.
+    (Cox, Zeskind & Owen, "Robust adaptive beamforming", 1987, section V.) Without the bound the
+    weights of a small array at low frequencies exploit differences between microphones that are
+    smaller than their tolerances.
 
     Parameters
     ----------
     estimate : callable
-        Weights of the bins chosen by a bool array, with their loading.
+        Maps a bool array of bins and their loading to the weights of these bins.
     loading : float ndarray, shape (F,)
-        To start from.
+        Initial relative loading.
 
     Returns
     -------
     weights : complex128 ndarray, shape (F, M)
     loading : float64 ndarray, shape (F,)
-        That was needed.
+        Loading used.
+
+    Examples
+    --------
+    >>> weights, loading = limited(
+    ...     lambda bins, loading: np.full((bins.sum(), 2), 0.5), np.zeros(1)
+    ... )
+    >>> loading  # the white-noise gain is high enough
+    array([0.])
     """
     loading = loading.copy()
     weights = estimate(np.ones(len(loading), bool), loading)
@@ -72,9 +86,14 @@ def limited(
 
 
 def level_gain(weights: np.ndarray, speech_cov: np.ndarray, reference: int) -> float:
-    """Gain that gives the output the speech power of the reference microphone, all bins together.
+    """Broadband gain that restores the speech power of the reference microphone.
 
-    g² = Σ_f Φₛ(ref, ref) / Σ_f wᴴ Φₛ w;  1 where Φₛ has rank one and w is distortionless.
+    g² = Σ_f Φₛ(ref, ref) / Σ_f wᴴ Φₛ w, which is 1 if Φₛ has rank one and w is distortionless.
+
+    Examples
+    --------
+    >>> level_gain(np.array([[0.5, 0]]), np.ones((1, 2, 2)), reference=0)
+    2.0
     """
     before = np.sum(speech_cov[:, reference, reference].real)
     after = np.einsum("fm,fmn,fn->", weights.conj(), speech_cov, weights).real
@@ -82,7 +101,13 @@ def level_gain(weights: np.ndarray, speech_cov: np.ndarray, reference: int) -> f
 
 
 def passing(n_freqs: int, n_mics: int, reference: int) -> np.ndarray:
-    """Weights that pass the reference microphone, complex128, shape (F, M)."""
+    """Weights that pass the reference microphone, complex128, shape (F, M).
+
+    Examples
+    --------
+    >>> passing(n_freqs=1, n_mics=2, reference=0).real
+    array([[1., 0.]])
+    """
     weights = np.zeros((n_freqs, n_mics), np.complex128)
     weights[:, reference] = 1
     return weights

@@ -24,7 +24,7 @@ def wpd(
     iterations: int = 2,
     loading: float = LOADING,
 ) -> tuple[np.ndarray, list[int]]:
-    """Weighted power minimisation distortionless response: dereverberates and beamforms at once.
+    """WPD filters: weighted power minimisation distortionless response.
 
         w̄ = R̄⁻¹ v̄ / (v̄ᴴ R̄⁻¹ v̄),   R̄ = Σ_t x̄ x̄ᴴ / λ(t),   v̄ = [v; 0]
 
@@ -32,12 +32,12 @@ def wpd(
     ----------
     spec : complex64 ndarray, shape (F, M, T)
     rtf : complex ndarray, shape (F, M)
-        v, relative transfer function of the talker's early sound.
+        v, relative transfer function of the talker's early speech.
     power : float ndarray, shape (F, T), optional
-        λ, the power of his early speech at the reference; at first the mean over the
-        microphones. Then, with `iterations` above 1, that of the output.
+        Initial λ, the power of the early speech at the reference. Default: the mean over the
+        microphones. Further iterations use the power of the output.
     taps, delay : int
-        K and D, as of `dereverb.wpe_filters`.
+        K and D; see `arrayenh.dereverberation.wpe.wpe_filters`.
     iterations : int
     loading : float
         Relative diagonal loading.
@@ -60,6 +60,12 @@ def wpd(
     ----------
     T. Nakatani and K. Kinoshita, "A unified convolutional beamformer for simultaneous
     denoising and dereverberation", IEEE Signal Process. Lett. 26, 2019, eq. 14.
+
+    Examples
+    --------
+    >>> weights, delays = wpd(np.ones((1, 2, 20), np.complex64), rtf=np.ones((1, 2)))
+    >>> delays, weights[0, 0].sum().real.round(3).item()
+    ([0, 2, 3, 4, 5, 6], 1.0)
     """
     check_spec(spec)
     if rtf.shape != spec.shape[:2]:
@@ -81,7 +87,7 @@ def wpd(
 
 
 def estimate_wpd(heard: Statistics, settings: BeamformerSettings) -> Filters:
-    """WPD, its power from what the mask says is speech."""
+    """WPD filters of a segment, with λ from the masked power."""
     power = heard.mask * np.mean(np.abs(heard.spec) ** 2, axis=1)
     found, delays = wpd(heard.spec, heard.towards, power, iterations=2)
     return heard.levelled_filters(found, tuple(delays))
@@ -90,7 +96,7 @@ def estimate_wpd(heard: Statistics, settings: BeamformerSettings) -> Filters:
 WPD = Beamformer(
     "wpd",
     "WPD",
-    "weighted power minimisation distortionless response: dereverberates, too",
+    "weighted power minimisation distortionless response: dereverberates and beamforms",
     estimate_wpd,
     steering="optional",
 )

@@ -1,1 +1,1 @@
-"""The chain: from a recording to a clean voice."""
+"""The enhancement chain: from a multi-channel recording to enhanced speech."""

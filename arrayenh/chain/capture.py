@@ -1,4 +1,4 @@
-"""A recording as everything behind it hears it: microphones surveyed, put right, at 16 kHz."""
+"""Conditioned recordings: microphones checked, faults corrected, resampled to 16 kHz."""
 
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
@@ -14,69 +14,69 @@ from arrayenh.microphones.geometry import MicArray
 from arrayenh.microphones.repair import Conditioning, choose_microphones
 from arrayenh.stft import Stft
 
-RATE = 16_000  # Hz, at which everything is processed
+RATE = 16_000  # Hz, sample rate of the chain
 
 
 class Source(Protocol):
-    """A recording to be read once or more: a `Recording` or a `RecordingFile`."""
+    """A recording that can be read repeatedly: a `Recording` or a `RecordingFile`."""
 
     @property
     def name(self) -> str:
-        """For messages."""
+        """Name for messages."""
 
     @property
     def channels(self) -> tuple[int, ...]:
-        """The file's own channel of each row."""
+        """Channel of the file for each row."""
 
     @property
     def n_mics(self) -> int:
-        """M."""
+        """Number of microphones, M."""
 
     @property
     def n_samples(self) -> int:
-        """N."""
+        """Length in samples, N."""
 
     @property
     def sample_rate(self) -> int:
-        """Hz."""
+        """Sample rate, Hz."""
 
     def blocks(self, n_samples: int = BLOCK) -> Iterator[np.ndarray]:
-        """Consecutive pieces, shape (M, n)."""
+        """Consecutive blocks of samples, shape (M, n)."""
 
 
 class Listener(Protocol):
-    """What learns from a recording, block by block."""
+    """An estimator that is updated with each block of a recording."""
 
     def update(self, block: np.ndarray) -> None:
-        """Hear the next samples, shape (M, n)."""
+        """Process the next samples, shape (M, n)."""
 
 
 class Capture:
-    """The microphones of a recording that can be used, as they should have sounded.
+    """The usable microphones of a recording, with their faults corrected.
 
     Parameters
     ----------
     source : Source
     array : MicArray, optional
-        Geometry.
+        Microphone geometry.
     reference : int or "auto"
-        The file's channel that is the reference; "auto": the first, until `take_best_reference`.
+        Reference channel of the file. "auto": the first, until `take_best_reference`.
     survey_seconds : float
-        How much of the recording is heard to judge its microphones. Default: all of it.
+        Length of the beginning in which the microphones are checked. Default: the whole recording.
 
     Attributes
     ----------
     reports : tuple of ChannelReport
-        What was found in each channel.
+        Diagnosis of each channel.
     microphones : Microphones
     reference : int
-        Row, among those used, of the reference microphone.
+        Row of the reference microphone among those in use.
     channels : tuple of int
-        The file's channels that are used.
+        Channels of the file in use.
     array : MicArray or None
-        Of the microphones that are used.
+        Geometry of the microphones in use.
     log : list of str
-        What was done about faulty microphones.
+        Log lines about faulty microphones.
 
     Raises
     ------
@@ -119,7 +119,7 @@ class Capture:
 
     @property
     def n_mics(self) -> int:
-        """Microphones that are used, M."""
+        """Number of microphones in use, M."""
         return len(self.channels)
 
     @property
@@ -128,12 +128,12 @@ class Capture:
         return -(-self.source.n_samples * RATE // self.source.sample_rate)
 
     def blocks(self, block: int = BLOCK) -> Iterator[np.ndarray]:
-        """The microphones in use, put right, at 16 kHz, shape (M, n); `block` samples are read."""
+        """Corrected samples of the microphones in use, at 16 kHz, in blocks of shape (M, n)."""
         right = map(Conditioning(self.microphones), self.source.blocks(block))
         return resample(right, self.n_mics, self.source.sample_rate, RATE)
 
     def pieces(self, sizes: list[int], block: int = BLOCK) -> Iterator[tuple[np.ndarray, bool]]:
-        """The same cut into pieces of these sizes, and whether each is the last."""
+        """`blocks` cut into pieces of the given sizes, each with whether it is the last."""
         return pieces(self.blocks(block), self.n_mics, sizes)
 
     def stretch(self, first: int, stop: int) -> np.ndarray:
@@ -143,14 +143,14 @@ class Capture:
         return next(parts)
 
     def take_best_reference(self, stft: Stft, n_samples: int) -> None:
-        """Make that microphone the reference which hears the talker best at the beginning."""
+        """Choose as the reference the microphone with the best output SNR in the first samples."""
         if self.n_mics > 1:
             self.reference = best_microphone(self.stretch(0, n_samples), stft, RATE)
             self.log.append(f"reference: channel {self.channels[self.reference]}")
 
 
 def survey(source: Source, *others: Listener, seconds: float = np.inf) -> tuple[ChannelReport, ...]:
-    """Hear a recording once: what is found in each channel; `others` hear it, too."""
+    """Read a recording once, block by block; diagnose each channel and update `others`."""
     found = ChannelSurvey(source.n_mics, source.sample_rate, source.channels)
     left = seconds * source.sample_rate
     for block in source.blocks():
@@ -164,7 +164,7 @@ def survey(source: Source, *others: Listener, seconds: float = np.inf) -> tuple[
 
 
 def segment_sizes(stft: Stft, n_samples: int, seconds: float) -> list[int]:
-    """Samples of each of the equal segments, about `seconds` long, that hold whole frames."""
+    """Lengths, in samples, of equal segments of about `seconds` that hold whole frames."""
     n_segments = max(1, round(n_samples / (seconds * RATE)))
     n_hops = n_samples // stft.hop
     bounds = [n_hops * k // n_segments * stft.hop for k in range(n_segments)]
@@ -174,13 +174,13 @@ def segment_sizes(stft: Stft, n_samples: int, seconds: float) -> list[int]:
 def pieces(
     blocks: Iterable[np.ndarray], n_mics: int, sizes: list[int]
 ) -> Iterator[tuple[np.ndarray, bool]]:
-    """A stream cut into pieces of the given sizes, and whether each is the last."""
+    """Cut a stream into pieces of the given sizes; yield each with whether it is the last."""
     for k, piece in enumerate(rechunk(blocks, n_mics, sizes)):
         yield piece, k == len(sizes) - 1
 
 
 def rechunk(blocks: Iterable[np.ndarray], n_mics: int, sizes: list[int]) -> Iterator[np.ndarray]:
-    """Cut a stream into pieces of the given sizes, the end filled up with zeros."""
+    """Cut a stream into pieces of the given sizes, zero-padded at the end."""
     blocks = iter(blocks)
     held = np.zeros((n_mics, 0), np.float32)
     for size in sizes:

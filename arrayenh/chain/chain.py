@@ -1,4 +1,4 @@
-"""The chain: stages in the order of the flow, and what comes out of each, in step."""
+"""The chain: stages in processing order, and their time-aligned outputs."""
 
 import numpy as np
 
@@ -16,18 +16,18 @@ from arrayenh.stft import Stft
 
 
 class Chain:
-    """Stages one behind the other, on a stream of samples at 16 kHz.
+    """A cascade of stages that processes a stream of samples at 16 kHz.
 
     Parameters
     ----------
     stages : list of Stage
     capture : Capture
     outputs : tuple of int
-        Microphones, among those used, whose speech is kept: one, or one at each ear.
+        Reference microphones, as rows of those in use: one, or one at each ear.
     strength : float
-        Blend of the reference, 0, and the last stage, 1.
+        Blend of the reference (0) and the output of the last stage (1).
     notes : list of str
-        What there is to say of stages that step aside.
+        Log lines about stages that are skipped.
     """
 
     def __init__(
@@ -40,18 +40,18 @@ class Chain:
     ) -> None:
         self.stages, self.outputs = stages, outputs
         self._strength, self._notes = np.float32(strength), notes
-        # DC that was taken off is part of the microphone as it was
+        # the "reference" output is the raw microphone, with the DC that was removed
         self._offsets = capture.microphones.offsets[list(outputs)][:, None]
         self._aligned = Aligned(capture.n_samples)
 
     @property
     def spatial(self) -> SegmentStage | None:
-        """The stage whose filters can be applied to other signals."""
+        """The stage whose filters can be applied to other signals, if there is one."""
         return next((stage for stage in self.stages if isinstance(stage, SegmentStage)), None)
 
     @property
     def changes_always(self) -> bool:
-        """Whether filters change in every frame."""
+        """Whether the filters change in every frame."""
         return any(isinstance(stage, RecursiveStage) for stage in self.stages)
 
     def push(self, microphones: np.ndarray, last: bool) -> dict[str, np.ndarray]:
@@ -60,14 +60,14 @@ class Chain:
         Parameters
         ----------
         microphones : float32 ndarray, shape (M, n)
-            Put right; of a chain that works in segments, the next segment.
+            Corrected samples; the next segment in a chain that works in segments.
         last : bool
-            The recording ends here.
+            Whether the recording ends here.
 
         Returns
         -------
         pieces : dict of str to float32 ndarray, shape (C, n')
-            "reference", each stage by its name, "enhanced"; as many samples of each.
+            "reference", the output of each stage by its name, and "enhanced", of equal length.
         """
         reference = microphones[list(self.outputs)]
         signals = Signals(microphones, reference, {"reference": reference + self._offsets})
@@ -80,14 +80,14 @@ class Chain:
         return {**pieces, "enhanced": final}
 
     def summary(self) -> list[str]:
-        """What there is to say at the end."""
+        """Log lines for the user, after the last block."""
         return [*self._notes, *(line for stage in self.stages for line in stage.summary())]
 
 
 def build_chain(
     settings: Settings, capture: Capture, networks: Networks, keep_filters: bool = False
 ) -> Chain:
-    """The chain that the settings ask for, as far as the recording allows it.
+    """Build the chain for the settings and a recording, without stages that cannot work on it.
 
     Parameters
     ----------
@@ -96,12 +96,12 @@ def build_chain(
     networks : Networks
         See `arrayenh.chain.networks.chosen`.
     keep_filters : bool
-        Whether those of past segments are kept, for shadow filtering.
+        Whether the filters of past segments are kept, for shadow filtering.
 
     Raises
     ------
     ConfigError
-        If the recording does not fit the settings: no two ears, no such stretch of noise.
+        If the recording does not fit the settings: ears or a noise interval are missing.
     """
     stft = Stft(*networks.frames(settings), "hann")
     outputs = outputs_of(settings, capture)
@@ -133,12 +133,12 @@ def build_chain(
 
 
 def outputs_of(settings: Settings, capture: Capture) -> tuple[int, ...]:
-    """Microphones, among those used, whose speech is kept: the reference, or one at each ear.
+    """Reference microphones, as rows of those in use: one, or one at each ear.
 
     Raises
     ------
     ConfigError
-        If there are to be two ears and there are not.
+        If the beamformer is binaural and the microphones of the ears are not known.
     """
     beamforming = settings.beamforming
     if beamforming is None or not beamforming.two_ears or capture.n_mics == 1:
@@ -156,12 +156,12 @@ def outputs_of(settings: Settings, capture: Capture) -> tuple[int, ...]:
         return ears(capture.array.positions)
     except ShapeError as error:
         raise ConfigError(
-            f"{error}: array {capture.array.name} has not; name them with --ears LEFT,RIGHT"
+            f"{error}; array {capture.array.name} has none on one side: give --ears LEFT,RIGHT"
         ) from error
 
 
 def why_aside(settings: Settings, capture: Capture, stft: Stft) -> str | None:
-    """Why no beamformer can help, or None."""
+    """Reason to skip the beamformer, or None."""
     if capture.n_mics == 1:
         return "one microphone"
     if settings.learns and capture.n_samples < stft.n_fft:
@@ -170,26 +170,26 @@ def why_aside(settings: Settings, capture: Capture, stft: Stft) -> str | None:
 
 
 def spatial_notes(settings: Settings, capture: Capture, aside: str | None) -> list[str]:
-    """What there is to say of what the spatial stages do not use."""
+    """Log lines about inputs that the spatial stages ignore."""
     beamforming, postfiltering = settings.beamforming, settings.postfiltering
     if beamforming is None:
         unused = settings.doa is not None
         return ["no beamformer: the direction (doa) is not used"] if unused else []
     if aside:
-        return [f"{aside}: the spatial stages step aside"]
+        return [f"{aside}: the spatial stages are skipped"]
     needed = settings.doa is not None or (postfiltering is not None and postfiltering.needs_array)
     if capture.array and beamforming.steering == "optional" and not needed:
-        return ["the array's geometry is not used: masks steer; a direction (doa) would"]
+        return ["the array's geometry is not used: masks steer; give a direction (doa) to use it"]
     return []
 
 
 def noise_stretch(text: str, capture: Capture, stft: Stft) -> np.ndarray:
-    """The samples of a stretch of time, shape (M, n).
+    """Read the samples of the noise interval, shape (M, n).
 
     Raises
     ------
     ConfigError
-        If it ends after the recording, or is shorter than a frame.
+        If the interval ends after the recording, or is shorter than a frame.
     """
     first, stop = (round(seconds * RATE) for seconds in stretch("noise", text))
     if stop > capture.n_samples:

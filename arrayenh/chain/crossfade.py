@@ -1,4 +1,4 @@
-"""Filters of segments applied to a stream, each fading over from those before."""
+"""Segment-wise filtering of a stream, with a crossfade from segment to segment."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from arrayenh.stft import Analysis, Stft, Synthesis
 
 
 class Bank:
-    """The STFT of a stage: microphones in, any number of outputs out, in time with them."""
+    """The streaming STFT of a stage: one analysis, and a synthesis for each named output."""
 
     def __init__(self, stft: Stft, n_mics: int) -> None:
         self._stft, self._analysis = stft, Analysis(stft, n_mics)
@@ -21,7 +21,7 @@ class Bank:
         return self._analysis.push(samples, last)
 
     def synthesise(self, name: str, spec: np.ndarray) -> np.ndarray:
-        """Samples of an output that are ready, (F, O, T) -> (O, n')."""
+        """Completed samples of an output, (F, O, T) -> (O, n')."""
         outputs = range(spec.shape[1])
         made = self._syntheses.setdefault(name, [Synthesis(self._stft) for _ in outputs])
         return np.stack([made[k].push(spec[:, k]) for k in outputs])
@@ -29,24 +29,24 @@ class Bank:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SegmentFilters:
-    """What is applied to a segment: filters of a dereverberation and of a beamformer, or None."""
+    """Filters of a segment: dereverberation and beamformer, each may be None."""
 
     dereverb: np.ndarray | None
     beamformer: Filters | None
 
 
 class SegmentFilter:
-    """Applies the filters of each segment, with a crossfade from those before.
+    """Applies the filters of each segment, with a crossfade from the previous filters.
 
-    Distortionless weights stay so in between: both keep the talker as the reference
-    microphone hears it, and so does every mixture of them.
+    Distortionless weights stay distortionless during the crossfade: both sets pass the talker as
+    received at the reference microphone, and so does every convex combination of them.
 
     Parameters
     ----------
     stft : Stft
     n_mics : int
     crossfade_frames : int
-        Frames, at the start of a segment, in which the weights change.
+        Length of the crossfade at the start of a segment, frames.
     dereverberator : Dereverberator, optional
     """
 
@@ -63,7 +63,7 @@ class SegmentFilter:
         self._past: dict[str, np.ndarray] = {}
 
     def dereverberate(self, filters: np.ndarray, spec: np.ndarray) -> np.ndarray:
-        """Take the late sound off a spectrum, (F, M, T) -> (F, M, T)."""
+        """Remove late reverberation from a spectrum, (F, M, T) -> (F, M, T)."""
         assert self._dereverberator is not None
         apply, past = self._dereverberator.apply, self._past.get("dereverb")
         early = apply(filters, spec, past)
@@ -74,7 +74,7 @@ class SegmentFilter:
         return early
 
     def beamform(self, filters: Filters, spec: np.ndarray) -> np.ndarray:
-        """Filter a spectrum, (F, M, T) -> (F, O, T)."""
+        """Beamform a spectrum, (F, M, T) -> (F, O, T)."""
         past = self._past.get("beamformer")
         beamformed = filters.apply(spec, past)
         if (old := self._before.beamformer) is not None:
@@ -84,13 +84,13 @@ class SegmentFilter:
         return beamformed
 
     def passed(self, filters: SegmentFilters) -> None:
-        """The next segment fades over from these filters."""
+        """Set the filters from which the next segment fades."""
         self._before = filters
 
     def run(
         self, filters: SegmentFilters, samples: np.ndarray, last: bool, reference: int
     ) -> np.ndarray:
-        """All of them, on another signal than they were made from, (M, n) -> (O, n')."""
+        """Apply all filters to another signal (shadow filtering), (M, n) -> (O, n')."""
         spec = self.bank.analyse(samples, last)
         if filters.dereverb is not None:
             spec = self.dereverberate(filters.dereverb, spec)
@@ -103,7 +103,7 @@ class SegmentFilter:
 
 
 def fade(after: np.ndarray, before: np.ndarray) -> None:
-    """Let the first frames, the last axis, of `after` rise out of `before`; in place."""
+    """Crossfade in place from `before` to the first frames (last axis) of `after`."""
     n = before.shape[-1]
     if n:
         rise = ((np.arange(n) + 0.5) / n).astype(np.float32)
@@ -111,7 +111,7 @@ def fade(after: np.ndarray, before: np.ndarray) -> None:
 
 
 def joined(past: np.ndarray | None, spec: np.ndarray, n: int) -> np.ndarray:
-    """The last n frames so far."""
+    """Return the last n frames of past and current spectra."""
     if spec.shape[2] >= n or past is None:
         return spec[:, :, -n:].copy()
     return np.concatenate([past, spec], axis=2)[:, :, -n:]

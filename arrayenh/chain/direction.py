@@ -1,4 +1,4 @@
-"""Where the talker is: a direction that is given, or found, and what follows from it."""
+"""Direction of the talker, given or estimated, and the steering vector towards it."""
 
 from itertools import groupby
 
@@ -13,7 +13,7 @@ from arrayenh.localisation.srp_phat import localise
 from arrayenh.masks.directional import DirectionalMasks
 from arrayenh.microphones.geometry import MicArray
 
-MOST_SHOWN = 12  # directions in the log
+MOST_SHOWN = 12  # directions listed in the log
 
 
 class TalkerDirection:
@@ -23,7 +23,7 @@ class TalkerDirection:
     ----------
     settings : Settings
     array : MicArray, optional
-        Without it, or without a direction, there is no steering.
+        If it or the direction is missing, nothing is steered.
     reference : int
     freqs : float ndarray, shape (F,)
         Hz.
@@ -32,7 +32,7 @@ class TalkerDirection:
     ----------
     steering : complex128 ndarray, shape (F, M), or None
     design : ndarray, shape (F, ...), or None
-        What the beamformer makes of a direction alone; see `Beamformer.design`.
+        Fixed part of the beamformer for this direction; see `Beamformer.design`.
     """
 
     def __init__(
@@ -50,28 +50,28 @@ class TalkerDirection:
 
     @property
     def auto(self) -> bool:
-        """Whether the direction has to be found."""
+        """Whether the direction has to be estimated."""
         return self.positions is not None and not self.settings.direction_given
 
     def guide(self) -> DirectionalMasks | None:
-        """Masks of what comes from the direction, where it is known beforehand."""
+        """Directional masks, if the direction is given in the settings; else None."""
         if self.auto or self.steering is None or self.positions is None:
             return None
         return DirectionalMasks(self.steering, diffuse_coherence(self.positions, self.freqs))
 
     def find(self, spec: np.ndarray, mask: np.ndarray | None) -> None:
-        """Look for the talker in a segment, (F, M, T), if the direction is not known."""
+        """Localise the talker in a segment, (F, M, T), if no direction is given."""
         if self.auto:
             assert self.positions is not None
             self.found(localise(spec, self.positions, self.freqs, mask))
 
     def found(self, azimuth: float) -> None:
-        """Look in a direction that was found, radians."""
+        """Steer towards an estimated direction, radians, and log it."""
         self._found_deg.append(float(np.rad2deg(azimuth)))
         self.look(azimuth)
 
     def look(self, azimuth: float) -> None:
-        """Look in a direction, radians."""
+        """Steer towards a direction, radians."""
         assert self.positions is not None
         self.steering = self._steering(azimuth)
         beamforming = self.settings.beamforming
@@ -80,7 +80,7 @@ class TalkerDirection:
             self.design = beamforming.design(look, self.settings)
 
     def summary(self) -> list[str]:
-        """What there is to say at the end."""
+        """Log lines for the user, after the last block."""
         if not self._found_deg:
             return []
         turns = [angle for angle, _ in groupby(f"{azimuth:.0f}" for azimuth in self._found_deg)]
@@ -88,7 +88,7 @@ class TalkerDirection:
         return [f"direction of the talker: {shown} degrees"]
 
     def _steering(self, azimuth: float) -> np.ndarray:
-        """Steering vector of an azimuth as the settings have it: far, near, around a head."""
+        """Steering vector of an azimuth in the far field, the near field or around a head."""
         assert self.positions is not None
         if self.settings.distance is not None:
             talker = self.settings.distance * direction(azimuth)

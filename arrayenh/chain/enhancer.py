@@ -1,10 +1,10 @@
-"""`enhance`: a recording in, one clean voice out.
+"""`enhance`: from a multi-channel recording to enhanced speech.
 
-A recording is read twice: once to look at its microphones, once to enhance it. Statistics
-belong to segments of equal length, about 20 s each, and the weights change from one to the
-next by a crossfade. No more than a segment is ever in memory, and a recording that is
-already there takes the very same way. A chain that goes frame by frame judges its microphones
-by the first seconds, and cuts no segments.
+A recording is read twice: once to check its microphones, once to enhance it. Statistics are
+estimated in segments of equal length, about 20 s each, and the weights change from one to the
+next by a crossfade. At most one segment is in memory. Recordings in memory are processed in the
+same way. An online chain checks the microphones in the first seconds only, and works frame by
+frame instead of in segments.
 """
 
 from collections.abc import Iterator, Mapping
@@ -24,8 +24,8 @@ from arrayenh.microphones.diagnostics import ChannelReport
 from arrayenh.microphones.geometry import MicArray, load_array
 from arrayenh.stft import Stft
 
-SURVEY_SECONDS = 5.0  # by which a chain that goes frame by frame judges its microphones
-ONLINE_SECONDS = 1.0  # that go through such a chain at once
+SURVEY_SECONDS = 5.0  # in which an online chain checks the microphones
+ONLINE_SECONDS = 1.0  # block length of an online chain
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,21 +35,27 @@ class Enhanced:
     Attributes
     ----------
     samples : float32 ndarray, shape (N,), or (2, N) of a binaural beamformer
-        As long as the recording, at its rate.
+        Enhanced speech, with the length and sample rate of the recording.
     sample_rate : int
         Hz.
     stages : mapping of str to float32 ndarray, shape (N,)
-        "reference" (the microphone as it was), then the output of each stage by its name.
+        "reference" (the raw microphone), then the output of each stage by its name.
     shadows : mapping of str to float32 ndarray, shape (N,)
         The beamformer's response to each component of the recording that was given.
     log : tuple of str
-        What was done about faulty microphones, and which stages stepped aside.
+        Log lines about faulty microphones and skipped stages.
     channels : tuple of int
-        The file's channels that were used.
+        Channels of the file that were used.
     reports : tuple of ChannelReport
-        What was found in each channel.
+        Diagnosis of each channel.
     subtype, metadata
-        Of the recording, for writing.
+        Format and tags of the recording, for writing.
+
+    Examples
+    --------
+    >>> enhanced = Enhanced(np.zeros(16_000, np.float32), 16_000)
+    >>> enhanced.samples.shape
+    (16000,)
     """
 
     samples: np.ndarray
@@ -68,26 +74,40 @@ def enhance(
     array: MicArray | str | None = None,
     settings: Settings | None = None,
 ) -> Enhanced:
-    """Enhance a recording that is in memory; see `Enhancer`."""
+    """Enhance a recording in memory; see `Enhancer`.
+
+    Examples
+    --------
+    >>> recording = Recording(np.zeros((2, 16_000)), 16_000)
+    >>> enhanced = enhance(recording, settings=Settings(masks="spp", postfilter="none"))
+    >>> enhanced.log[0]
+    'the recording is silent'
+    """
     return Enhancer(settings, array).enhance(recording)
 
 
 class Enhancer:
-    """The chain with its settings, ready for any number of recordings.
+    """The chain with its settings and networks, for any number of recordings.
 
     Parameters
     ----------
     settings : Settings, optional
     array : MicArray, name or path, optional
-        Geometry; needed to steer (`das` and others, or any `doa`), otherwise unused.
+        Microphone geometry; needed to steer (`das` and others, or any `doa`), otherwise unused.
 
     Raises
     ------
     ConfigError
-        If the settings need an array and none is given, or a network that is not there or does
-        not fit.
+        If the settings need an array and none is given, or a network is missing or does not fit.
     GeometryError
         If the array is unknown.
+
+    Examples
+    --------
+    >>> recording = Recording(np.zeros((2, 16_000)), 16_000)
+    >>> enhancer = Enhancer(Settings(masks="spp", postfilter="none"))
+    >>> enhancer.enhance(recording).samples.shape
+    (16000,)
     """
 
     def __init__(
@@ -101,13 +121,13 @@ class Enhancer:
     def enhance(
         self, recording: Recording, images: Mapping[str, np.ndarray] | None = None
     ) -> Enhanced:
-        """Enhance a recording that is in memory.
+        """Enhance a recording in memory.
 
         Parameters
         ----------
         recording : Recording
         images : mapping of str to float ndarray, shape (M, N), optional
-            Components of the recording, such as its speech and its noise: the beamformer
+            Components of the recording, such as its speech and its noise. The beamformer
             is applied to each of them alone (shadow filtering), for the output SNR.
 
         Raises
@@ -137,24 +157,24 @@ class Enhancer:
         )
 
     def open(self, source: Source, keep_filters: bool = False) -> "Session":
-        """Look at the microphones of a recording and get ready to enhance it.
+        """Check the microphones of a recording and build the chain for it.
 
-        With `keep_filters` those of past segments are kept, for `Session.shadow`.
+        With `keep_filters` the filters of past segments are kept, for `Session.shadow`.
         """
         return Session(self.settings, self.array, source, self.networks, keep_filters)
 
 
 class Session:
-    """One recording on its way through the chain, once.
+    """One pass of one recording through the chain.
 
     Attributes
     ----------
     reports : tuple of ChannelReport
-        What was found in each channel.
+        Diagnosis of each channel.
     used : tuple of int
-        The file's channels that are processed.
+        Channels of the file that are processed.
     log : list of str
-        Grows when `stages` has run.
+        Log lines; complete after `stages` has run.
     """
 
     def __init__(
@@ -183,7 +203,7 @@ class Session:
 
     @property
     def outputs(self) -> tuple[int, ...]:
-        """Microphones whose speech is kept: the reference, or one at each ear."""
+        """Reference microphones, as rows of those in use: one, or one at each ear."""
         return self.chain.outputs
 
     @property
@@ -197,12 +217,13 @@ class Session:
         Parameters
         ----------
         block : int
-            Samples of the source that are read at once.
+            Samples read from the source at once.
 
         Yields
         ------
         pieces : dict of str to float32 ndarray, shape (n,), or (2, n) of two ears
-            The next n samples at 16 kHz: "reference", each stage by its name, "enhanced".
+            The next n samples at 16 kHz: "reference", the output of each stage by its name, and
+            "enhanced".
         """
         for piece, last in self.capture.pieces(self._sizes, block):
             found = self.chain.push(piece, last)
@@ -210,7 +231,7 @@ class Session:
         self.log += self.chain.summary()
 
     def shadow(self, images: np.ndarray, sample_rate: int) -> np.ndarray:
-        """Apply the beamformer that `stages` used to one component of the recording.
+        """Apply the beamformer of `stages` to one component of the recording (shadow filtering).
 
         Parameters
         ----------
@@ -222,13 +243,13 @@ class Session:
         Returns
         -------
         filtered : float32 ndarray, shape (n_samples,) or (2, n_samples)
-            At 16 kHz. Linear: the shadows of all components add up to the stage's output,
-            but for a DC offset that was taken off the recording.
+            At 16 kHz. The operation is linear: the shadows of all components add up to the
+            stage's output, except for a DC offset removed from the recording.
 
         Raises
         ------
         ShapeError
-            If `images` is not of the recording's shape.
+            If `images` does not have the recording's shape.
         ConfigError
             If the filters change in every frame.
         """
@@ -239,7 +260,9 @@ class Session:
             )
         spatial, capture = self.chain.spatial, self.capture
         if self.chain.changes_always:
-            raise ConfigError("an online beamformer changes in every frame: it casts no shadow")
+            raise ConfigError(
+                "an online beamformer changes in every frame: shadow filtering needs an offline one"
+            )
         rows, gains = list(capture.microphones.rows), capture.microphones.gains[:, None]
         blocks = iter([images[rows].astype(np.float32) * gains])
         samples = resample(blocks, len(rows), sample_rate, RATE)
@@ -254,12 +277,12 @@ class Session:
 
 
 def check_geometry(settings: Settings, array: MicArray | None) -> None:
-    """Refuse settings that need to know where the microphones are, and do not.
+    """Raise ConfigError if the settings need microphone geometry that is missing.
 
     Raises
     ------
     ConfigError
-        If an array is missing, or has too few microphones.
+        If an array or a direction is missing, or the array has too few microphones.
     """
     beamforming, postfiltering = settings.beamforming, settings.postfiltering
     needs = None
@@ -288,7 +311,7 @@ def check_geometry(settings: Settings, array: MicArray | None) -> None:
 
 
 def restored(parts: list[np.ndarray], recording: Recording) -> np.ndarray:
-    """One stage at the rate and length of the recording, float32, shape (N,) or (2, N)."""
+    """Resample a stage's output to the recording's rate and length, shape (N,) or (2, N)."""
     blocks = (np.atleast_2d(part) for part in parts)
     n_channels = len(np.atleast_2d(parts[0]))
     samples = np.concatenate(

@@ -1,4 +1,4 @@
-"""From a recording on disk to directions over time, in bounded memory."""
+"""Localisation of the talkers in a recording file, over time, in bounded memory."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,16 +16,16 @@ from arrayenh.localisation.tracks import Track
 from arrayenh.microphones.geometry import MicArray, load_array
 from arrayenh.stft import Analysis, Stft
 
-FRAMES = Stft(512, 160, "hann")  # long enough for PHAT, short enough to follow syllables
-MOST_BLOCK = 0.1  # seconds judged at once
-PIECE = RATE  # samples analysed at once
+FRAMES = Stft(512, 160, "hann")  # frames long enough for PHAT, short enough to resolve syllables
+MOST_BLOCK = 0.1  # longest block of the tracker, seconds
+PIECE = RATE  # samples per STFT call
 
 Progress = Callable[[float], object]
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One talker in one step of time."""
+    """Direction of one talker in one time step."""
 
     time: float
     track: int
@@ -34,27 +34,27 @@ class Row:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Located:
-    """What was found in a recording.
+    """Result of localising the talkers of a recording.
 
     Attributes
     ----------
     recording : str
-        As it was asked for.
+        Path as given by the user.
     source : RecordingFile
     array : MicArray
-        Of the microphones in use.
+        Geometry of the microphones in use.
     channels : tuple of int
-        The file's channels in use.
+        Channels of the file in use.
     config : TrackerConfig
     step : float
-        Seconds from row to row.
+        Time step of the rows, s.
     grid : DirectionGrid
-        What the array can tell.
+        Directions that the array can resolve.
     rows : list of Row
     places : list of Place
-        Of the talkers, over the whole recording.
+        Directions of the talkers over the whole recording.
     log : list of str
-        What was done about faulty microphones.
+        Log lines about faulty microphones.
     """
 
     recording: str
@@ -71,7 +71,7 @@ class Located:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is asked of every recording."""
+    """Parameters of a localisation, the same for every recording."""
 
     array: str
     mics: int | None
@@ -83,14 +83,15 @@ class Request:
 
 
 def locate(recording: str, request: Request, progress: Progress = lambda part: None) -> Located:
-    """Hear a recording twice, in blocks: first its microphones, then its talkers.
+    """Localise the talkers of a recording, reading it twice, block by block.
 
-    `progress` is told the part that is done, 0 to 1.
+    The first pass checks the microphones, the second tracks the talkers. `progress` is called
+    with the fraction done, 0 to 1.
 
     Raises
     ------
     AudioError
-        If it cannot be read, or has not two usable microphones.
+        If the recording cannot be read, or has fewer than two usable microphones.
     GeometryError
         If the array has another number of microphones.
     """
@@ -125,7 +126,7 @@ def locate(recording: str, request: Request, progress: Progress = lambda part: N
 
 
 def moments(capture: Capture, tracker: DirectionTracker, progress: Progress) -> Iterator[Moment]:
-    """What the tracker hears, block after block."""
+    """Tracks of the talkers in each block of a recording."""
     analysis, done = Analysis(FRAMES, capture.n_mics), 0
     for samples in capture.blocks():
         for start in range(0, samples.shape[1], PIECE):
@@ -135,7 +136,7 @@ def moments(capture: Capture, tracker: DirectionTracker, progress: Progress) -> 
 
 
 class Rows:
-    """Gathers moments into steps of time: one row for each track heard in a step."""
+    """Groups moments into time steps: one row for each track active in a step."""
 
     def __init__(self, grid: DirectionGrid, step: float) -> None:
         self._grid, self._step, self._now = grid, step, 0
@@ -143,7 +144,7 @@ class Rows:
         self._rows: list[Row] = []
 
     def add(self, moment: Moment) -> None:
-        """Take the tracks of a block."""
+        """Add the tracks of a block."""
         step = int(moment.time / self._step)
         if step != self._now:
             self._finish()
@@ -151,7 +152,7 @@ class Rows:
         self._heard += moment.tracks
 
     def done(self) -> list[Row]:
-        """All rows."""
+        """Return all rows."""
         self._finish()
         return self._rows
 
@@ -162,7 +163,7 @@ class Rows:
         self._heard = []
 
     def _row(self, tracks: Sequence[Track]) -> Row:
-        """The mean of one talker's moments, weighted by confidence."""
+        """Mean direction of one track within a step, weighted by confidence."""
         mean = np.sum([track.confidence * track.vector for track in tracks], axis=0)
         azimuth, elevation = self._grid.angles(self._grid.fold(mean))
         sure = float(np.mean([track.confidence for track in tracks]))

@@ -1,4 +1,4 @@
-"""Which networks a chain runs: those that its settings name, or else those that ship."""
+"""Networks of the chain: those named in the settings, or the packaged defaults."""
 
 from dataclasses import dataclass
 
@@ -8,20 +8,20 @@ from arrayenh.networks import catalogue
 from arrayenh.networks.runtime import Network
 
 SETTINGS = {"mask": "masks", "postfilter": "postfilter"}
-"""The setting that is "neural" where a network does the task."""
+"""The setting of each task that is "neural" if a network does it."""
 
-FRAMES = 2048, 512  # samples and hop of the beamformer, where no network of masks asks for others
+FRAMES = 2048, 512  # n_fft and hop of the beamformer without a mask network
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Networks:
-    """The network of each task, or None."""
+    """The network of each task, None where the chain uses none."""
 
     mask: Network | None = None
     postfilter: Network | None = None
 
     def frames(self, settings: Settings) -> tuple[int, int]:
-        """Frame and hop of the beamformer, samples."""
+        """Frame length and hop of the beamformer, samples."""
         if settings.n_fft is not None:
             return settings.n_fft, settings.hop or settings.n_fft // 4
         if self.mask is not None:
@@ -30,18 +30,18 @@ class Networks:
 
     @property
     def digests(self) -> dict[str, str]:
-        """SHA-256 of the file of each."""
+        """SHA-256 of each network's file, by task."""
         both = {"mask": self.mask, "postfilter": self.postfilter}
         return {task: network.digest for task, network in both.items() if network is not None}
 
 
 def chosen(settings: Settings, sample_rate: int) -> Networks:
-    """The networks of a chain that works at `sample_rate`, Hz.
+    """Load the networks of a chain that works at `sample_rate`, Hz.
 
     Raises
     ------
     ConfigError
-        If a model cannot be read, is not used, does not fit the chain, or is missing.
+        If a model cannot be read, is not used by the settings, does not fit, or is missing.
     """
     found = by_task(settings.model)
     for task, setting in SETTINGS.items():
@@ -62,12 +62,12 @@ def chosen(settings: Settings, sample_rate: int) -> Networks:
 
 
 def by_task(model: str | None) -> dict[str, Network]:
-    """The networks of a setting `model` by their tasks.
+    """Load the networks of the setting `model`, by task.
 
     Raises
     ------
     ConfigError
-        If two are for the same task.
+        If two networks are for the same task.
     """
     found: dict[str, Network] = {}
     for name in () if model is None else model_names("model", model):
@@ -80,19 +80,21 @@ def by_task(model: str | None) -> dict[str, Network]:
 
 
 def check_fit(network: Network, settings: Settings, sample_rate: int) -> None:
-    """Refuse a network that hears something else than the chain has."""
+    """Raise ConfigError if a network's inputs do not match the chain."""
     signature, where = network.signature, f"model {network.source}"
     if signature.sample_rate != sample_rate:
         raise ConfigError(
-            f"{where} hears {signature.sample_rate} Hz; the chain works at {sample_rate} Hz"
+            f"{where} works at {signature.sample_rate} Hz, the chain at {sample_rate} Hz"
         )
     if settings.online:
         network.check_streaming()
         if network.needs("noise") or network.needs("masked"):
-            raise ConfigError(f"{where} hears the noise left over, which is not told online")
+            raise ConfigError(
+                f"{where} needs the residual noise as an input, which no online chain provides"
+            )
     wanted, sizes = Networks().frames(settings), (signature.n_fft, signature.hop)
     if signature.task == "mask" and settings.n_fft is not None and sizes != wanted:
         raise ConfigError(
-            f"{where} hears frames of {sizes[0]} samples every {sizes[1]}, the beamformer "
-            f"{wanted[0]} every {wanted[1]}: leave n_fft and hop out, or choose masks cacgmm"
+            f"{where} needs n_fft {sizes[0]} and hop {sizes[1]}, but the settings are "
+            f"{wanted[0]} and {wanted[1]}: leave n_fft and hop out, or choose masks cacgmm"
         )

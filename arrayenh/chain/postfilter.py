@@ -1,4 +1,4 @@
-"""The post-filter as a stage: what it hears beside the voice, and one gain for two ears."""
+"""The post-filter as a stage of the chain; its gain is common to both ears."""
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from arrayenh.postfilters.statistical import StatisticalPostFilter
 
 
 class PostFilterStage:
-    """A post-filter behind the spatial stages, or behind a microphone alone."""
+    """A post-filter after the spatial stages, or after a single microphone."""
 
     def __init__(self, name: str, postfilter: StatisticalPostFilter | NeuralPostFilter) -> None:
         self._name, self._postfilter = name, postfilter
@@ -31,19 +31,19 @@ class PostFilterStage:
         return signals.then(self._name, np.atleast_2d(out))
 
     def summary(self) -> list[str]:
-        """Nothing."""
+        """Return no log lines."""
         return []
 
 
 def one_or_two(samples: np.ndarray) -> np.ndarray:
-    """One channel (1, n) as (n,), two ears as they are."""
+    """Drop the channel axis of one channel, (1, n) -> (n,); two ears keep it."""
     return samples[0] if len(samples) == 1 else samples
 
 
 def postfilter_stage(
     settings: Settings, networks: Networks, n_channels: int
 ) -> PostFilterStage | None:
-    """The post-filter of the settings; None where there is none, or it is a spatial one."""
+    """Build the post-filter of the settings; None if there is none or it is multichannel."""
     record = settings.postfiltering
     if record is not None and record.gain is not None:
         return PostFilterStage(

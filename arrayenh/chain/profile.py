@@ -1,4 +1,4 @@
-"""Settings from TOML: named profiles that ship with the package, and files."""
+"""Settings in TOML: named profiles of the package, and files of the user."""
 
 import json
 from collections.abc import Mapping
@@ -16,17 +16,17 @@ FOLDER = resources.files("arrayenh.chain") / "profiles"
 
 
 def profile_names() -> list[str]:
-    """Names of the profiles that ship with the package."""
+    """Names of the packaged profiles."""
     return sorted(Path(entry.name).stem for entry in FOLDER.iterdir() if "toml" in entry.name)
 
 
 def load_profile(name: str) -> dict[str, Any]:
-    """Settings of a profile by name, or of a TOML file by path.
+    """Load the settings of a packaged profile or of a TOML file.
 
     Raises
     ------
     ConfigError
-        If it does not exist, is not TOML, or holds an unknown key.
+        If the profile does not exist, is not TOML, or holds an unknown key.
     """
     if name in profile_names():
         text = (FOLDER / f"{name}.toml").read_text(encoding="utf-8")
@@ -43,7 +43,7 @@ def load_profile(name: str) -> dict[str, Any]:
 
 
 def read_text(name: str) -> str:
-    """Text of a profile file."""
+    """Read the text of a profile file."""
     try:
         return Path(name).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
@@ -54,14 +54,14 @@ def read_text(name: str) -> str:
 
 
 def resolve(profile: str | None, options: Mapping[str, Any]) -> Settings:
-    """Settings of a profile, overridden by the options that are not None, types checked."""
+    """Validated settings of a profile, overridden by the options that are not None."""
     settings = load_profile(profile) if profile else {}
     settings |= {key: value for key, value in options.items() if value is not None}
     return validated(settings_class(), settings, strict=True)
 
 
 def as_toml(settings: Settings) -> str:
-    """The settings as TOML that `load_profile` reads back."""
+    """Format settings as TOML that `load_profile` reads back."""
     lines = [
         f"{key} = {json.dumps(value)}"
         for key, value in asdict(settings).items()

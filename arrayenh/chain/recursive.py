@@ -1,4 +1,4 @@
-"""The spatial stage that goes frame by frame: nothing is used that is not yet heard."""
+"""The causal spatial stage, frame by frame, with recursive statistics."""
 
 import numpy as np
 
@@ -21,12 +21,12 @@ BLOCK_SECONDS = 0.25  # of frames with one direction, and of one refinement of m
 
 
 class RecursiveStage:
-    """Dereverberates and beamforms with statistics that fade.
+    """Dereverberates and beamforms frame by frame, with exponentially fading statistics.
 
     Parameters
     ----------
     settings, stft, capture, networks, beamformer, dereverberator
-        As of `SegmentStage`.
+        See `SegmentStage`.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class RecursiveStage:
             self._beam = RecursiveBeam(settings, beamformer, direction, stream, networks)
 
     def push(self, signals: Signals, last: bool) -> Signals:
-        """Process the next samples; see `Stage`. What is dereverberated is its reference."""
+        """Process the next samples; see `Stage`. WPE's output is its reference microphone."""
         spec = self._bank.analyse(signals.microphones, last)
         if self._dereverb is not None:
             spec = self._dereverb.update(spec)
@@ -70,17 +70,17 @@ class RecursiveStage:
         return signals
 
     def summary(self) -> list[str]:
-        """What there is to say at the end."""
+        """Log lines for the user, after the last block."""
         return [] if self._beam is None else self._beam.direction.summary()
 
 
 class RecursiveBeam:
-    """Frames in, beamformed frames out.
+    """Frame-by-frame beamformer with its masks and, if needed, a direction tracker.
 
-    Speech presence in the microphones' mean power steers a first, blind MVDR; presence in its
-    cleaner output is the mask of the beamformer itself. Where masks are neural, a network takes
-    the place of presence. Where the direction is to be found, a tracker turns the steering
-    vector after the talker, block by block.
+    Speech presence in the microphones' mean power steers a first, blind MVDR; speech presence in
+    its cleaner output is the mask of the actual beamformer. Neural masks replace the speech
+    presence. If the direction has to be estimated, a tracker updates the steering vector block
+    by block.
 
     Parameters
     ----------
@@ -89,7 +89,7 @@ class RecursiveBeam:
     direction : TalkerDirection
     stream : Stream
     networks : Networks
-        Of masks that are neural, a causal one.
+        With a causal mask network, if masks are neural.
     """
 
     def __init__(
@@ -127,7 +127,7 @@ class RecursiveBeam:
     def update(self, spec: np.ndarray, last: bool = True) -> np.ndarray:
         """Beamform the next frames, (F, M, t) -> (F, t').
 
-        Where a tracker steers, or the masks are refined in several rounds, only whole blocks of
+        If a tracker steers, or the masks are refined in several rounds, only whole blocks of
         0.25 s are processed until the last frame.
         """
         if not self._in_blocks:
@@ -145,7 +145,7 @@ class RecursiveBeam:
         return np.concatenate(parts, axis=1)
 
     def _beamform(self, spec: np.ndarray) -> np.ndarray:
-        """Beamform frames that have one direction, (F, M, t) -> (F, t)."""
+        """Beamform frames of one direction, (F, M, t) -> (F, t)."""
         steering = self.direction.steering
         if self._fixed and steering is not None:
             out = self._update(spec, None, steering)
@@ -161,4 +161,4 @@ class RecursiveBeam:
         out = self._update(spec, mask, steering)
         if out is not None:
             return out
-        return blind[-1] if blind else beamform(mask)  # nobody has spoken yet
+        return blind[-1] if blind else beamform(mask)  # before the first speech

@@ -1,4 +1,4 @@
-"""Which microphone hears the talker best."""
+"""Choice of the reference microphone by output SNR."""
 
 import numpy as np
 
@@ -24,7 +24,7 @@ def best_microphone(samples: np.ndarray, stft: Stft, sample_rate: int) -> int:
     Returns
     -------
     reference : int
-        0 where there is nothing to tell them apart.
+        0 if the signal is silent or shorter than a frame.
     """
     if samples.shape[1] < stft.n_fft:
         return 0

@@ -1,4 +1,4 @@
-"""The spatial stage of whole recordings: filters estimated segment by segment, and applied."""
+"""The spatial stage of an offline chain: filters estimated and applied segment by segment."""
 
 from dataclasses import dataclass, replace
 
@@ -30,20 +30,20 @@ from arrayenh.statistics.loading import (
 from arrayenh.statistics.power import squared
 from arrayenh.stft import Stft
 
-TOLD = ("noise", "masked")  # signals that the stage has for a post-filter
+TOLD = ("noise", "masked")  # signals that the stage provides to a neural post-filter
 
 
 @dataclass(slots=True, eq=False)
 class Estimated:
-    """The filters of a segment, and what they were estimated from.
+    """The filters of a segment, and the statistics they were estimated from.
 
     Attributes
     ----------
     filters : Filters
     towards : complex128 ndarray, shape (F, M)
-        Steering vector or transfer function of the talker.
+        Steering vector or relative transfer function of the talker.
     noise_cov : complex128 ndarray, shape (F, M, M)
-        With the loading that was needed; zero in bins that hold no sound.
+        With its diagonal loading; zero in silent bins.
     mask : float32 ndarray, shape (F, T), optional
     """
 
@@ -54,7 +54,7 @@ class Estimated:
 
 
 class SegmentStage:
-    """Dereverberates and beamforms, with filters for each segment.
+    """Dereverberates and beamforms, with new filters for each segment.
 
     Parameters
     ----------
@@ -62,20 +62,20 @@ class SegmentStage:
     stft : Stft
     capture : Capture
     outputs : tuple of int
-        Microphones, among those used, whose speech is kept.
+        Reference microphones, as rows of those in use.
     networks : Networks
-        Of masks that are neural, and the post-filter's, if it wants to be told of the noise.
+        The mask network, and the post-filter network if it takes the residual noise as input.
     beamformer : Beamformer, optional
     dereverberator : Dereverberator, optional
     noise : float32 ndarray, shape (M, n), optional
-        A stretch without speech.
+        An interval without speech.
     keep : bool
         Whether `filters` are kept, for shadow filtering.
 
     Attributes
     ----------
     filters : list of SegmentFilters
-        Of each segment so far.
+        Filters of each segment so far, if they are kept.
     """
 
     def __init__(
@@ -124,12 +124,12 @@ class SegmentStage:
         self._most_loading = 0.0
 
     def new_filter(self) -> SegmentFilter:
-        """A filter of the same form, to apply `filters` to other signals (shadow filtering)."""
+        """Make a new filter that can apply `filters` to other signals (shadow filtering)."""
         frames = round(self.settings.crossfade_seconds * RATE / self.stft.hop)
         return SegmentFilter(self.stft, self._n_mics, frames, self._dereverberator)
 
     def push(self, signals: Signals, last: bool) -> Signals:
-        """Process the next segment; see `Stage`. What is dereverberated is its reference."""
+        """Process the next segment; see `Stage`. WPE's output is its reference microphone."""
         spec = self._filter.bank.analyse(signals.microphones, last)
         dereverb = found = None
         if self._dereverberator is not None:
@@ -154,10 +154,10 @@ class SegmentStage:
         return signals
 
     def summary(self) -> list[str]:
-        """What there is to say at the end."""
+        """Log lines for the user, after the last block."""
         lines = self._direction.summary()
         if self._direction.auto and self._beamformer is not None and not self._geometry_steers:
-            lines.append("the direction that was found does not steer: the network's masks do")
+            lines.append("the estimated direction does not steer: the network's masks do")
         if self._n_passed:
             lines.append(
                 f"{self._n_passed} of {self._n_bins} bins hold no sound: "
@@ -165,24 +165,24 @@ class SegmentStage:
             )
         if self._n_ill:
             lines.append(
-                f"{self._n_ill} of {self._n_bins} bins hold noise that the microphones hear all "
-                f"alike: loaded by up to {self._most_loading:.1g} of its mean power"
+                f"{self._n_ill} of {self._n_bins} bins have an ill-conditioned noise covariance: "
+                f"loaded by up to {self._most_loading:.1g} of its mean power"
             )
         return lines
 
     def _then(self, signals: Signals, name: str, spec: np.ndarray) -> Signals:
-        """One more output, (F, O, T)."""
+        """Synthesise one more output, (F, O, T), and add it to the signals."""
         return signals.then(name, self._filter.bank.synthesise(name, spec))
 
     def _usual_loading(self, freqs: np.ndarray) -> float | np.ndarray:
-        """Relative loading of the noise covariance: statistics are exact, geometry never is."""
+        """Relative loading of the noise covariance, larger if inexact geometry steers."""
         if self.settings.doa is None or not self._geometry_steers:
             return LOADING
         error = self.settings.position_error_mm / 1000
         return GEOMETRY_LOADING + position_loading(freqs, error)
 
     def _estimate(self, beamformer: Beamformer, spec: np.ndarray) -> Estimated:
-        """Filters of a segment, and what they were estimated from."""
+        """Estimate the filters of a segment."""
         there = sounding(spec)
         self._n_passed += int(np.sum(~there))
         self._n_bins += len(there)
@@ -214,7 +214,7 @@ class SegmentStage:
         return estimated
 
     def _mask(self, spec: np.ndarray, there: np.ndarray) -> np.ndarray | None:
-        """Speech mask (F, T) of a segment; None of a beamformer that needs none."""
+        """Estimate the speech mask (F, T) of a segment; None if the beamformer needs none."""
         if self._masks is None:
             return None
         settings = self.settings
@@ -223,7 +223,7 @@ class SegmentStage:
         return self._masks.estimate(spec, BlindBeam(spec, self._reference, loading, there))
 
     def _heard(self, spec: np.ndarray, mask: np.ndarray | None, there: np.ndarray) -> Statistics:
-        """The statistics of the bins that hold sound."""
+        """Compute the statistics of the valid bins."""
         if mask is None:
             mask = np.full((len(spec), spec.shape[2]), 0.5, np.float32)
         speech_cov, noise_cov = covariances(spec, mask, there)
@@ -247,7 +247,10 @@ class SegmentStage:
     def _telling(
         self, signals: Signals, spec: np.ndarray, estimated: Estimated, out: np.ndarray
     ) -> Signals:
-        """What a post-filter wants to know; of filters over several frames, of the first."""
+        """Add the inputs of a neural post-filter: residual noise and masked reference.
+
+        Of filters over several frames, only the weights of the current frame are used.
+        """
         reference, weights = spec[:, self._reference], estimated.filters.weights[:, 0, :, 0]
         noise = with_phase(residual_noise(spec, weights, estimated.noise_cov, out), reference - out)
         masked = reference if estimated.mask is None else estimated.mask * reference

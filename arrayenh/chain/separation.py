@@ -1,9 +1,9 @@
-"""Two talkers at once: a recording in, one voice for each talker out.
+"""Separation of simultaneous talkers: from a recording to one signal for each talker.
 
-A recording is read three times: to look at its microphones, to find the demixing matrices, to
-apply them. The matrices belong to the whole recording: talkers and microphones stay where they
-are. What they are found from is bounded (`MOST_BYTES`): of a long recording every second, third,
-... frame is kept, so that all of it is heard.
+A recording is read three times: to check its microphones, to estimate the demixing matrices, and
+to apply them. One set of matrices holds for the whole recording, so talkers and microphones must
+not move. Memory for the estimation is bounded (`MOST_BYTES`): a long recording is decimated to
+every second, third, ... frame, so that the frames cover all of it.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -21,9 +21,9 @@ from arrayenh.statistics.covariance import spatial_covariance
 from arrayenh.stft import Analysis, Stft, Synthesis
 
 METHODS = ("ilrma", "auxiva")
-IVA_ROUND, ILRMA_ROUND = 20, 25  # iterations between one alignment and the next
+IVA_ROUND, ILRMA_ROUND = 20, 25  # iterations between alignments of the frequencies
 BLOCK_SECONDS = 8.0
-MOST_BYTES = 320 << 20  # of spectrum: five minutes of four microphones
+MOST_BYTES = 320 << 20  # of the spectrum: five minutes of four microphones
 
 Progress = Callable[[float], object]
 
@@ -35,19 +35,19 @@ class SeparationConfig:
     Attributes
     ----------
     talkers : int
-        K, two to six; as many microphones are needed.
+        K, two to six; at least K microphones are needed.
     method : {"ilrma", "auxiva"}
-        `auxiva` is quicker; `ilrma` starts from it and separates better.
+        `auxiva` is faster; `ilrma` starts from its result and separates better.
     iterations : int, optional
         Default: 50 of ILRMA, 60 of AuxIVA.
     bases : int
-        Of each talker's spectrogram (ILRMA).
+        NMF bases of each talker's spectrogram (ILRMA).
     reference : int
-        Channel whose scale the voices have.
+        Channel at which the talkers are estimated.
     seed : int
-        Of what ILRMA starts from.
+        Seed of ILRMA's initial values.
     n_fft, hop : int
-        Samples at 16 kHz; the window should be as long as the reverberation.
+        Samples at 16 kHz; the frame should be as long as the reverberation.
 
     Raises
     ------
@@ -77,7 +77,7 @@ class SeparationConfig:
 
     @property
     def n_iterations(self) -> int:
-        """Of the method itself."""
+        """Iterations of the method, default or given."""
         return self.iterations or (50 if self.method == "ilrma" else 60)
 
 
@@ -88,16 +88,16 @@ class Separated:
     Attributes
     ----------
     samples : float32 ndarray, shape (K, N)
-        The talkers, loudest first, as the reference microphone hears each; at the rate and
-        as long as the recording.
+        The talkers, loudest first, as received at the reference microphone; with the sample
+        rate and length of the recording.
     sample_rate : int
         Hz.
     log : tuple of str
-        What was done about faulty microphones.
+        Log lines about faulty microphones.
     channels : tuple of int
-        The file's channels that were used.
+        Channels of the file that were used.
     subtype, metadata
-        Of the recording, for writing.
+        Format and tags of the recording, for writing.
     """
 
     samples: np.ndarray
@@ -109,7 +109,7 @@ class Separated:
 
 
 def separate(recording: Recording, config: SeparationConfig | None = None) -> Separated:
-    """Separate the talkers of a recording that is in memory.
+    """Separate the talkers of a recording in memory.
 
     Parameters
     ----------
@@ -123,7 +123,7 @@ def separate(recording: Recording, config: SeparationConfig | None = None) -> Se
     Raises
     ------
     AudioError
-        If the recording is empty, or has fewer microphones in order than talkers.
+        If the recording is empty, or has fewer usable microphones than talkers.
     ConfigError
         If the reference is not among its channels.
     """
@@ -140,21 +140,21 @@ def separate(recording: Recording, config: SeparationConfig | None = None) -> Se
 
 
 class Separation:
-    """One recording on its way to its voices; an hour of four microphones takes 1.0 GB.
+    """The separation of one recording; an hour of four microphones takes 1.0 GB of memory.
 
     Parameters
     ----------
     config : SeparationConfig
     source : Recording or RecordingFile
     progress : callable
-        Told the part of the estimation that is done, 0 to 1.
+        Called with the fraction of the estimation that is done, 0 to 1.
 
     Attributes
     ----------
     demixing : complex128 ndarray, shape (F, K, M)
         Scaled to the reference microphone, loudest talker first.
     used : tuple of int
-        The file's channels that are used.
+        Channels of the file in use.
     log : list of str
     """
 
@@ -177,7 +177,7 @@ class Separation:
         return self._capture.n_samples
 
     def kept_frames(self) -> np.ndarray:
-        """The spectrum, or evenly spaced frames of it, complex64, shape (F, M, T')."""
+        """Spectrum, decimated in time if too large for memory; complex64, shape (F, M, T')."""
         n_frames, n_mics = self.stft.n_frames(self.n_samples), len(self.used)
         step = -(-n_frames * n_mics * self.stft.n_freqs * 8 // MOST_BYTES)
         kept = np.empty((self.stft.n_freqs, n_mics, -(-n_frames // step)), np.complex64)
@@ -189,7 +189,7 @@ class Separation:
         return kept
 
     def voices(self) -> Iterator[np.ndarray]:
-        """The next samples of all talkers at 16 kHz, float32, shape (K, n); N in all."""
+        """Yield the next samples of all talkers at 16 kHz, float32, shape (K, n); N in total."""
         syntheses = [Synthesis(self.stft) for _ in range(self.config.talkers)]
         left = self.n_samples
         for spec in self._spectra():
@@ -199,7 +199,7 @@ class Separation:
             left -= min(left, len(pieces[0]))
 
     def _spectra(self) -> Iterator[np.ndarray]:
-        """The recording's spectrum, block by block."""
+        """Yield the recording's spectrum, block by block."""
         analysis = Analysis(self.stft, self._capture.n_mics)
         for block, last in self._capture.pieces(
             segment_sizes(self.stft, self.n_samples, BLOCK_SECONDS)
@@ -208,7 +208,7 @@ class Separation:
 
 
 def refuse_too_few(n_mics: int, talkers: int, whose: str) -> None:
-    """Refuse fewer microphones than talkers."""
+    """Raise AudioError if there are fewer microphones than talkers."""
     if n_mics < talkers:
         raise AudioError(
             f"{whose} {n_mics} microphone{'s' * (n_mics > 1)}: "
@@ -222,10 +222,10 @@ def estimate(
     reference: int = 0,
     progress: Progress = lambda part: None,
 ) -> np.ndarray:
-    """Demixing matrices in rounds of iterations, the frequencies put in order after each.
+    """Estimate demixing matrices in rounds of iterations, aligning the frequencies after each.
 
-    All rounds but the last hear only as many microphones as there are talkers, evenly spread
-    over the array: with fewer unknowns the frequencies fall into order more often.
+    All rounds but the last use only as many microphones as there are talkers, evenly spread
+    over the array: with fewer unknowns the permutation across frequencies fails less often.
 
     Parameters
     ----------
@@ -234,12 +234,12 @@ def estimate(
     reference : int
         Row of the reference microphone.
     progress : callable
-        Told the part that is done, 0 to 1.
+        Called with the fraction done, 0 to 1.
 
     Returns
     -------
     demixing : complex128 ndarray, shape (F, K, M)
-        Scaled to the reference microphone; the source of most energy there comes first.
+        Scaled to the reference microphone, in order of descending energy there.
     """
     plan = schedule(config)
     ticks = iter(range(1, sum(n for _, n in plan) + 1))
@@ -251,7 +251,7 @@ def estimate(
     few = spread(spec.shape[1], config.talkers)
     heard, demixing = np.ascontiguousarray(spec[:, few]), None
     for k, (method, n) in enumerate(plan):
-        if k == len(plan) - 1:  # the talkers are told apart: now every microphone helps
+        if k == len(plan) - 1:  # the talkers are separated: refine with all microphones
             demixing = None if demixing is None else widened(demixing, few, spec.shape[1])
             heard = spec
         if method == "auxiva":
@@ -266,7 +266,7 @@ def estimate(
 
 
 def schedule(config: SeparationConfig) -> list[tuple[str, int]]:
-    """The rounds, one after the other: method and iterations."""
+    """List the rounds: method and number of iterations of each."""
     if config.method == "auxiva":
         return [("auxiva", n) for n in rounds(config.n_iterations, IVA_ROUND)]
     return [
@@ -276,25 +276,25 @@ def schedule(config: SeparationConfig) -> list[tuple[str, int]]:
 
 
 def rounds(n_iterations: int, length: int) -> list[int]:
-    """Iterations of each round: as near `length` as equal rounds come."""
+    """Split the iterations into equal rounds of about `length`."""
     count = max(1, round(n_iterations / length))
     return [n_iterations * (k + 1) // count - n_iterations * k // count for k in range(count)]
 
 
 def spread(n_mics: int, talkers: int) -> list[int]:
-    """As many microphones as talkers, evenly spread over the array."""
+    """Select as many microphones as talkers, evenly spread over the array."""
     return [n_mics * k // talkers for k in range(talkers)]
 
 
 def widened(demixing: np.ndarray, few: list[int], n_mics: int) -> np.ndarray:
-    """Demixing matrices of a few microphones as such of all, shape (F, K, M)."""
+    """Zero-pad demixing matrices of a few microphones to all microphones, shape (F, K, M)."""
     wide = np.zeros((*demixing.shape[:2], n_mics), np.complex128)
     wide[:, :, few] = demixing
     return wide
 
 
 def loudest_first(demixing: np.ndarray, spec: np.ndarray) -> np.ndarray:
-    """The sources of scaled demixing matrices in the order of their energy."""
+    """Sort the sources of scaled demixing matrices by descending energy."""
     cov = spatial_covariance(spec)
     energies = np.einsum("fkm,fmn,fkn->k", demixing, cov, demixing.conj(), optimize=True).real
     return demixing[:, np.argsort(-energies, kind="stable")]

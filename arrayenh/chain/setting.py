@@ -1,8 +1,7 @@
-"""One setting of the chain: its range, its choices and one sentence, beside its type.
+"""Description of a setting: its range, choices and help, annotated to its type.
 
-Settings are dataclass fields, `name: Annotated[type, Setting(...)] = default`. Validation, the
-options of commands and their help, profiles and the table in the documentation are all made
-from them.
+Settings are dataclass fields, `name: Annotated[type, Setting(...)] = default`. Validation, command
+line options and their help, profiles and the table in the documentation are generated from them.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -23,37 +22,37 @@ PANELS = INPUT, ARRAY, MASKS, BEAMFORMER, POSTFILTER, TIMING, OUTPUT = (
     "Frames and segments",
     "Output",
 )
-"""Parts of the help, in the order of the flow."""
+"""Sections of the help, in processing order."""
 
 KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a word"}
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What is to be known of a setting beside its name, type and default.
+    """Annotation of a setting: all that its name, type and default do not tell.
 
     Attributes
     ----------
     help : str
-        One sentence.
+        One sentence for the help.
     panel : str
-        Of the help, under which it stands.
+        Section of the help.
     least, most : float, optional
         Bounds of a number.
     choices : callable, optional
-        All words that it may be.
+        Returns all allowed words.
     words : tuple of str
-        Words that it may be instead of a number.
+        Words that are allowed instead of a number.
     check : callable, optional
-        Of the name and the value: raises `ConfigError` where it cannot be.
+        Called with the name and the value; raises `ConfigError` if the value is wrong.
     option : str, optional
-        Of commands. Default: from the name.
+        Command line option. Default: made from the name.
     number : str
-        The number in words, for messages.
+        Description of the number, for messages.
     metavar : str, optional
-        In the help, for the value.
+        Placeholder of the value in the help.
     absent : str
-        In the help, where the default is None: what happens then.
+        Description, for the help, of the default None.
     """
 
     help: str
@@ -71,15 +70,15 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Described:
-    """A setting as a field of its class: what `Setting` says, and name, types, default.
+    """A setting with its name, types and default.
 
     Attributes
     ----------
     name : str
     kinds : tuple of type
-        That a value may have, None aside.
+        Allowed types, except None.
     optional : bool
-        Whether it may be None.
+        Whether None is allowed.
     default : object
     setting : Setting
     """
@@ -92,17 +91,17 @@ class Described:
 
     @property
     def option(self) -> str:
-        """Of commands: "--noise-tracker"."""
+        """Command line option, such as "--noise-tracker"."""
         return self.setting.option or "--" + self.name.replace("_", "-")
 
     @property
     def choices(self) -> tuple[str, ...]:
-        """All words that it may be, or none where it is no choice."""
+        """Allowed words; empty if the setting is not a choice."""
         return tuple(self.setting.choices()) if self.setting.choices else self.setting.words
 
     @property
     def default_words(self) -> str:
-        """The default in words; empty where there is nothing to say."""
+        """The default in words; empty for a flag."""
         if self.default is None:
             return self.setting.absent
         if isinstance(self.default, bool):
@@ -110,12 +109,12 @@ class Described:
         return f"{self.default:g}" if isinstance(self.default, float) else str(self.default)
 
     def validate(self, value: Any) -> None:
-        """Refuse a value that cannot be.
+        """Check a value.
 
         Raises
         ------
         ConfigError
-            If it is out of range, or no word that it may be.
+            If the value is out of range or not an allowed word.
         """
         setting = self.setting
         if value is None and self.optional:
@@ -134,12 +133,12 @@ class Described:
             setting.check(self.name, value)
 
     def parse(self, text: str) -> Any:
-        """The value that a word of a command or of a system's name stands for.
+        """Parse a value from the command line or from the name of a system.
 
         Raises
         ------
         ConfigError
-            If it is none of its kinds.
+            If the text is none of the allowed types.
         """
         if bool in self.kinds and text in ("true", "false"):
             return text == "true"
@@ -157,14 +156,14 @@ class Described:
 
     @property
     def wanted(self) -> str:
-        """What a value may be, in words."""
+        """Allowed values, in words."""
         if self.setting.words:
             return " or ".join([*self.setting.words, self.setting.number])
         return " or ".join(KINDS[kind] for kind in self.kinds)
 
 
 def described(kind: type) -> Iterator[Described]:
-    """The settings of a class, in their order."""
+    """Yield the settings of a class, in order."""
     hints = get_type_hints(kind, include_extras=True)
     for field in fields(kind):
         annotated = get_args(hints[field.name])
@@ -176,11 +175,11 @@ def described(kind: type) -> Iterator[Described]:
 
 
 def members(hint: Any) -> tuple[type, ...]:
-    """The types of a union, or one type."""
+    """Member types of a union, or the single type."""
     return get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
 
 
 def default_of(field: "Field[Any]") -> Any:
-    """The default of a field; every setting has one."""
+    """Return the default of a field; every setting has one."""
     assert field.default is not MISSING
     return field.default

@@ -1,4 +1,4 @@
-"""What the chain does: every setting, its default, its range and one sentence on it."""
+"""Settings of the chain, with their defaults, ranges and help."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -30,33 +30,33 @@ NONE, NEURAL, AUTO = "none", "neural", "auto"
 
 
 def beamformer_names() -> Sequence[str]:
-    """Beamformers, and none."""
+    """Names of the beamformers, and "none"."""
     return (*BEAMFORMERS, NONE)
 
 
 def mask_names() -> Sequence[str]:
-    """Sources of masks: statistical ones and networks."""
+    """Names of the mask estimators: statistical ones and networks."""
     return (*source.MASKS, NEURAL, *catalogue.names("mask"))
 
 
 def postfilter_names() -> Sequence[str]:
-    """Post-filters: statistical ones and networks, and none."""
+    """Names of the post-filters: statistical ones and networks, and "none"."""
     return (*POSTFILTERS, NEURAL, *catalogue.names("postfilter"), NONE)
 
 
 def dereverb_names() -> Sequence[str]:
-    """Dereverberations, and none."""
+    """Names of the dereverberation methods, and "none"."""
     return (*DEREVERBERATORS, NONE)
 
 
 def check_pair(key: str, text: str) -> None:
-    """Refuse what is not two channels."""
+    """Raise ConfigError if the text is not two numbers."""
     if len(numbers(key, text)) != 2:
-        raise ConfigError(f"{key} are two channels, left,right; got {text!r}")
+        raise ConfigError(f"{key} must be two channels, left,right; got {text!r}")
 
 
 def model_names(key: str, text: str) -> list[str]:
-    """Names or paths joined by commas."""
+    """Parse names or paths joined by commas."""
     found = [name.strip() for name in text.split(",")]
     if not all(found):
         raise ConfigError(f"{key} wants names or ONNX files joined by commas; got {text!r}")
@@ -67,18 +67,23 @@ def model_names(key: str, text: str) -> list[str]:
 class Settings:
     """Settings of `Enhancer`.
 
-    A plug-in may add settings: a subclass of this one in its module (see `settings_class`).
+    A plug-in adds settings by a subclass in its module (see `settings_class`).
 
     Raises
     ------
     ConfigError
         If a name is unknown, a number out of range, or two settings contradict each other.
+
+    Examples
+    --------
+    >>> Settings(beamformer="gev", postfilter="mmse-lsa").online
+    False
     """
 
     beamformer: Annotated[
         str,
         Setting(
-            "How the microphones are combined.",
+            "Beamformer that combines the microphones.",
             BEAMFORMER,
             choices=beamformer_names,
             metavar="NAME",
@@ -87,8 +92,8 @@ class Settings:
     masks: Annotated[
         str,
         Setting(
-            "What tells speech from noise, and so steers the beamformer: statistics, the "
-            "network that ships, or another by its name.",
+            "Estimator of the speech masks that steer the beamformer: statistical, the packaged "
+            "network (neural), or another network by its name.",
             MASKS,
             choices=mask_names,
             metavar="NAME",
@@ -97,18 +102,18 @@ class Settings:
     noise: Annotated[
         str | None,
         Setting(
-            "Stretch of time without speech, 0:00-0:02, whose covariance is that of the noise.",
+            "Time interval without speech, such as 0:00-0:02, to estimate the noise covariance.",
             MASKS,
             check=stretch,
             metavar="T-T",
-            absent="learnt from the whole recording",
+            absent="estimated from the whole recording",
         ),
     ] = None
     doa: Annotated[
         float | str | None,
         Setting(
-            "Direction of the talker, azimuth in degrees, or auto to localise it. With several "
-            "talkers it chooses one. Needs --array.",
+            "Direction of the talker, azimuth in degrees, or auto to localise it. Selects one of "
+            "several talkers. Needs --array.",
             ARRAY,
             -360,
             360,
@@ -121,22 +126,22 @@ class Settings:
     distance: Annotated[
         float | None,
         Setting(
-            "Distance of the talker from the middle of the array, metres.",
+            "Distance of the talker from the array's centre, metres.",
             ARRAY,
             0.05,
             1000,
             metavar="M",
-            absent="far away",
+            absent="far field",
         ),
     ] = None
     head: Annotated[
         bool,
-        Setting("The microphones are on a head, a rigid sphere: steer around it.", ARRAY),
+        Setting("Steer for microphones on a head, modelled as a rigid sphere.", ARRAY),
     ] = False
     nulls: Annotated[
         str | None,
         Setting(
-            "Directions that beamformer lcmv does not hear, degrees: -60,120.",
+            "Directions of nulls of beamformer lcmv, degrees, such as -60,120.",
             BEAMFORMER,
             check=numbers,
             metavar="DEG,DEG",
@@ -146,7 +151,7 @@ class Settings:
     reference: Annotated[
         int | str,
         Setting(
-            "Channel whose speech is kept as it is; auto takes the one of the best output SNR.",
+            "Reference channel, at which speech is estimated; auto chooses it by output SNR.",
             ARRAY,
             0,
             1023,
@@ -158,7 +163,7 @@ class Settings:
     ears: Annotated[
         str | None,
         Setting(
-            "Channels at the left and the right ear, for beamformer binaural-mwf: 0,2.",
+            "Channels at the left and right ear, for beamformer binaural-mwf, such as 0,2.",
             BEAMFORMER,
             check=check_pair,
             metavar="L,R",
@@ -168,7 +173,7 @@ class Settings:
     mu: Annotated[
         float,
         Setting(
-            "Wiener beamformers: weight of noise reduction against speech distortion.",
+            "Wiener beamformers: trade-off, larger for more noise reduction and more distortion.",
             BEAMFORMER,
             0,
             1000,
@@ -176,15 +181,13 @@ class Settings:
     ] = 1.0
     partial: Annotated[
         float,
-        Setting(
-            "binaural-mwf: share of the noise that stays where it was, 0 to 1.", BEAMFORMER, 0, 1
-        ),
+        Setting("binaural-mwf: share of unprocessed noise that is kept, 0 to 1.", BEAMFORMER, 0, 1),
     ] = 0.2
-    frames: Annotated[int, Setting("mcwf: frames that the filter spans.", BEAMFORMER, 1, 16)] = 4
+    frames: Annotated[int, Setting("mcwf: length of the filter, frames.", BEAMFORMER, 1, 16)] = 4
     online: Annotated[
         bool,
         Setting(
-            "Go frame by frame, with statistics that fade, as if live.",
+            "Process causally, frame by frame, with recursive statistics, as in live use.",
             TIMING,
         ),
     ] = False
@@ -202,7 +205,7 @@ class Settings:
     dereverb: Annotated[
         str,
         Setting(
-            "Dereverberation in front of the beamformer.",
+            "Dereverberation before the beamformer.",
             BEAMFORMER,
             choices=dereverb_names,
             metavar="NAME",
@@ -211,7 +214,7 @@ class Settings:
     postfilter: Annotated[
         str,
         Setting(
-            "What takes away the noise that the beamformer leaves.",
+            "Post-filter that reduces the residual noise of the beamformer.",
             POSTFILTER,
             choices=postfilter_names,
             metavar="NAME",
@@ -220,32 +223,32 @@ class Settings:
     noise_tracker: Annotated[
         str | None,
         Setting(
-            "How a statistical post-filter follows the noise.",
+            "Noise tracker of a statistical post-filter.",
             POSTFILTER,
             choices=lambda: tuple(NOISE_TRACKERS),
             metavar="NAME",
-            absent="as the post-filter was published",
+            absent="the one of the post-filter's publication",
         ),
     ] = None
     model: Annotated[
         str | None,
         Setting(
-            "Network of the masks, of the post-filter, or A,B of both: a name that 'arrayenh "
-            "models' lists, or an ONNX file.",
+            "Network for the masks, for the post-filter, or A,B for both: a name listed by "
+            "'arrayenh models', or an ONNX file.",
             POSTFILTER,
             check=model_names,
             metavar="NAME|FILE",
-            absent="those that ship",
+            absent="the packaged ones",
         ),
     ] = None
     strength: Annotated[
         float,
-        Setting("Blend of the microphone (0) and the enhanced voice (1).", OUTPUT, 0, 1),
+        Setting("Blend of the microphone (0) and the enhanced speech (1).", OUTPUT, 0, 1),
     ] = 1.0
     segment_seconds: Annotated[
         float,
         Setting(
-            "Time over which statistics are gathered for one beamformer, seconds.",
+            "Length of the segments, each with its own statistics and weights, seconds.",
             TIMING,
             1,
             3600,
@@ -256,7 +259,7 @@ class Settings:
     crossfade_seconds: Annotated[
         float,
         Setting(
-            "Time in which the weights of one segment turn into those of the next, seconds.",
+            "Crossfade of the weights from segment to segment, seconds.",
             TIMING,
             0,
             60,
@@ -267,17 +270,17 @@ class Settings:
     n_fft: Annotated[
         int | None,
         Setting(
-            "Frame of the beamformer's STFT, samples at 16 kHz.",
+            "Frame length of the beamformer's STFT, samples at 16 kHz.",
             TIMING,
             64,
             16384,
-            absent="that of the network of masks, or 2048",
+            absent="that of the mask network, or 2048",
         ),
     ] = None
     hop: Annotated[
         int | None,
         Setting(
-            "Samples from frame to frame; needs --n-fft.",
+            "Hop of the beamformer's STFT, samples; needs --n-fft.",
             TIMING,
             1,
             8192,
@@ -291,14 +294,14 @@ class Settings:
             BEAMFORMER,
             ROUNDING_LOADING,
             1,
-            absent="1e-6 for masks, 1e-2 where geometry steers",
+            absent="1e-6 with masks, 1e-2 if geometry steers",
         ),
     ] = None
     position_error_mm: Annotated[
         float,
         Setting(
-            "Error of the microphones' positions where geometry steers, millimetres: adds "
-            "loading that grows with frequency.",
+            "Error of the microphone positions, millimetres: adds loading that grows with "
+            "frequency, if geometry steers.",
             ARRAY,
             0,
             100,
@@ -309,7 +312,7 @@ class Settings:
     least_gain_db: Annotated[
         float,
         Setting(
-            "The most that a statistical post-filter takes away, dB.",
+            "Lowest gain of a statistical post-filter, dB.",
             POSTFILTER,
             -120,
             0,
@@ -325,32 +328,32 @@ class Settings:
 
     @property
     def beamforming(self) -> Beamformer | None:
-        """The record of the beamformer; None where there is to be none."""
+        """The record of the beamformer; None if the setting is "none"."""
         return None if self.beamformer == NONE else BEAMFORMERS[self.beamformer]
 
     @property
     def dereverberation(self) -> Dereverberator | None:
-        """The record of the dereverberation; None where there is to be none."""
+        """The record of the dereverberation; None if the setting is "none"."""
         return None if self.dereverb == NONE else DEREVERBERATORS[self.dereverb]
 
     @property
     def postfiltering(self) -> PostFilter | None:
-        """The record of a statistical post-filter; None of networks, and where there is none."""
+        """The record of a statistical post-filter; None for a network or no post-filter."""
         return POSTFILTERS.get(self.postfilter)
 
     @property
     def direction_given(self) -> bool:
-        """Whether the talker's direction is known beforehand."""
+        """Whether the talker's direction is given as a number."""
         return isinstance(self.doa, int | float)
 
     @property
     def learns(self) -> bool:
-        """Whether the beamformer learns from the recording: what speech is, or where."""
+        """Whether the beamformer depends on the recording, by masks or by localisation."""
         beamforming = self.beamforming
         return beamforming is not None and not (beamforming.fixed and self.direction_given)
 
     def _check_together(self) -> None:
-        """Refuse settings that contradict each other."""
+        """Raise ConfigError if settings contradict each other."""
         beamforming, postfiltering = self.beamforming, self.postfiltering
         if self.hop is not None:
             if self.n_fft is None:
@@ -363,44 +366,47 @@ class Settings:
                 f"beamformer {self.beamformer} has no online form; use {', '.join(recursive)}"
             )
         if self.online and self.noise is not None:
-            raise ConfigError("online statistics are learnt as they come: leave noise out")
+            raise ConfigError(
+                "online statistics are estimated as the recording runs: leave noise out"
+            )
         if self.head and self.distance is not None:
-            raise ConfigError("around a head the talker is far away: give head or distance")
+            raise ConfigError("steering around a head assumes the far field: give head or distance")
         for one in BEAMFORMERS.values():
             for key in one.takes:
                 if getattr(self, key) is not None and one is not beamforming:
-                    raise ConfigError(
-                        f"{key} belong to beamformer {one.name}; got {self.beamformer}"
-                    )
+                    raise ConfigError(f"{key} need beamformer {one.name}; got {self.beamformer}")
         if postfiltering is not None and postfiltering.multichannel is not None:
             if beamforming is None or beamforming.two_ears:
                 raise ConfigError(
-                    f"postfilter {self.postfilter} stands behind a beamformer of one output"
+                    f"postfilter {self.postfilter} needs a beamformer with one output"
                 )
             if self.online:
                 raise ConfigError(f"postfilter {self.postfilter} is not online; use mmse-lsa")
 
 
 def settings_class() -> type[Settings]:
-    """`Settings`, with the settings that plug-ins add.
+    """The class of the settings, including those of plug-ins.
 
     Raises
     ------
     ConfigError
-        If two plug-ins add settings, and neither's class is made from the other's.
+        If two plug-ins add settings, and neither's class is a subclass of the other's.
     """
     found: type[Settings] = Settings
     for module in plugins():
         for value in vars(module).values():
             if isinstance(value, type) and issubclass(value, Settings) and value is not Settings:
                 if not (issubclass(value, found) or issubclass(found, value)):
-                    raise ConfigError(f"plug-ins {found.__module__} and {module.__name__} collide")
+                    raise ConfigError(
+                        f"plug-ins {found.__module__} and {module.__name__} both add settings; "
+                        f"make one class a subclass of the other"
+                    )
                 found = value if issubclass(value, found) else found
     return found
 
 
 def by_name(kind: type[Settings]) -> dict[str, Described]:
-    """All settings of a class by name."""
+    """Map the settings of a class by name."""
     return _by_name(cast(Any, kind))
 
 
@@ -410,7 +416,7 @@ def _by_name(kind: Any) -> dict[str, Described]:
 
 
 def label_of(name: str) -> str:
-    """A stage of the chain as it is called in tables and reports."""
+    """Label of a stage for tables and reports."""
     if name == "reference":
         return "input"
     for registry in (BEAMFORMERS, DEREVERBERATORS, POSTFILTERS):
@@ -420,16 +426,16 @@ def label_of(name: str) -> str:
 
 
 def summary_of(name: str) -> str:
-    """One line on a stage of the chain."""
+    """Summary of a stage, one line."""
     for registry in (BEAMFORMERS, DEREVERBERATORS, POSTFILTERS):
         if name in registry:
             return f"{registry[name].label}: {registry[name].summary}"
     if name == NEURAL:
-        return "the network that ships"
+        return "the packaged network"
     return catalogue.describe(name) or f"the network {name}"
 
 
 def changed(settings: Settings) -> dict[str, object]:
-    """The settings that are not the usual ones."""
+    """Settings that differ from the defaults."""
     usual = type(settings)()
     return {key: value for key, value in asdict(settings).items() if value != getattr(usual, key)}

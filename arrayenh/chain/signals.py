@@ -1,4 +1,4 @@
-"""What flows from stage to stage, and what a stage is."""
+"""`Signals`, the samples passed between stages, and the `Stage` protocol."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -9,23 +9,23 @@ import numpy as np
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Signals:
-    """The next samples of everything that there is, at 16 kHz.
+    """The next samples of the microphones and of all stages so far, at 16 kHz.
 
-    Each signal begins where it ended in the call before. A stage is a few frames behind its
-    input: what it gives may be shorter than what it got, and catches up at the end.
+    Each signal continues where it ended in the previous call. A stage lags a few frames behind
+    its input, so its output may be shorter than its input until the end of the recording.
 
     Attributes
     ----------
     microphones : float32 ndarray, shape (M, n)
-        Put right.
+        Corrected microphone signals.
     reference : float32 ndarray, shape (C, n)
-        The microphones among them whose speech is kept: one, or one at each ear.
+        The reference microphones: one, or one at each ear.
     stages : mapping of str to float32 ndarray, shape (C, n')
-        "reference", as it was recorded, then the output of each stage by its name.
+        "reference", the raw microphones, then the output of each stage by its name.
     noise : float32 ndarray, shape (n',), optional
-        The noise in the latest output, as the other directions tell its magnitude.
+        Residual noise in the latest output, estimated from the other directions.
     masked : float32 ndarray, shape (n',), optional
-        The reference microphone through the mask that steered the beamformer.
+        The reference microphone multiplied by the mask that steers the beamformer.
     """
 
     microphones: np.ndarray
@@ -36,34 +36,34 @@ class Signals:
 
     @property
     def voice(self) -> np.ndarray:
-        """The latest output; before any, the reference."""
+        """The latest output, or the reference before any stage."""
         name, samples = list(self.stages.items())[-1]
         return self.reference if name == "reference" else samples
 
     def then(self, name: str, samples: np.ndarray) -> "Signals":
-        """The same, and the output of one more stage, (C, n')."""
+        """Add the output of one more stage, (C, n')."""
         return replace(self, stages={**self.stages, name: samples})
 
 
 class Stage(Protocol):
-    """A step of the chain, on a stream of samples."""
+    """A stage of the chain, which processes a stream of samples."""
 
     def push(self, signals: Signals, last: bool) -> Signals:
-        """Process the next samples; `last`: the recording ends here, nothing is held back."""
+        """Process the next samples; `last`: the recording ends, all buffers are flushed."""
 
     def summary(self) -> list[str]:
-        """What there is to say at the end."""
+        """Log lines for the user, after the last block."""
 
 
 class Aligned:
-    """Gives streams that run ahead of each other out in step, `n_samples` in all."""
+    """Aligns streams of different latency in time, and cuts them to `n_samples`."""
 
     def __init__(self, n_samples: int) -> None:
         self._left = n_samples
         self._held: dict[str, np.ndarray] = {}
 
     def push(self, pieces: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Take a piece of each stream, shape (..., n); return what all of them have."""
+        """Add a piece of each stream, shape (..., n); return the samples complete in all."""
         held = {
             name: np.concatenate([self._held[name], piece], axis=-1) if self._held else piece
             for name, piece in pieces.items()

@@ -1,4 +1,4 @@
-"""What the chain must know of a dereverberation: one record each, in `DEREVERBERATORS`."""
+"""The `Dereverberator` record, and `DEREVERBERATORS`, all records by name."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from arrayenh.registry import Registry
 
 
 class RecursiveDereverberation(Protocol):
-    """Dereverberation frame by frame."""
+    """A recursive dereverberation, frame by frame."""
 
     def update(self, spec: np.ndarray) -> np.ndarray:
         """Dereverberate the next frames, (F, M, t) -> (F, M, t)."""
@@ -18,24 +18,24 @@ class RecursiveDereverberation(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Dereverberator:
-    """A dereverberation in front of the beamformer, by its name.
+    """Description of a dereverberation method, which runs before the beamformer.
 
     Attributes
     ----------
     name : str
-        In commands and files.
+        Name in commands and files.
     label : str
-        In tables and reports.
+        Label in tables and reports.
     summary : str
-        One line.
+        One line for the help.
     estimate : callable
-        Filters from the spectrum of a segment, (F, M, T).
+        Maps the spectrum of a segment, (F, M, T), to filters.
     apply : callable
-        Of filters, a spectrum and the frames before it, the early spectrum, (F, M, T).
+        Maps filters, a spectrum and its earlier frames to the dereverberated spectrum, (F, M, T).
     n_past : int
-        Frames before that are heard.
+        Number of earlier frames that the filters use.
     recursive : callable
-        Of F, M and the time from frame to frame, s, its form frame by frame.
+        Maps F, M and the time from frame to frame, s, to the frame-by-frame form.
     """
 
     name: str

@@ -1,8 +1,8 @@
-"""Dereverberation by weighted prediction error (WPE): late sound is told from what was heard.
+"""Dereverberation by weighted prediction error (WPE).
 
-What reverberates can be predicted from the frames before; speech, some frames on, cannot.
-The late part of each microphone is predicted from the past of all of them and taken off;
-the early part, and with it what a beamformer needs to know of directions, stays.
+Late reverberation can be predicted from earlier frames; the speech itself, a few frames later,
+cannot. The late part of each microphone is predicted from the past of all microphones and
+subtracted. The early part keeps the spatial information that a beamformer needs.
 """
 
 import numpy as np
@@ -17,18 +17,23 @@ from arrayenh.statistics.lagged import (
     solve_loaded,
 )
 
-TAPS, DELAY, ITERATIONS = 5, 2, 3  # for frames of 2048 samples, a hop of 512, at 16 kHz
+TAPS, DELAY, ITERATIONS = 5, 2, 3  # for n_fft 2048 and hop 512 at 16 kHz
 MEMORY_SECONDS = 5.0  # of the recursive form
-LEAST_POWER = 1e-4  # of a bin's mean: a frame of silence must not outweigh all others
+LEAST_POWER = 1e-4  # floor of λ relative to its mean, so that silent frames do not dominate
 
 
 def wpe(
     spec: np.ndarray, taps: int = TAPS, delay: int = DELAY, iterations: int = ITERATIONS
 ) -> np.ndarray:
-    """Dereverberate a whole spectrum, all microphones.
+    """Dereverberate all microphones of a whole spectrum.
 
-    Parameters, returns and errors are those of `wpe_filters` and `apply_wpe`; a bin that is
-    silent stays so.
+    Parameters, returns and errors are those of `wpe_filters` and `apply_wpe`. Silent bins stay
+    silent.
+
+    Examples
+    --------
+    >>> wpe(np.zeros((1, 2, 20), np.complex64)).shape
+    (1, 2, 20)
     """
     return apply_wpe(wpe_filters(spec, taps, delay, iterations), spec, delay)
 
@@ -36,32 +41,31 @@ def wpe(
 def wpe_filters(
     spec: np.ndarray, taps: int = TAPS, delay: int = DELAY, iterations: int = ITERATIONS
 ) -> np.ndarray:
-    """Prediction filters of late reverberation.
+    """Estimate the prediction filters of late reverberation.
 
         G = (Σ x̄ x̄ᴴ / λ)⁻¹ Σ x̄ xᴴ / λ,   x̄(t) = [x(t - D); ... x(t - D - K + 1)],
         λ(t) = mean_m |x_m(t) - (Gᴴ x̄(t))_m|²
 
-    G and λ by turns, λ at first from the recording itself.
+    G and λ are estimated alternately; the initial λ is that of the input.
 
     Parameters
     ----------
     spec : complex64 ndarray, shape (F, M, T)
     taps : int
-        K, frames that predict.
+        K, length of the prediction filter, frames.
     delay : int
-        D, frames that are left alone: at least as long as early reflections and the overlap
-        of the frames.
+        D, prediction delay, frames; at least the early reflections and the overlap of frames.
     iterations : int
 
     Returns
     -------
     filters : complex128 ndarray, shape (F, K, M, M)
-        The last axis is the microphone that is predicted.
+        The last axis is the predicted microphone.
 
     Raises
     ------
     ShapeError
-        If `spec` has not three axes.
+        If `spec` does not have three axes.
     ConfigError
         If a number is below 1.
 
@@ -71,6 +75,11 @@ def wpe_filters(
     prediction", IEEE TASLP 18, 2010, eqs. 22 to 26; T. Yoshioka and T. Nakatani,
     "Generalization of multi-channel linear prediction methods for blind MIMO impulse
     response shortening", IEEE TASLP 20, 2012.
+
+    Examples
+    --------
+    >>> wpe_filters(np.zeros((1, 2, 20), np.complex64), taps=5).shape
+    (1, 5, 2, 2)
     """
     check_spec(spec)
     for name, value in (("taps", taps), ("delay", delay), ("iterations", iterations)):
@@ -78,7 +87,9 @@ def wpe_filters(
             raise ConfigError(f"{name} must be at least 1; got {value}")
     n_freqs, n_mics, n_frames = spec.shape
     filters = np.zeros((n_freqs, taps, n_mics, n_mics), np.complex128)
-    there = frame_power(spec)[:, : max(n_frames - delay, 0)].any(axis=1)  # what can predict
+    there = frame_power(spec)[:, : max(n_frames - delay, 0)].any(
+        axis=1
+    )  # bins with sound before the delay
     if not there.any():
         return filters
     sounding = spec if there.all() else np.ascontiguousarray(spec[there])
@@ -95,16 +106,16 @@ def wpe_filters(
 def apply_wpe(
     filters: np.ndarray, spec: np.ndarray, delay: int = DELAY, past: np.ndarray | None = None
 ) -> np.ndarray:
-    """Take off what the filters predict: d = x - Gᴴ x̄.
+    """Subtract the predicted late reverberation: d = x - Gᴴ x̄.
 
     Parameters
     ----------
     filters : complex ndarray, shape (F, K, M, M)
     spec : complex64 ndarray, shape (F, M, T)
     delay : int
-        D, as the filters were estimated with.
+        D, the value used to estimate the filters.
     past : complex64 ndarray, shape (F, M, P), optional
-        The frames before, the last D + K - 1 of which are heard.
+        Earlier frames, of which the last D + K - 1 are used. Default: zeros.
 
     Returns
     -------
@@ -114,6 +125,12 @@ def apply_wpe(
     ------
     ShapeError
         If the shapes do not fit.
+
+    Examples
+    --------
+    >>> spec = np.ones((1, 1, 4), np.complex64)
+    >>> apply_wpe(np.full((1, 1, 1, 1), 0.5), spec, delay=2).real
+    array([[[1. , 1. , 0.5, 0.5]]], dtype=float32)
     """
     check_spec(spec)
     n_freqs, n_mics, _ = spec.shape
@@ -135,28 +152,31 @@ def frame_power(spec: np.ndarray) -> np.ndarray:
 
 
 def inverse_power(early: np.ndarray) -> np.ndarray:
-    """1 / λ of each frame, λ at least 1e-4 of its mean; float32, 1 at most, shape (F, T)."""
+    """Weight 1 / λ of each frame, with λ at least 1e-4 of its mean; float32, shape (F, T).
+
+    It is scaled to be at most 1.
+    """
     power = frame_power(early)
-    # silence is no power, not 0 / 0
+    # the smallest float avoids 0 / 0 in silence
     _kernels.wpe.relative_inverse(power, LEAST_POWER, float(np.finfo(np.float32).tiny))
     return power
 
 
 class RecursiveWpe:
-    """WPE frame by frame: recursive least squares, with a memory that fades.
+    """WPE frame by frame, by recursive least squares with exponential forgetting.
 
         k = R⁻¹ x̄ / (α λ + x̄ᴴ R⁻¹ x̄),   d = x - Gᴴ x̄,
         R⁻¹ <- (R⁻¹ - k x̄ᴴ R⁻¹) / α,   G <- G + k dᴴ
 
-    with λ the mean power of the last D + K - 1 frames. R⁻¹ stays Hermitian to the last bit.
-    Silence teaches nothing: it leaves the state as it is.
+    with λ the mean power of the last D + K - 1 frames. R⁻¹ is kept exactly Hermitian. Silent
+    frames do not change the state.
 
     Parameters
     ----------
     n_freqs, n_mics : int
-        F, M.
+        F and M.
     taps, delay : int
-        K, D, frames.
+        K and D, frames.
     hop_seconds : float
         Time from frame to frame, s.
     memory_seconds : float
@@ -172,6 +192,12 @@ class RecursiveWpe:
     T. Yoshioka, "Speech enhancement in reverberant environments", PhD thesis, 2010, section
     5.4; J. Caroselli, I. Shafran, A. Narayanan and R. Rose, "Adaptive multichannel
     dereverberation for automatic speech recognition", Interspeech 2017, eqs. 8 to 11.
+
+    Examples
+    --------
+    >>> recursive = RecursiveWpe(n_freqs=1, n_mics=2)
+    >>> recursive.update(np.ones((1, 2, 3), np.complex64)).shape
+    (1, 2, 3)
     """
 
     def __init__(
@@ -195,7 +221,7 @@ class RecursiveWpe:
         self.reset()
 
     def reset(self) -> None:
-        """Forget everything."""
+        """Reset the state."""
         n_freqs, n_mics = self._shape
         size, held = self.taps * n_mics, (self.taps + self.delay) * n_mics
         self._inverse = np.tile(np.eye(size), (n_freqs, 1, 1)), np.zeros((n_freqs, size, size))
@@ -204,7 +230,7 @@ class RecursiveWpe:
 
     @property
     def filters(self) -> np.ndarray:
-        """G after the last frame, complex128, shape (F, K, M, M), as of `wpe_filters`."""
+        """Filters G after the last frame, complex128, shape (F, K, M, M); see `wpe_filters`."""
         n_freqs, n_mics = self._shape
         re, im = self._filters
         adjoint = (re + 1j * im).reshape(n_freqs, n_mics, self.taps, n_mics)
@@ -224,7 +250,7 @@ class RecursiveWpe:
         Raises
         ------
         ShapeError
-            If F or M are not those of the start.
+            If F or M differ from those of the object.
         """
         check_spec(spec)
         if spec.shape[:2] != self._shape:
@@ -237,19 +263,19 @@ class RecursiveWpe:
 
 
 def _apply(filters: np.ndarray, spec: np.ndarray, past: np.ndarray | None) -> np.ndarray:
-    """`apply_wpe` with the usual delay."""
+    """Call `apply_wpe` with the default delay."""
     return apply_wpe(filters, spec, DELAY, past)
 
 
 def _recursive(n_freqs: int, n_mics: int, hop_seconds: float) -> RecursiveWpe:
-    """`RecursiveWpe` with the usual taps, delay and memory."""
+    """Make a `RecursiveWpe` with the default taps, delay and memory."""
     return RecursiveWpe(n_freqs, n_mics, hop_seconds=hop_seconds)
 
 
 WPE = Dereverberator(
     "wpe",
     "WPE",
-    "weighted prediction error: late reverberation predicted and taken off",
+    "weighted prediction error: late reverberation predicted and subtracted",
     wpe_filters,
     _apply,
     DELAY + TAPS - 1,

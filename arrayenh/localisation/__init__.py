@@ -1,1 +1,1 @@
-"""Localisation: from where is spoken."""
+"""Localisation and tracking of talkers."""

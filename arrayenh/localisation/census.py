@@ -1,4 +1,4 @@
-"""A census of directions: who spoke from where, over a whole recording."""
+"""Positions of the talkers over a whole recording, from a histogram of directions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,27 +11,27 @@ from arrayenh.localisation.directions import MOST_TALKERS
 from arrayenh.localisation.grid import DirectionGrid, angle_between
 from arrayenh.localisation.tracks import Track
 
-WIDTH = np.deg2rad(8.0)  # of the kernel that smooths the histogram
-SEPARATION = np.deg2rad(20.0)  # between two talkers
-REACH = np.deg2rad(25.0)  # what is farther from all talkers belongs to none
+WIDTH = np.deg2rad(8.0)  # smoothing kernel of the histogram
+SEPARATION = np.deg2rad(20.0)  # least angle between two talkers
+REACH = np.deg2rad(25.0)  # largest angle from a talker to directions assigned to it
 LEAST_SHARE = 0.1
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """From where somebody spoke.
+    """Direction of one talker over a whole recording.
 
     Attributes
     ----------
     azimuth, elevation : float
-        Radians, the mean; NaN what the array does not hear.
+        Mean, radians; NaN for an angle that the array cannot resolve.
     share : float
-        Of all that was heard, weighted by confidence.
+        Share of all observations, weighted by confidence.
     spread : float
-        Radians, root mean square around the mean (of azimuth alone for a level plane): a few
-        degrees for somebody who sits.
+        Root mean square deviation from the mean, radians (of azimuth only for a horizontal
+        planar array): a few degrees for a seated talker.
     confidence : float
-        Mean.
+        Mean confidence.
     """
 
     azimuth: float
@@ -42,14 +42,21 @@ class Place:
 
 
 class Census:
-    """Counts directions in a histogram over a grid; its size does not grow with time.
+    """Histogram of directions over a grid, of constant size.
 
-    For microphones in a level plane it counts azimuths, whatever the elevation, which is too
-    vague there to tell two talkers apart.
+    For a horizontal planar array it is a histogram of azimuth only, because elevation is too
+    inaccurate there to separate two talkers.
 
     Parameters
     ----------
     grid : DirectionGrid
+
+    Examples
+    --------
+    >>> census = Census(DirectionGrid.circle())
+    >>> census.add([Track(1, np.array([0.0, 1, 0]), confidence=0.8)])
+    >>> round(np.rad2deg(census.places()[0].azimuth).item(), 3)
+    90.0
     """
 
     def __init__(self, grid: DirectionGrid) -> None:
@@ -62,7 +69,7 @@ class Census:
         self._sum, self._told = np.zeros((n_cells, 3)), np.zeros((n_cells, 3))
 
     def add(self, tracks: Sequence[Track]) -> None:
-        """Count what was heard in one block, weighted by its confidence."""
+        """Add the tracks of one block, weighted by confidence."""
         for track in tracks:
             told = self._tell(track.vector)
             index = self._tree.query(told)[1]
@@ -72,17 +79,19 @@ class Census:
             self._told[index] += track.confidence * told
 
     def places(self, n_talkers: int | None = None) -> list[Place]:
-        """Peaks of the histogram, smoothed by a von Mises-Fisher kernel of 8 degrees.
+        """Find the talkers: peaks of the histogram, smoothed by a von Mises-Fisher kernel.
+
+        The width of the kernel is 8 degrees.
 
         Parameters
         ----------
         n_talkers : int, optional
-            Most places. Without it: four, each with a tenth of all that was heard.
+            Most places. Default: at most four, each with at least a tenth of the observations.
 
         Returns
         -------
         places : list of Place
-            The most frequent first; none if nothing was heard.
+            In order of descending share; empty if there are no observations.
 
         Raises
         ------
@@ -106,14 +115,14 @@ class Census:
         return sorted(places, key=lambda place: -place.share)
 
     def _tell(self, vector: np.ndarray) -> np.ndarray:
-        """The part of a direction that tells talkers apart, a unit vector, shape (3,)."""
+        """Project a direction to the histogram's grid; a unit vector, shape (3,)."""
         across = np.hypot(vector[0], vector[1])
         if not self._level or across == 0:
             return vector
         return np.array([vector[0] / across, vector[1] / across, 0.0])
 
     def _place(self, cells: np.ndarray) -> Place:
-        """What the cells of one talker, indices of the grid, have in common."""
+        """Statistics of the cells (indices of the grid) of one talker."""
         weight, total = self._weight[cells].sum(), self._sum[cells].sum(axis=0)
         length = np.linalg.norm(self._told[cells].sum(axis=0))
         azimuth, elevation = self.grid.angles(self.grid.fold(total))

@@ -1,4 +1,4 @@
-"""Directions of several talkers at once, by any method, as finely as they can be told."""
+"""Directions of several simultaneous talkers, by SRP-PHAT or MUSIC."""
 
 from typing import NamedTuple
 
@@ -21,20 +21,20 @@ from arrayenh.statistics.covariance import spatial_covariance
 MOST_TALKERS = 4
 LEAST_SEPARATION_DEG = 15.0
 PEAK_SHARES = {"srp-phat": 0.4, "music": 0.15, "norm-music": 0.15}
-"""A peak is a talker if it stands out of the map's mean by this share of what the highest does."""
+"""Least height of a peak above the map's mean, relative to the highest peak."""
 METHODS = tuple(PEAK_SHARES)
 
 
 class Direction(NamedTuple):
-    """Where somebody speaks; NaN is an angle that the array does not hear.
+    """Direction of a talker; NaN for an angle that the array cannot resolve.
 
     Attributes
     ----------
     azimuth, elevation : float
         Radians.
     confidence : float
-        How far the phases agree on it, 0 (as in noise from everywhere) to 1 (one plane
-        wave): see `excess`.
+        Coherence of the phases with the direction, 0 (diffuse noise) to 1 (one plane wave);
+        see `excess`.
     """
 
     azimuth: float
@@ -53,13 +53,13 @@ def find_directions(
     step_deg: float | None = None,
     least_separation_deg: float = LEAST_SEPARATION_DEG,
 ) -> list[Direction]:
-    """Directions of the talkers of a spectrum, the surest first.
+    """Directions of the talkers of a spectrum, in order of descending confidence.
 
-    The map of the method is taken over all directions that the array can tell apart
-    (`DirectionGrid`); its peaks are talkers, refined to an 8th of the grid's step. If their
-    number is not given, at most four peaks count, and only those that stand out of the map's
-    mean by 0.4 of what the highest does; for MUSIC 0.15, but at most as many peaks as
-    `count_sources` finds, which is also the dimension of its signal subspace.
+    The method's map is computed over all directions that the array can resolve
+    (`DirectionGrid`). Its peaks are the talkers, refined to an eighth of the grid's step. If the
+    number of talkers is not given, at most four peaks are returned, whose height above the map's
+    mean is at least 0.4 of the highest peak's (0.15 for MUSIC). For MUSIC, `count_sources` then
+    sets the dimension of the signal subspace and the largest number of peaks.
 
     Parameters
     ----------
@@ -69,28 +69,37 @@ def find_directions(
     freqs : float ndarray, shape (F,)
         Hz; the band of 200 to 6000 Hz is used.
     mask : float ndarray, shape (F, T), optional
-        Speech presence, a weight of frames and bins.
+        Speech presence, used as a weight.
     method : {"srp-phat", "music", "norm-music"}
     n_talkers : int, optional
-        Their number; fewer are found where the map has fewer peaks.
+        Number of talkers; fewer are returned if the map has fewer peaks.
     step_deg : float, optional
-        Of the grid.
+        Step of the grid.
     least_separation_deg : float
-        No two directions are closer.
+        Least angle between two directions.
 
     Returns
     -------
     directions : list of Direction
-        None in silence.
+        Empty in silence.
 
     Raises
     ------
     ShapeError
         If F, M or T differ.
     ConfigError
-        If the method is unknown, or the number of talkers cannot be.
+        If the method is unknown, or the number of talkers is out of range.
     GeometryError
         If there are fewer than two microphones.
+
+    Examples
+    --------
+    >>> from arrayenh.acoustics.steering import plane_wave
+    >>> positions = np.array([[0.0, 0, 0], [0.05, 0, 0], [0.1, 0, 0]])
+    >>> freqs = np.arange(0.0, 4000.0, 250.0)
+    >>> spec = plane_wave(positions, np.pi / 3, freqs)[:, :, None].astype(np.complex64)
+    >>> round(np.rad2deg(find_directions(spec, positions, freqs)[0].azimuth).item(), 1)
+    60.0
     """
     one_of("method", method, METHODS)
     check_spectrum(spec, positions, freqs)
@@ -118,7 +127,7 @@ def find_directions(
 
 
 def check_talkers(method: str, n_talkers: int | None, n_mics: int) -> None:
-    """Refuse a number of talkers that cannot be found."""
+    """Raise ConfigError if the number of talkers is out of range."""
     if n_talkers is None:
         return
     if n_talkers < 1:
@@ -131,7 +140,7 @@ def check_talkers(method: str, n_talkers: int | None, n_mics: int) -> None:
 
 
 def srp_at(cross: np.ndarray, freqs: np.ndarray, pairs: Pairs) -> PowerAt:
-    """The power of SRP-PHAT as a function of direction, (D, 3) -> (D,)."""
+    """Make the SRP-PHAT power a function of direction, (D, 3) -> (D,)."""
     return lambda vectors: steered_power(cross, freqs, pairs.lags(vectors))
 
 
@@ -143,9 +152,9 @@ def music_at(
     method: str,
     grid: DirectionGrid,
 ) -> PowerAt:
-    """The pseudo-spectrum of MUSIC as a function of direction, (D, 3) -> (D,).
+    """Make the MUSIC pseudo-spectrum a function of direction, (D, 3) -> (D,).
 
-    NormMUSIC keeps the maxima over the grid, also where fewer directions are asked for.
+    NormMUSIC normalises by the maxima over the whole grid, for any set of directions.
     """
     forms = MusicForms(cov, positions, freqs, n_sources)
     most = forms(grid.vectors).max(axis=1) if method == "norm-music" else None
@@ -155,9 +164,9 @@ def music_at(
 def peak_directions(
     grid: DirectionGrid, power_at: PowerAt, most: int, least_separation: float, share: float
 ) -> np.ndarray:
-    """Refined peaks of a map, the highest first, shape (K, 3).
+    """Find the refined peaks of a map, highest first, shape (K, 3).
 
-    Peaks count that stand out of the map's mean at least `share` times as far as the highest.
+    The height of a peak above the map's mean must be at least `share` of the highest peak's.
     """
     power = power_at(grid.vectors)
     peaks = grid.peaks(power, least_separation, most)
@@ -167,12 +176,17 @@ def peak_directions(
 
 
 def excess(power: np.ndarray, over_all: np.ndarray) -> np.ndarray:
-    """How far a power of SRP-PHAT stands out of its mean over all directions, 0 to 1.
+    """Confidence of a direction: its SRP-PHAT power above the mean of the map, 0 to 1.
 
         q = (P - mean P) / (1 - mean P)
 
-    One plane wave has P = 1 and q = 1; noise from everywhere has one P for all directions,
-    and q = 0, however coherent it is between close microphones.
+    A single plane wave has P = 1 and q = 1. Diffuse noise has equal P in all directions and
+    q = 0, however coherent it is between closely spaced microphones.
+
+    Examples
+    --------
+    >>> excess(np.array([1.0, 0.5]), over_all=np.array([1.0, 0.5, 0, 0])).round(3)
+    array([1. , 0.2])
     """
     mean = float(over_all.mean())
     return np.clip((power - mean) / max(1 - mean, np.finfo(float).tiny), 0.0, 1.0)

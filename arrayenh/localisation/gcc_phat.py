@@ -1,11 +1,11 @@
-"""GCC-PHAT: by how much one microphone hears later than another."""
+"""GCC-PHAT: time difference of arrival between two microphones."""
 
 import numpy as np
 
 from arrayenh.errors import ShapeError
 from arrayenh.localisation.srp_phat import Pairs, checked_weight, cross_spectra
 
-UPSAMPLING = 16  # of a correlation, before a parabola finds its peak
+UPSAMPLING = 16  # of the correlation, before parabolic interpolation of the peak
 
 
 def gcc_phat(
@@ -20,26 +20,26 @@ def gcc_phat(
 
         r(τ) = Σ_f Re{R(f) exp(+j2πfτ)} / Σ_f Σ_t γ,   R(f) = Σ_t γ(f,t) a b* / |a b*|
 
-    over the bins between 0 Hz and half the sample rate, which have no phase. It is computed
-    at lags 16 times finer than a sample; a parabola through the highest finds the delay.
+    over all bins except 0 Hz and half the sample rate, which have no phase. It is computed at
+    lags of 1/16 sample; parabolic interpolation of the maximum gives the delay.
 
     Parameters
     ----------
     spec_a, spec_b : complex ndarray, shape (F, T)
-        From one STFT of F = n_fft / 2 + 1 bins.
+        Spectra with F = n_fft / 2 + 1 bins.
     sample_rate : float
         Hz.
     mask : float ndarray, shape (F, T), optional
         γ, not negative.
     most_delay : float, optional
-        Seconds; lags beyond are left out: distance / c for a pair of an array.
+        Largest lag, seconds, such as distance / c. Default: less than half a frame.
 
     Returns
     -------
     delay : float
-        Seconds; positive where a hears the sound later than b; 0 in silence.
+        Seconds; positive if the sound arrives later at a than at b; 0 in silence.
     lags : float64 ndarray, shape (L,)
-        Seconds, increasing, less than half a frame either way.
+        Seconds, increasing, within half a frame.
     correlation : float64 ndarray, shape (L,)
         r, in [-1, 1].
 
@@ -52,6 +52,14 @@ def gcc_phat(
     ----------
     Knapp & Carter, "The generalized correlation method for estimation of time delay", 1976,
     eq. 12 with the phase transform of table I.
+
+    Examples
+    --------
+    >>> freqs = np.arange(257) * 16_000 / 512
+    >>> late = np.exp(-2j * np.pi * freqs * 1e-4)[:, None]
+    >>> delay, _, _ = gcc_phat(late, np.ones_like(late), sample_rate=16_000)
+    >>> round(delay, 5)
+    0.0001
     """
     if spec_a.ndim != 2 or spec_a.shape != spec_b.shape or len(spec_a) < 3:
         raise ShapeError(
@@ -76,7 +84,7 @@ def gcc_phat(
 
 
 def parabola_peak(around: np.ndarray) -> float:
-    """Where the parabola through three equidistant values is highest, -0.5 to 0.5."""
+    """Position of the maximum of a parabola through three equidistant values, -0.5 to 0.5."""
     before, here, after = around
     bend = before - 2 * here + after
     return float(np.clip(0.5 * (before - after) / bend, -0.5, 0.5)) if bend < 0 else 0.0

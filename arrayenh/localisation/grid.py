@@ -1,7 +1,7 @@
-"""Directions that an array can tell apart: grids of them, their peaks, their refinement.
+"""Grids of the directions that an array can resolve, with peak search and refinement.
 
-Microphones in a line hear the angle to their line only, those in a plane cannot tell its two
-sides apart. A grid holds one of the directions that sound alike, and says so.
+A linear array resolves only the angle to its axis, and a planar array cannot distinguish the two
+sides of its plane. A grid holds one of the equivalent directions; `words` describes the ambiguity.
 """
 
 from collections.abc import Callable
@@ -17,38 +17,44 @@ from arrayenh.microphones.mic_array import RANK_TOLERANCE
 
 LINE_STEP_DEG, SPHERE_STEP_DEG = 1.0, 4.0
 MOST_STEP_DEG = 30.0
-UPRIGHT = 1e-2  # horizontal part of the axis of a line that stands upright
-LEVEL = 0.9999  # vertical part of the normal of a plane that lies level
-HALVINGS = 3  # of the step of the grid, each of which looks at a finer patch
+UPRIGHT = 1e-2  # largest horizontal component of the axis of a vertical line
+LEVEL = 0.9999  # least vertical component of the normal of a horizontal plane
+HALVINGS = 3  # of the grid's step, in the refinement of a peak
 PowerAt = Callable[[np.ndarray], np.ndarray]
-PATCH = np.linspace(-1, 1, 5)  # steps around a direction at which a patch looks
+PATCH = np.linspace(-1, 1, 5)  # offsets of a patch around a direction, in steps
 
 WORDS = {
-    "line": "microphones in a line hear the angle to their line only: azimuth is given on its "
-    "left (+y) side, for a talker at the array's height; the mirror image sounds the same",
-    "upright": "microphones in an upright line hear elevation only, no azimuth",
-    "plane": "microphones in a level plane cannot tell up from down: elevation is given as 0 "
-    "or above, and is vague near 0",
-    "tilted plane": "microphones in a plane cannot tell its two sides apart: the upper, or the "
-    "front one, is given",
-    "space": "azimuth and elevation are both heard",
+    "line": "a linear array resolves only the angle to its axis: azimuth is given on the left "
+    "(+y) side, for a talker at the array's height; the mirror image is equivalent",
+    "upright": "a vertical linear array resolves elevation only, not azimuth",
+    "plane": "a horizontal planar array cannot distinguish up from down: elevation is given as 0 "
+    "or above, and is inaccurate near 0",
+    "tilted plane": "a planar array cannot distinguish the two sides of its plane: the upper, or "
+    "the front, is given",
+    "space": "azimuth and elevation are both resolved",
 }
 
 
 @dataclass(frozen=True, eq=False)
 class DirectionGrid:
-    """Directions evenly spread over all that an array can tell apart.
+    """Grid of evenly spaced directions that an array can resolve.
 
     Attributes
     ----------
     vectors : float64 ndarray, shape (D, 3)
         Unit vectors from the array towards the source.
     kind : {"line", "upright", "plane", "space"}
-        What can be told: see `words`.
+        Shape of the array, which determines what it can resolve; see `words`.
     axis : float64 ndarray, shape (3,)
-        Of the line; the normal of the plane on the side that is given.
+        Axis of the line, or normal of the plane on the side that is given.
     step : float
-        Radians between neighbours.
+        Angle between neighbours, radians.
+
+    Examples
+    --------
+    >>> grid = DirectionGrid.of(np.array([[0.0, 0, 0], [0.05, 0, 0]]))
+    >>> grid.kind, len(grid.vectors)
+    ('line', 181)
     """
 
     vectors: np.ndarray
@@ -58,14 +64,14 @@ class DirectionGrid:
 
     @classmethod
     def of(cls, positions: np.ndarray, step_deg: float | None = None) -> "DirectionGrid":
-        """The grid of an array.
+        """Make the grid of an array.
 
         Parameters
         ----------
         positions : float ndarray, shape (M, 3)
             Metres.
         step_deg : float, optional
-            1 degree on the half circle of a line, 4 degrees on the sphere, unless given.
+            Default: 1 degree on the half circle of a line, 4 degrees on the sphere.
 
         Raises
         ------
@@ -89,28 +95,28 @@ class DirectionGrid:
 
     @classmethod
     def circle(cls, step_deg: float = LINE_STEP_DEG) -> "DirectionGrid":
-        """All azimuths at elevation 0, for what is known by azimuth alone."""
+        """Make a grid of all azimuths at elevation 0."""
         azimuth = np.deg2rad(np.arange(-180.0, 180.0, step_deg))
         return cls(direction(azimuth), "line", np.eye(3)[0], float(np.deg2rad(step_deg)))
 
     @property
     def words(self) -> str:
-        """What the array can tell, for people."""
+        """Description of the angles that the array can resolve."""
         return WORDS["tilted plane" if self.tilted else self.kind]
 
     @property
     def tilted(self) -> bool:
-        """Whether the microphones lie in a plane that is not level."""
+        """Whether the array is planar and not horizontal."""
         return self.kind == "plane" and bool(self.axis[2] < LEVEL)
 
     @cached_property
     def neighbours(self) -> np.ndarray:
-        """Indices of the nearest directions of each, shape (D, 2 or 8)."""
+        """Indices of the nearest neighbours of each direction, shape (D, 2 or 8)."""
         n = min(3 if self.kind in ("line", "upright") else 9, len(self.vectors))
         return cKDTree(self.vectors).query(self.vectors, k=n)[1][:, 1:]
 
     def fold(self, vectors: np.ndarray) -> np.ndarray:
-        """Of each direction the one that sounds the same and belongs to the grid; unit length."""
+        """Map each direction to the equivalent one on the grid's side, of unit length."""
         vectors = vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
         if self.kind == "plane":
             behind = np.minimum(vectors @ self.axis, 0.0)
@@ -122,7 +128,7 @@ class DirectionGrid:
         return cosine * along + np.sqrt(1 - cosine**2) * side
 
     def angles(self, vector: np.ndarray) -> tuple[float, float]:
-        """Azimuth and elevation, radians; NaN what the array does not hear."""
+        """Azimuth and elevation, radians; NaN for an angle that the array cannot resolve."""
         x, y, z = (float(part) for part in vector)
         azimuth, elevation = float(np.arctan2(y, x)), float(np.arcsin(np.clip(z, -1, 1)))
         if self.kind == "line":
@@ -130,7 +136,7 @@ class DirectionGrid:
         return (float("nan"), elevation) if self.kind == "upright" else (azimuth, elevation)
 
     def peaks(self, power: np.ndarray, least_separation: float, most: int) -> np.ndarray:
-        """Highest local maxima of a map, each at least so far from all higher ones.
+        """Find the highest local maxima of a map that have a least separation.
 
         Parameters
         ----------
@@ -142,7 +148,7 @@ class DirectionGrid:
         Returns
         -------
         indices : int64 ndarray, shape (K,), K <= most
-            The highest first.
+            In order of descending power.
         """
         maxima = np.flatnonzero(power >= power[self.neighbours].max(axis=1))
         chosen: list[int] = []
@@ -159,7 +165,7 @@ class DirectionGrid:
     def refine(
         self, power_at: Callable[[np.ndarray], np.ndarray], vector: np.ndarray
     ) -> np.ndarray:
-        """The direction around `vector` where the power is highest, to an 8th of the step.
+        """Refine a maximum of the grid to an eighth of its step.
 
         Parameters
         ----------
@@ -174,7 +180,7 @@ class DirectionGrid:
         return vector
 
     def patch(self, vector: np.ndarray, width: float) -> np.ndarray:
-        """Directions within `width` of one, five or five by five, that one among them."""
+        """Directions within `width` of a direction: 5 on a curve, 5 by 5 on the sphere."""
         if self.kind in ("line", "upright"):
             along, side = half_circle_axes(self.kind, self.axis)
             angle = np.arctan2(vector @ side, vector @ along) + width * PATCH
@@ -188,7 +194,7 @@ class DirectionGrid:
 
 
 def what_is_told(positions: np.ndarray) -> tuple[str, np.ndarray]:
-    """The kind of an array, and its axis or normal."""
+    """Determine the kind of an array, and its axis or normal."""
     positions = np.asarray(positions, np.float64)
     if positions.ndim != 2 or positions.shape[1] != 3:
         raise ShapeError(f"positions must have shape (M, 3); got {positions.shape}")
@@ -205,13 +211,13 @@ def what_is_told(positions: np.ndarray) -> tuple[str, np.ndarray]:
 
 
 def turned_towards(axis: np.ndarray, preference: np.ndarray) -> np.ndarray:
-    """The axis or its opposite, whichever points towards the preference."""
-    axis = np.round(axis, 12)  # no sign is made of rounding
+    """Flip an axis, if needed, to point towards the preferred direction."""
+    axis = np.round(axis, 12)  # so that rounding errors do not decide the sign
     return axis if axis @ preference >= 0 else -axis
 
 
 def half_circle_axes(kind: str, axis: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Two unit vectors that span the half circle of a line: along it, and to its +y side."""
+    """Two unit vectors that span the half circle of a line: along the line, and to its +y side."""
     if kind == "upright":
         return np.array([0.0, 0.0, 1.0]), np.array([1.0, 0.0, 0.0])
     x, y = axis[:2] / np.hypot(axis[0], axis[1])
@@ -220,14 +226,14 @@ def half_circle_axes(kind: str, axis: np.ndarray) -> tuple[np.ndarray, np.ndarra
 
 
 def half_circle(kind: str, axis: np.ndarray, step: float) -> np.ndarray:
-    """Directions that an array in a line can tell apart, shape (D, 3)."""
+    """Directions that a linear array can resolve, shape (D, 3)."""
     along, side = half_circle_axes(kind, axis)
     angle = np.linspace(0, np.pi, round(np.pi / step) + 1)[:, None]
     return np.cos(angle) * along + np.sin(angle) * side
 
 
 def sphere(step: float) -> np.ndarray:
-    """Directions evenly spread over the sphere, in rings of one elevation, shape (D, 3)."""
+    """Evenly spaced directions on the sphere, in rings of constant elevation, shape (D, 3)."""
     half = max(1, round(np.pi / 2 / step))
     rings = []
     for elevation in np.linspace(-np.pi / 2, np.pi / 2, 2 * half + 1):
@@ -237,6 +243,12 @@ def sphere(step: float) -> np.ndarray:
 
 
 def angle_between(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Angle between unit vectors, radians, of shapes that broadcast, (..., 3) -> (...)."""
-    chord = np.linalg.norm(a - b, axis=-1)  # exact where arccos of a product is not
+    """Angle between unit vectors, radians; shapes broadcast, (..., 3) -> (...).
+
+    Examples
+    --------
+    >>> np.rad2deg(angle_between(np.eye(3)[0], np.eye(3)[1])).round(3).item()
+    90.0
+    """
+    chord = np.linalg.norm(a - b, axis=-1)  # accurate at small angles, unlike arccos
     return 2 * np.arcsin(np.minimum(chord / 2, 1.0))

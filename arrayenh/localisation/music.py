@@ -1,4 +1,4 @@
-"""Subspace localisation: directions whose steering vectors hold no noise."""
+"""Subspace localisation: MUSIC and NormMUSIC, and counting of sources."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from arrayenh.errors import ConfigError, ShapeError
 from arrayenh.localisation.srp_phat import Pairs, steered_forms
 
 LEAST_DISTANCE = 1e-12
-"""Relative: rounding leaves more of a steering vector outside the signal subspace."""
+"""Relative floor of the distance to the signal subspace, below its rounding error."""
 
 
 def music(
@@ -20,12 +20,12 @@ def music(
     normalise: bool = False,
     speed_of_sound: float = SPEED_OF_SOUND,
 ) -> np.ndarray:
-    """Pseudo-spectrum of MUSIC, the mean over all bins.
+    """MUSIC pseudo-spectrum, averaged over all bins.
 
         P(f,u) = 1 / aᴴ (I - Eₛ Eₛᴴ) a,   Eₛ the eigenvectors of the largest eigenvalues of Φ
 
-    NormMUSIC divides each bin's spectrum by its maximum over the directions, so that no bin
-    outweighs the others because its smallest distance came out smaller.
+    NormMUSIC divides the pseudo-spectrum of each bin by its maximum over the directions, so that
+    no single bin dominates the mean.
 
     Parameters
     ----------
@@ -34,13 +34,13 @@ def music(
     positions : float ndarray, shape (M, 3)
         Metres.
     freqs : float ndarray, shape (F,)
-        Hz; choose the bins by choosing `freqs` and `cov`.
+        Hz; select the bins of both `freqs` and `cov` beforehand.
     directions : float ndarray, shape (D, 3)
         Unit vectors towards the source.
     n_sources : int
         Dimension of the signal subspace, 1 to M - 1.
     normalise : bool
-        NormMUSIC.
+        Whether to use NormMUSIC.
 
     Returns
     -------
@@ -51,22 +51,31 @@ def music(
     ShapeError
         If F or M differ.
     ConfigError
-        If there is no room for so many sources.
+        If `n_sources` is not 1 to M - 1.
 
     References
     ----------
     Schmidt, "Multiple emitter location and signal parameter estimation", 1986, eq. 6;
     Salvati, Drioli & Foresti, "Incoherent frequency fusion for broadband steered response
     power algorithms in noisy environments", 2014, eq. 12.
+
+    Examples
+    --------
+    >>> from arrayenh.acoustics.steering import direction, plane_wave
+    >>> positions, freqs = np.array([[0.0, 0, 0], [0.05, 0, 0], [0, 0.05, 0]]), np.array([1000.0])
+    >>> steering = plane_wave(positions, np.pi / 4, freqs)
+    >>> cov = steering[:, :, None] * steering[:, None, :].conj() + 0.01 * np.eye(3)
+    >>> music(cov, positions, freqs, direction(np.deg2rad([0, 45, 90]))).argmax().item()
+    1
     """
     forms = MusicForms(cov, positions, freqs, n_sources, speed_of_sound)
     return fused(forms(directions), normalise)
 
 
 class MusicForms:
-    """P(f,u) of `music` for one set of covariances and any directions.
+    """Function that evaluates P(f,u) of `music` for given covariances.
 
-    A call takes unit vectors (D, 3) and gives the spectra (F, D).
+    A call maps unit vectors (D, 3) to pseudo-spectra (F, D).
     """
 
     def __init__(
@@ -92,16 +101,16 @@ class MusicForms:
         self._freqs, self._pairs, self._speed = freqs, Pairs.of(positions), speed_of_sound
 
     def __call__(self, directions: np.ndarray) -> np.ndarray:
-        """Spectra of each bin, (D, 3) -> (F, D)."""
+        """Evaluate the pseudo-spectrum of each bin, (D, 3) -> (F, D)."""
         lags = self._pairs.lags(directions, self._speed)
         distance = np.abs(steered_forms(self._noise, self._freqs, self._pairs, lags))
         return 1 / np.maximum(distance, LEAST_DISTANCE * self._noise.shape[1])
 
 
 def fused(spectra: np.ndarray, normalise: bool, most: np.ndarray | None = None) -> np.ndarray:
-    """Mean over bins, (F, D) -> (D,); of NormMUSIC each first divided by its maximum.
+    """Average over bins, (F, D) -> (D,); NormMUSIC divides each bin by its maximum first.
 
-    `most`, shape (F,), are the maxima where `spectra` are of a part of the directions only.
+    `most`, shape (F,), gives the maxima if `spectra` covers only some of the directions.
     """
     if normalise:
         most = spectra.max(axis=1) if most is None else most
@@ -110,20 +119,20 @@ def fused(spectra: np.ndarray, normalise: bool, most: np.ndarray | None = None) 
 
 
 def count_sources(cov: np.ndarray, n_frames: int) -> int:
-    """Number of sources by minimum description length, the median over all bins.
+    """Number of sources by minimum description length (MDL), the median over all bins.
 
         MDL(k) = -N (M-k) log(g(k)/h(k)) + ½ k (2M - k) log N
 
-    g and h are the geometric and the arithmetic mean of the M - k smallest eigenvalues: the
-    criterion asks how many of them are alike. It counts in the open, with the same noise at
-    all microphones; reverberation looks to it like more sources.
+    g and h are the geometric and the arithmetic mean of the M - k smallest eigenvalues, which
+    are equal if these contain only noise. The model assumes a free field and equal, uncorrelated
+    noise at all microphones; reverberation counts as further sources.
 
     Parameters
     ----------
     cov : complex ndarray, shape (F, M, M)
         Sample covariances.
     n_frames : int
-        N, independent frames that were averaged: overlapping ones count once a frame length.
+        N, number of independent frames averaged; overlapping frames count once per frame length.
 
     Returns
     -------
@@ -133,6 +142,11 @@ def count_sources(cov: np.ndarray, n_frames: int) -> int:
     References
     ----------
     Wax & Kailath, "Detection of signals by information theoretic criteria", 1985, eq. 16.
+
+    Examples
+    --------
+    >>> count_sources(np.diag([100.0, 1, 1])[None], n_frames=100)
+    1
     """
     n_mics = cov.shape[1]
     eigenvalues = np.linalg.eigvalsh(cov)[:, ::-1]

@@ -1,4 +1,4 @@
-"""Localisation: the delay, and the direction, that the talker's phases agree on."""
+"""SRP-PHAT localisation: the direction with the highest steered response power."""
 
 from dataclasses import dataclass
 
@@ -9,22 +9,22 @@ from arrayenh.acoustics.steering import SPEED_OF_SOUND, direction
 from arrayenh.errors import ShapeError
 
 GRID_DEG = 1.0
-LONG = 1 << 20  # numbers of a spectrum that are worth more than one thread
-LEAST_MAGNITUDE = 1e-30  # what is smaller has hardly a phase
-LEAST_WEIGHT = np.float32(1e-6)  # a mask may be empty: then every frame counts the same
+LONG = 1 << 20  # size of a spectrum from which several threads pay off
+LEAST_MAGNITUDE = 1e-30  # below it the phase is undefined
+LEAST_WEIGHT = np.float32(1e-6)  # floor of a mask: if it is empty, all frames count equally
 BAND_HZ = (
     200.0,
     6000.0,
-)  # below, small arrays hear no phase; above, speech has no power
-SAME_BASELINE = 1e-9  # metres: pairs so alike hear the same delay from everywhere
+)  # below, small arrays have no phase differences; above, speech has little power
+SAME_BASELINE = 1e-9  # metres, tolerance of equal baselines
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pairs:
-    """Pairs of microphones, grouped by the vector between them.
+    """Pairs of microphones, grouped by baseline.
 
-    Pairs of one baseline hear the same delay from everywhere: their cross-spectra are added
-    before anything is steered. Eight microphones in a line have 28 pairs, but 7 baselines.
+    Pairs with the same baseline have the same delay for every direction, so their cross-spectra
+    are added before steering. A uniform line of eight microphones has 28 pairs but 7 baselines.
 
     Attributes
     ----------
@@ -32,6 +32,13 @@ class Pairs:
         r[first] - r[second] is vectors[baseline].
     vectors : float64 ndarray, shape (B, 3)
         Metres.
+
+    Examples
+    --------
+    >>> line = np.array([[0.05 * m, 0, 0] for m in range(4)])
+    >>> pairs = Pairs.of(line)
+    >>> len(pairs.first), len(pairs.vectors)
+    (6, 3)
     """
 
     first: np.ndarray
@@ -41,7 +48,7 @@ class Pairs:
 
     @classmethod
     def of(cls, positions: np.ndarray) -> "Pairs":
-        """All pairs of the microphones at `positions`, shape (M, 3)."""
+        """Make all pairs of the microphones at `positions`, shape (M, 3)."""
         positions = np.asarray(positions, np.float64)
         second, first = np.triu_indices(len(positions), k=1)
         apart = np.round((positions[first] - positions[second]) / SAME_BASELINE) + 0.0
@@ -54,12 +61,12 @@ class Pairs:
         return cls(first, second, baseline.reshape(-1), vectors)
 
     def lags(self, directions: np.ndarray, speed_of_sound: float = SPEED_OF_SOUND) -> np.ndarray:
-        """Delay τ_first - τ_second of plane waves from `directions`, (D, 3) -> s, (B, D)."""
+        """Delays τ_first - τ_second of plane waves from `directions`, (D, 3) -> (B, D), seconds."""
         return -(self.vectors @ directions.T) / speed_of_sound
 
 
 def cross_spectra(spec: np.ndarray, weight: np.ndarray, pairs: Pairs) -> np.ndarray:
-    """Phase-transformed cross-spectra, summed over frames and over pairs of one baseline.
+    """Phase-transformed cross-spectra, summed over frames and over pairs of equal baseline.
 
         R_b(f) = Σ_(m,n)∈b Σ_t γ(f,t) x_m x_n* / |x_m x_n*|
 
@@ -73,6 +80,13 @@ def cross_spectra(spec: np.ndarray, weight: np.ndarray, pairs: Pairs) -> np.ndar
     Returns
     -------
     cross : complex128 ndarray, shape (F, B)
+
+    Examples
+    --------
+    >>> pairs = Pairs.of(np.array([[0.0, 0, 0], [0.05, 0, 0]]))
+    >>> spec = np.array([[[1, 2], [1, 2]]], np.complex64)
+    >>> cross_spectra(spec, np.ones((1, 2), np.float32), pairs).real
+    array([[2.]])
     """
     cross = np.zeros((len(spec), len(pairs.vectors)), np.complex128)
     gather = (
@@ -85,7 +99,7 @@ def cross_spectra(spec: np.ndarray, weight: np.ndarray, pairs: Pairs) -> np.ndar
 
 
 def steered_power(cross: np.ndarray, freqs: np.ndarray, lags: np.ndarray) -> np.ndarray:
-    """Σ_f Σ_b Re{R_b(f) exp(+j2πf τ_b(u))} for each direction u.
+    """Steered response power of each direction u: Σ_f Σ_b Re{R_b(f) exp(+j2πf τ_b(u))}.
 
     Parameters
     ----------
@@ -93,11 +107,17 @@ def steered_power(cross: np.ndarray, freqs: np.ndarray, lags: np.ndarray) -> np.
     freqs : float ndarray, shape (F,)
         Hz.
     lags : float ndarray, shape (B, D)
-        Seconds, of `Pairs.lags`.
+        Seconds; see `Pairs.lags`.
 
     Returns
     -------
     power : float64 ndarray, shape (D,)
+
+    Examples
+    --------
+    >>> lags = np.array([[0.0, 5e-4]])
+    >>> steered_power(np.ones((1, 1), complex), np.array([1000.0]), lags).round(3)
+    array([ 1., -1.])
     """
     power = np.zeros(lags.shape[1])
     if len(freqs) and len(lags):
@@ -110,21 +130,28 @@ def steered_power(cross: np.ndarray, freqs: np.ndarray, lags: np.ndarray) -> np.
 def steered_forms(
     hermitian: np.ndarray, freqs: np.ndarray, pairs: Pairs, lags: np.ndarray
 ) -> np.ndarray:
-    """a(f,u)ᴴ C(f) a(f,u) of each bin and direction, a the steering vector of u.
+    """Quadratic forms a(f,u)ᴴ C(f) a(f,u) of each bin and direction u.
 
     Parameters
     ----------
     hermitian : complex ndarray, shape (F, M, M)
-        C.
+        C; a is the steering vector of u.
     freqs : float ndarray, shape (F,)
         Hz.
     pairs : Pairs
     lags : float ndarray, shape (B, D)
-        Seconds, of `Pairs.lags`.
+        Seconds; see `Pairs.lags`.
 
     Returns
     -------
     forms : float64 ndarray, shape (F, D)
+
+    Examples
+    --------
+    >>> pairs = Pairs.of(np.array([[0.0, 0, 0], [0.05, 0, 0]]))
+    >>> lags = pairs.lags(np.array([[0.0, 1, 0]]))
+    >>> steered_forms(np.ones((1, 2, 2), complex), np.array([1000.0]), pairs, lags)
+    array([[4.]])
     """
     forms = np.zeros((len(hermitian), lags.shape[1]))
     if len(freqs) and len(lags):
@@ -147,7 +174,7 @@ def srp_phat(
     elevation: float | np.ndarray = 0.0,
     speed_of_sound: float = SPEED_OF_SOUND,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Steered response power with phase transform, over azimuth or any set of directions.
+    """Steered response power with phase transform, over azimuth or any directions.
 
         P(u) = Σ_f Σ_{m≠n} a_m* R_mn a_n / Σ_f Σ_{m≠n} Σ_t γ,
         R_mn(f) = Σ_t γ(f,t) x_m x_n* / |x_m x_n*|,   a the steering vector of u
@@ -163,21 +190,31 @@ def srp_phat(
         Hz.
     mask : float ndarray, shape (F, T), optional
     azimuth : float ndarray, shape (A,), optional
-        Radians; the full circle in steps of one degree without it.
+        Radians. Default: the full circle in steps of one degree.
     elevation : float or ndarray, shape (A,)
-        Radians, one for each azimuth, or one for all.
+        Radians, for each azimuth or for all.
 
     Returns
     -------
     azimuth : float64 ndarray, shape (A,)
         Radians, [-π, π) unless given.
     power : float64 ndarray, shape (A,)
-        At most 1: every pair agrees in every bin.
+        At most 1, for a plane wave from that direction in every bin.
 
     Raises
     ------
     ShapeError
         If F, M or T differ.
+
+    Examples
+    --------
+    >>> from arrayenh.acoustics.steering import plane_wave
+    >>> positions = np.array([[0.0, 0, 0], [0.05, 0, 0], [0, 0.05, 0]])
+    >>> freqs = np.arange(0.0, 4000.0, 250.0)
+    >>> spec = plane_wave(positions, np.pi / 4, freqs)[:, :, None].astype(np.complex64)
+    >>> azimuth, power = srp_phat(spec, positions, freqs)
+    >>> np.rad2deg(azimuth[power.argmax()]).round(3).item(), power.max().round(3).item()
+    (45.0, 1.0)
     """
     check_spectrum(spec, positions, freqs)
     if azimuth is None:
@@ -197,10 +234,19 @@ def localise(
     freqs: np.ndarray,
     mask: np.ndarray | None = None,
 ) -> float:
-    """Azimuth of the strongest direction of `srp_phat`, radians.
+    """Azimuth of the highest power of `srp_phat`, radians.
 
-    A linear array cannot tell a direction from its mirror image: of the two the one on its
-    +y side is returned.
+    A linear array cannot distinguish a direction from its mirror image; the one on its +y side is
+    returned.
+
+    Examples
+    --------
+    >>> from arrayenh.acoustics.steering import plane_wave
+    >>> positions = np.array([[0.0, 0, 0], [0.05, 0, 0], [0, 0.05, 0]])
+    >>> freqs = np.arange(0.0, 4000.0, 250.0)
+    >>> spec = plane_wave(positions, np.pi / 4, freqs)[:, :, None].astype(np.complex64)
+    >>> round(np.rad2deg(localise(spec, positions, freqs)).item(), 3)
+    45.0
     """
     azimuth, power = srp_phat(spec, positions, freqs, mask)
     best = np.flatnonzero(power >= power.max() - 1e-9 * abs(power.max()))
@@ -208,14 +254,14 @@ def localise(
 
 
 def in_band(freqs: np.ndarray) -> slice | np.ndarray:
-    """The bins in the band of speech: a slice, which copies nothing, where they are one."""
+    """Bins in the speech band, as a slice (which avoids a copy) if they are contiguous."""
     bins = np.flatnonzero((freqs >= BAND_HZ[0]) & (freqs <= BAND_HZ[1]))
     whole = len(bins) > 0 and bins[-1] - bins[0] == len(bins) - 1
     return slice(bins[0], bins[-1] + 1) if whole else bins
 
 
 def check_spectrum(spec: np.ndarray, positions: np.ndarray, freqs: np.ndarray) -> None:
-    """Refuse spectrum, positions and frequencies of different sizes."""
+    """Raise ShapeError if spectrum, positions and frequencies do not match."""
     if spec.ndim != 3 or positions.shape != (spec.shape[1], 3) or len(freqs) != len(spec):
         raise ShapeError(
             f"spec (F, M, T), positions (M, 3) and freqs (F,) must agree; "
@@ -224,7 +270,7 @@ def check_spectrum(spec: np.ndarray, positions: np.ndarray, freqs: np.ndarray) -
 
 
 def checked_weight(spec: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
-    """A mask that fits `spec` and is nowhere quite zero, shape (F, T)."""
+    """Check that a mask fits `spec`, and apply its floor; shape (F, T)."""
     if mask is None:
         return np.ones((len(spec), spec.shape[2]), np.float32)
     if mask.shape != (len(spec), spec.shape[2]):

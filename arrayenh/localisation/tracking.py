@@ -1,4 +1,4 @@
-"""Tracking: where the talkers are now, block by block, and how sure that is."""
+"""Tracking of the talkers' directions, block by block, with confidence."""
 
 from dataclasses import dataclass, field, replace
 
@@ -24,35 +24,42 @@ from arrayenh.statistics.covariance import spatial_covariance
 from arrayenh.statistics.noise_psd import SppTracker
 from arrayenh.statistics.power import mean_power
 
-LEAST_PRESENCE = 0.9  # of speech in a bin; the many bins below would add up to the noise
+LEAST_PRESENCE = (
+    0.9  # least speech presence of a bin that is used; the many weaker bins would add noise
+)
 
 
 @dataclass(frozen=True, slots=True)
 class TrackerConfig:
-    """How a `DirectionTracker` listens.
+    """Settings of a `DirectionTracker`.
 
     Attributes
     ----------
     method : {"srp-phat", "music", "norm-music"}
-        Of the map in which peaks are looked for.
+        Method of the map whose peaks are the talkers.
     n_talkers : int or None
-        Most talkers at one time; None: four, and a signal subspace of one for MUSIC.
+        Most simultaneous talkers. None: four, and for MUSIC a signal subspace of dimension one.
     block_seconds : float
-        Frames that are judged together.
+        Length of a block of frames, s.
     time_constant : float
-        Seconds after which a cross-spectrum is forgotten to 1/e.
+        Time constant of the recursive cross-spectra, s.
     least_confidence : float
-        A peak that stands out less is no direction.
+        Least confidence of a peak.
     least_activity : float
-        Share of the band that must hold speech in a block that is listened to.
+        Least share of time-frequency bins with speech in a block that is used.
     least_separation_deg : float
-        Between two talkers.
+        Least angle between two talkers.
     peak_share : float
-        A second peak counts if it stands out by this share of what the first does.
+        Least height of a further peak, relative to the highest.
     speech_only : bool
-        Weight bins by the presence of speech; else whatever sounds is followed.
+        Whether bins are weighted by speech presence; otherwise any sound is tracked.
     step_deg : float or None
-        Of the grid of directions.
+        Step of the grid of directions.
+
+    Examples
+    --------
+    >>> TrackerConfig(method="music", n_talkers=2).block_seconds
+    0.1
     """
 
     method: str = "srp-phat"
@@ -78,16 +85,16 @@ class TrackerConfig:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """What was heard in one block.
+    """Directions of the talkers in one block.
 
     Attributes
     ----------
     time : float
-        Seconds from the first frame to the middle of the block.
+        Middle of the block, seconds from the first frame.
     tracks : tuple of Track
-        Of the talkers who are speaking, the surest first.
+        Tracks of the active talkers, in order of descending confidence.
     directions : tuple of Direction
-        The same, as angles.
+        The tracks as angles.
     """
 
     time: float
@@ -97,23 +104,23 @@ class Moment:
 
 @dataclass(slots=True, eq=False)
 class TrackerState:
-    """All that a tracker remembers.
+    """State of a tracker.
 
     Attributes
     ----------
     cross : complex128 ndarray, shape (F, B)
-        Recursive cross-spectra of phases, in the band.
+        Recursive phase-transformed cross-spectra in the speech band.
     cov : complex128 ndarray, shape (F, M, M)
-        Recursive covariances; used by MUSIC.
+        Recursive covariances, for MUSIC.
     weight : float
-        Σ γ of what is in `cross`.
+        Sum of the weights γ in `cross`.
     held : complex64 ndarray, shape (F, M, t)
-        Frames of the block that is not complete.
+        Frames of the incomplete block.
     speech : SppTracker
     tracks : list of Track
-        Also of talkers who pause, and candidates.
+        All tracks, including silent talkers and candidates.
     n_blocks, n_tracks : int
-        Blocks judged, tracks begun.
+        Number of blocks processed and of tracks started.
     """
 
     cross: np.ndarray
@@ -127,25 +134,24 @@ class TrackerState:
 
 
 class DirectionTracker:
-    """Follows talkers from the spectra of a microphone array, as they come.
+    """Tracks the directions of talkers in a stream of spectra.
 
-    Every block of frames is weighted by the presence of speech and added to recursive
-    cross-spectra,
+    Every block of frames is weighted by speech presence and added to recursive cross-spectra,
 
         R ← exp(-T/τ) R + Σ_t γ x_m x_n* / |x_m x_n*|,
 
-    whose map (SRP-PHAT or MUSIC) has peaks; those that stand out (`excess`) move the tracks
-    of talkers, or begin new ones (`arrayenh.localisation.tracks`). How the spectrum is cut into
-    pieces does not matter.
+    from which a map is computed (SRP-PHAT or MUSIC). Peaks of sufficient confidence (`excess`)
+    update the tracks of talkers or start new ones (`arrayenh.localisation.tracks`). The result
+    does not depend on how the frames are split into calls.
 
     Parameters
     ----------
     positions : float ndarray, shape (M, 3)
         Metres.
     freqs : float ndarray, shape (F,)
-        Hz, of the bins.
+        Frequencies of the bins, Hz.
     hop_seconds : float
-        From frame to frame.
+        Time from frame to frame, s.
     config : TrackerConfig, optional
 
     Raises
@@ -153,7 +159,7 @@ class DirectionTracker:
     GeometryError
         If there are fewer than two microphones.
     ConfigError
-        If MUSIC cannot find so many talkers.
+        If MUSIC cannot resolve the number of talkers.
 
     Examples
     --------
@@ -181,7 +187,7 @@ class DirectionTracker:
         self.reset()
 
     def reset(self) -> None:
-        """Forget all that was heard."""
+        """Reset the state."""
         n_freqs, n_mics = len(self._freqs), len(self.positions)
         self.state = TrackerState(
             np.zeros((n_freqs, len(self._pairs.vectors)), np.complex128),
@@ -192,7 +198,7 @@ class DirectionTracker:
         self._now: tuple[Direction, ...] = ()
 
     def update(self, spec: np.ndarray) -> list[Direction]:
-        """Hear the next frames; return where is spoken now.
+        """Process the next frames and return the current directions.
 
         Parameters
         ----------
@@ -202,18 +208,19 @@ class DirectionTracker:
         Returns
         -------
         directions : list of (azimuth, elevation, confidence)
-            Of the last whole block, the surest first; none while nobody speaks.
+            Directions in the last complete block, in order of descending confidence; empty
+            while no talker is active.
 
         Raises
         ------
         ShapeError
-            If `spec` has other bins or microphones.
+            If `spec` has other numbers of bins or microphones.
         """
         self.push(spec)
         return list(self._now)
 
     def push(self, spec: np.ndarray) -> list[Moment]:
-        """Hear the next frames, as `update`; return what was heard in each whole block."""
+        """Process the next frames, like `update`; return a `Moment` for each complete block."""
         wanted = (self._n_freqs, len(self.positions))
         if spec.ndim != 3 or spec.shape[:2] != wanted:
             raise ShapeError(f"spec must have shape (F, M, t), (F, M) = {wanted}; got {spec.shape}")
@@ -221,11 +228,11 @@ class DirectionTracker:
         n_blocks = frames.shape[2] // self.block_frames
         ends = self.block_frames * np.arange(1, n_blocks + 1)
         *blocks, self.state.held = np.split(frames, ends, axis=2)
-        self.state.held = self.state.held.copy()  # not a view of all the rest
+        self.state.held = self.state.held.copy()  # a view would keep all frames in memory
         return [self._hear(block) for block in blocks]
 
     def _hear(self, block: np.ndarray) -> Moment:
-        """Judge one block of frames."""
+        """Process one block of frames."""
         state, config = self.state, self.config
         seconds = self.block_frames * self.hop_seconds
         active = self._gather(np.ascontiguousarray(block), seconds)
@@ -244,7 +251,7 @@ class DirectionTracker:
         return Moment(time, tuple(map(replace, speaking)), self._now)
 
     def _gather(self, block: np.ndarray, seconds: float) -> bool:
-        """Add a block to the recursive statistics; say whether it holds speech."""
+        """Add a block to the recursive statistics; return whether it holds speech."""
         state = self.state
         keep = np.exp(-seconds / self.config.time_constant)
         if self.config.speech_only:
@@ -263,7 +270,7 @@ class DirectionTracker:
         return activity > 0 and activity >= self.config.least_activity
 
     def _observe(self) -> tuple[np.ndarray, np.ndarray]:
-        """Directions of the peaks of the map, (K, 3), and how far each stands out, (K,)."""
+        """Find the peaks of the map: directions (K, 3) and confidences (K,)."""
         state, config = self.state, self.config
         cross = state.cross / (len(self._pairs.first) * state.weight)
         phat = srp_at(cross, self._freqs, self._pairs)

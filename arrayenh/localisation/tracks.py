@@ -1,8 +1,8 @@
-"""Tracks of talkers on the sphere: Kalman filters, their birth and their death.
+"""Tracks of talkers on the sphere: Kalman filters with track initiation and deletion.
 
-The state of a track is a direction and the speed at which it turns, kept as a unit vector and
-a rotation vector; its covariance is the same to all sides (the wrapped Kalman filter of
-Traa & Smaragdis 2013, on the sphere instead of the circle).
+The state of a track is a direction, a unit vector, and its angular velocity, a rotation vector,
+with an isotropic covariance (the wrapped Kalman filter of Traa & Smaragdis 2013, on the sphere
+instead of the circle).
 """
 
 from dataclasses import dataclass, field
@@ -11,23 +11,23 @@ import numpy as np
 
 from arrayenh.localisation.grid import DirectionGrid, angle_between
 
-SPEED = np.deg2rad(25.0)  # rad/s, of a talker who walks past
-SPEED_SECONDS = 1.0  # after which he may do otherwise
-ERROR = np.deg2rad(2.5)  # of an observation of confidence 1; variance goes as 1 / confidence
-LEAST_SURE = 0.05  # what is less sure than that counts the same
-GATE = 3.0  # standard deviations between a track and what may belong to it
+SPEED = np.deg2rad(25.0)  # rad/s, of a talker walking past
+SPEED_SECONDS = 1.0  # time constant of the angular velocity
+ERROR = np.deg2rad(2.5)  # of an observation of confidence 1; variance is ∝ 1 / confidence
+LEAST_SURE = 0.05  # floor of the confidence in the variance
+GATE = 3.0  # standard deviations within which an observation may belong to a track
 GATE_LIMITS = np.deg2rad([12.0, 40.0])
-MERGE = np.deg2rad(10.0)  # tracks so close are one
-CONFIRMED = 3  # blocks heard, before it is a talker
-CANDIDATE_SECONDS, MEMORY_SECONDS = 0.6, 4.0  # unheard, before it is forgotten
-HOLD_SECONDS = 0.3  # unheard, before he is said to be silent
-CONFIDENCE_SECONDS = 0.5  # over which confidence is averaged
-LEAST_CONFIDENCE = 0.03  # on average, of a talker
+MERGE = np.deg2rad(10.0)  # closer tracks are merged
+CONFIRMED = 3  # observations before a candidate counts as a talker
+CANDIDATE_SECONDS, MEMORY_SECONDS = 0.6, 4.0  # without observation, before deletion
+HOLD_SECONDS = 0.3  # without observation, before a talker counts as silent
+CONFIDENCE_SECONDS = 0.5  # time constant of the mean confidence
+LEAST_CONFIDENCE = 0.03  # least mean confidence of an active talker
 
 
 @dataclass(slots=True, eq=False)
 class Track:
-    """One talker.
+    """Track of one talker.
 
     Attributes
     ----------
@@ -36,15 +36,15 @@ class Track:
     vector : float64 ndarray, shape (3,)
         Unit vector towards the talker.
     turn : float64 ndarray, shape (3,)
-        Rotation vector, rad/s.
+        Angular velocity, a rotation vector, rad/s.
     cov : float64 ndarray, shape (2, 2)
-        Of angle and speed, rad² and rad²/s².
+        Covariance of angle and speed, rad² and rad²/s².
     confidence : float
-        That of the observations, averaged over half a second; 0 where there is none.
+        Mean confidence of the observations over half a second, 0 for blocks without one.
     unheard : float
         Seconds since the last observation.
     n_heard : int
-        Observations.
+        Number of observations.
     """
 
     label: int
@@ -57,22 +57,22 @@ class Track:
 
     @property
     def confirmed(self) -> bool:
-        """Whether it was heard often enough to be somebody."""
+        """Whether the track has enough observations to be a talker."""
         return self.n_heard >= CONFIRMED
 
     @property
     def speaking(self) -> bool:
-        """Whether somebody is there and was heard just now."""
+        """Whether the talker is confirmed and currently active."""
         heard = self.unheard <= HOLD_SECONDS and self.confidence >= LEAST_CONFIDENCE
         return self.confirmed and heard
 
     @property
     def forgotten(self) -> bool:
-        """Whether nothing was heard for too long."""
+        """Whether the track has been without observation for too long."""
         return self.unheard > (MEMORY_SECONDS if self.confirmed else CANDIDATE_SECONDS)
 
     def predict(self, seconds: float) -> None:
-        """Let time go by; the speed of somebody unheard is not kept up."""
+        """Predict the state after a time; the velocity of a silent talker is set to zero."""
         keep = np.exp(-seconds / SPEED_SECONDS)
         ahead = np.array([[1.0, seconds], [0.0, keep]])
         if self.unheard > HOLD_SECONDS:
@@ -85,11 +85,11 @@ class Track:
         self.unheard += seconds
 
     def gate(self, sure: float) -> float:
-        """Angle within which an observation may belong to it, radians."""
+        """Angle within which an observation may belong to the track, radians."""
         return float(np.clip(GATE * np.sqrt(self.cov[0, 0] + variance(sure)), *GATE_LIMITS))
 
     def correct(self, observed: np.ndarray, sure: float) -> None:
-        """Move towards an observation, shape (3,)."""
+        """Update the state with an observation, shape (3,)."""
         gain = self.cov[:, 0] / (self.cov[0, 0] + variance(sure))
         innovation = rotation_between(self.vector, observed)
         self.vector = rotated(self.vector, gain[0] * innovation)
@@ -100,12 +100,12 @@ class Track:
 
 
 def variance(sure: float) -> float:
-    """Of an observation, rad²."""
+    """Variance of an observation of a given confidence, rad²."""
     return float(ERROR**2 / max(sure, LEAST_SURE))
 
 
 def rotation_between(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Rotation vector that turns unit vector a to b on the shortest way, shape (3,)."""
+    """Rotation vector of the shortest rotation from unit vector a to b, shape (3,)."""
     axis = np.cross(a, b)
     sine = np.linalg.norm(axis)
     if sine == 0:
@@ -114,7 +114,13 @@ def rotation_between(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def rotated(vector: np.ndarray, turn: np.ndarray) -> np.ndarray:
-    """A unit vector, turned by a rotation vector (Rodrigues)."""
+    """Rotate a unit vector by a rotation vector (Rodrigues).
+
+    Examples
+    --------
+    >>> rotated(np.array([1.0, 0, 0]), np.array([0, 0, np.pi / 2])).round(3)
+    array([0., 1., 0.])
+    """
     angle = np.linalg.norm(turn)
     if angle == 0:
         return vector
@@ -132,28 +138,35 @@ def follow(
     seconds: float,
     n_tracks: int,
 ) -> tuple[list[Track], int]:
-    """Bring the tracks on by one block.
+    """Update the tracks by one block.
 
     Parameters
     ----------
     tracks : list of Track
         Changed in place.
     grid : DirectionGrid
-        On which directions are folded that the array cannot tell apart.
+        Folds directions that the array cannot distinguish.
     heard : float ndarray, shape (K, 3)
-        Observed directions, the surest first.
+        Observed directions, in order of descending confidence.
     sure : float ndarray, shape (K,)
         Confidence of each.
     seconds : float
-        Since the last block.
+        Time since the last block.
     n_tracks : int
-        Tracks begun so far.
+        Number of tracks started so far.
 
     Returns
     -------
     tracks : list of Track
-        Without the forgotten, with the new.
+        The remaining tracks and the new ones.
     n_tracks : int
+
+    Examples
+    --------
+    >>> heard, sure = np.array([[1.0, 0, 0]]), np.array([0.8])
+    >>> tracks, n_tracks = follow([], DirectionGrid.circle(), heard, sure, seconds=0.1, n_tracks=0)
+    >>> n_tracks, tracks[0].confirmed
+    (1, False)
     """
     for track in tracks:
         track.predict(seconds)
@@ -173,7 +186,7 @@ def follow(
 
 
 def assigned(tracks: list[Track], heard: np.ndarray, sure: np.ndarray) -> dict[int, int]:
-    """Which observation belongs to which track: talkers before candidates, the nearest first."""
+    """Assign observations to tracks: talkers before candidates, nearest first."""
     pairs = []
     for t, track in enumerate(tracks):
         for k, vector in enumerate(heard):
@@ -188,7 +201,7 @@ def assigned(tracks: list[Track], heard: np.ndarray, sure: np.ndarray) -> dict[i
 
 
 def merged(tracks: list[Track]) -> list[Track]:
-    """The tracks without those that have come close to an older one."""
+    """Remove tracks that are close to an older one."""
     kept: list[Track] = []
     for track in sorted(tracks, key=lambda track: (not track.confirmed, track.label)):
         if all(angle_between(track.vector, other.vector) >= MERGE for other in kept):

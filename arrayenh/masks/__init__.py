@@ -1,1 +1,1 @@
-"""Speech masks: in which time-frequency bins the talker is heard."""
+"""Speech masks: estimates of the time-frequency bins that contain speech."""

@@ -1,8 +1,8 @@
-"""Masks from directions alone: a mixture of complex angular-central Gaussians (cACGMM).
+"""Masks from spatial clustering: a mixture of complex angular central Gaussians (cACGMM).
 
-Where a sound comes from shows in the direction of the vector of all microphones, whatever
-its level. The frames of a bin are shared out among classes (talkers, noise) by that
-direction; what each class looks like is learnt from the recording itself.
+The position of a source determines the direction of the vector of all microphones, independently
+of its level. The frames of each bin are clustered by that direction into classes (talkers,
+noise). The spatial parameters of the classes are estimated from the recording itself.
 """
 
 from itertools import permutations
@@ -16,10 +16,10 @@ from arrayenh.masks.spp import SppMasks
 from arrayenh.statistics.lagged import check_spec
 
 ITERATIONS = 20
-EM_ITERATIONS = 5  # of the chain; more fit the mixture better and separate no better
-LOADING = 1e-4  # relative, of the shape matrices: what one frame cannot make certain
-MOST_CLASSES = 6  # all their permutations are looked at
-ALIGNMENTS = 20  # rounds at most, until no bin changes
+EM_ITERATIONS = 5  # in the chain; more iterations fit better but do not separate better
+LOADING = 1e-4  # relative, of the shape matrices
+MOST_CLASSES = 6  # all permutations are evaluated
+ALIGNMENTS = 20  # most iterations of the alignment
 
 
 def cacgmm(
@@ -28,7 +28,7 @@ def cacgmm(
     iterations: int = ITERATIONS,
     shared_priors: bool = True,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Posterior of each class in each bin, by expectation maximisation.
+    """Posteriors of the classes in each bin, by expectation maximisation.
 
         p(z) = Σ_k π_k A(z; B_k),   A(z; B) ∝ det(B)⁻¹ (zᴴ B⁻¹ z)⁻ᴹ,   z = x / |x|
         γ_k ∝ π_k A(z; B_k),   B_k <- M Σ_t γ_k / (zᴴ B_k⁻¹ z) z zᴴ / Σ_t γ_k
@@ -37,19 +37,19 @@ def cacgmm(
     ----------
     spec : complex64 ndarray, shape (F, M, T)
     initial : float ndarray, shape (F, K, T)
-        γ to begin with, from masks or chance; summed over the classes it is made 1.
+        Initial γ, from masks or random; normalised to a sum of 1 over the classes.
     iterations : int
     shared_priors : bool
-        Whether π_k depends on time and is common to all frequencies, so that a class means
-        the same sound in every bin (Ito, Araki & Nakatani 2013); otherwise each bin has
-        constants of its own, and `align` is needed unless `initial` agrees over frequency.
+        Whether π_k depends on time and is common to all frequencies, so that a class is the
+        same source in every bin (Ito, Araki & Nakatani 2013). Otherwise each bin has its own
+        constant priors, and `align` is needed unless `initial` is aligned over frequency.
 
     Returns
     -------
     posteriors : float32 ndarray, shape (F, K, T)
-        In [0, 1], summing to one. A silent frame has its priors.
+        In [0, 1], with a sum of 1 over the classes. The priors in a silent frame.
     log_likelihood : float64 ndarray, shape (iterations,) or (1,)
-        Mean over frames and bins after each iteration (with `shared_priors`), or the last.
+        Mean over frames and bins, after each iteration (with `shared_priors`) or the last.
 
     Raises
     ------
@@ -63,6 +63,15 @@ def cacgmm(
     N. Ito, S. Araki and T. Nakatani, "Complex angular central Gaussian mixture model for
     directional statistics in mask-based microphone array signal processing", EUSIPCO 2016,
     eqs. 9 to 13.
+
+    Examples
+    --------
+    >>> spec = np.array([[[1, 1, 1, 1], [1, 1, -1, -1]]], np.complex64)
+    >>> initial = np.array([[[0.6, 0.6, 0.4, 0.4], [0.4, 0.4, 0.6, 0.6]]])
+    >>> posteriors, _ = cacgmm(spec, initial)
+    >>> posteriors[0].round(2)
+    array([[1., 1., 0., 0.],
+           [0., 0., 1., 1.]], dtype=float32)
     """
     check_spec(spec)
     n_freqs, _, n_frames = spec.shape
@@ -86,7 +95,7 @@ def cacgmm(
 
 
 def normalised(initial: np.ndarray) -> np.ndarray:
-    """Classes that sum to one in every bin, float32; alike where all are zero."""
+    """Normalise classes to a sum of 1 in every bin, float32; equal where all are zero."""
     gamma = np.maximum(initial, 0).astype(np.float32)
     total = gamma.sum(axis=1, keepdims=True)
     return np.divide(gamma, total, out=np.full_like(gamma, 1 / gamma.shape[1]), where=total > 0)
@@ -95,16 +104,16 @@ def normalised(initial: np.ndarray) -> np.ndarray:
 def random_classes(
     n_freqs: int, n_classes: int, n_frames: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """Classes to begin with by chance, the same at all frequencies; shape (F, K, T)."""
+    """Draw random initial classes, common to all frequencies; shape (F, K, T)."""
     drawn = rng.dirichlet(np.ones(n_classes), n_frames).T.astype(np.float32)
     return np.broadcast_to(drawn, (n_freqs, n_classes, n_frames)).copy()
 
 
 def align(posteriors: np.ndarray) -> np.ndarray:
-    """Which class of each bin belongs to which sound: permutations over frequency.
+    """Align the classes over frequency: permutations of the classes of each bin.
 
-    A sound is active at all frequencies at the same time: the classes of each bin are
-    put in the order that correlates best with the mean of all bins, until none changes.
+    A source is active at all frequencies at the same time. The classes of each bin are permuted
+    to the best correlation with the mean of all bins, until no permutation changes.
 
     Parameters
     ----------
@@ -126,6 +135,13 @@ def align(posteriors: np.ndarray) -> np.ndarray:
     H. Sawada, S. Araki and S. Makino, "Underdetermined convolutive blind source separation
     via frequency bin-wise clustering and permutation alignment", IEEE TASLP 19, 2011,
     section V.
+
+    Examples
+    --------
+    >>> first, second = [1.0, 0, 1], [0.0, 1, 0]
+    >>> align(np.array([[first, second], [second, first]]))
+    array([[0, 1],
+           [1, 0]])
     """
     n_freqs, n_classes, _ = posteriors.shape
     if n_classes > MOST_CLASSES:
@@ -145,10 +161,10 @@ def align(posteriors: np.ndarray) -> np.ndarray:
 
 
 def grown_order(activity: np.ndarray, orders: np.ndarray) -> np.ndarray:
-    """A first order: from neighbours to ever larger blocks of bins."""
+    """Initial permutations, by aligning neighbouring blocks of growing size."""
     n_freqs, n_classes, _ = activity.shape
     order = np.tile(np.arange(n_classes), (n_freqs, 1))
-    # neighbours agree best: blocks double in size, each aligned with the one beside it
+    # neighbouring bins correlate best: align adjacent blocks, then double the block size
     size = 1
     while size < n_freqs:
         n_blocks = -(-n_freqs // size)
@@ -166,24 +182,23 @@ def grown_order(activity: np.ndarray, orders: np.ndarray) -> np.ndarray:
 
 
 def best_orders(activity: np.ndarray, mean: np.ndarray, orders: np.ndarray) -> np.ndarray:
-    """The order of each bin that correlates best with `mean`, shape (F, K)."""
+    """Permutation of each bin with the best correlation with `mean`, shape (F, K)."""
     scores = np.matmul(mean, activity.swapaxes(1, 2))  # (F, K of the mean, K of the bin)
     return orders[scored(scores, orders).argmax(axis=1)]
 
 
 def scored(scores: np.ndarray, orders: np.ndarray) -> np.ndarray:
-    """Σ_k scores[:, k, order[k]] for every order, shape (F, K!)."""
+    """Score of every permutation, Σ_k scores[:, k, order[k]], shape (F, K!)."""
     places = np.arange(scores.shape[1])
     return scores[:, places, orders].sum(axis=2)
 
 
 class CacgmmMasks:
-    """Speech presence, sharpened by what the directions of the bins tell.
+    """Speech masks from speech presence, refined by spatial clustering (cACGMM).
 
-    A mixture of complex angular-central Gaussians with one class for the talker and one for
-    the rest begins with the masks of `SppMasks`, and a few steps of expectation maximisation
-    move each bin to the class whose spatial shape it fits. The priors are common to all
-    frequencies, so that the classes mean the same everywhere.
+    A mixture of complex angular central Gaussians has one class for the talker and one for the
+    rest. It is initialised with the masks of `SppMasks` and fitted by a few steps of expectation
+    maximisation. The priors are common to all frequencies, so that no alignment is needed.
 
     Parameters
     ----------
@@ -192,6 +207,13 @@ class CacgmmMasks:
     hop_seconds : float
         Time from frame to frame, s.
     iterations : int
+
+    Examples
+    --------
+    >>> masks = CacgmmMasks(n_freqs=257, hop_seconds=0.008)
+    >>> spec = np.zeros((257, 2, 10), np.complex64)
+    >>> masks.estimate(spec, beamform=lambda mask: spec[:, 0]).shape
+    (257, 10)
     """
 
     def __init__(self, n_freqs: int, hop_seconds: float, iterations: int = EM_ITERATIONS) -> None:
@@ -199,7 +221,7 @@ class CacgmmMasks:
         self.iterations = iterations
 
     def estimate(self, spec: np.ndarray, beamform: Beamform) -> np.ndarray:
-        """As of `SppMasks`: the posterior of the talker's class, in [0, 1]."""
+        """Estimate the posterior of the talker's class, in [0, 1]; see `SppMasks.estimate`."""
         mask = self._first.estimate(spec, beamform)
         posteriors, _ = cacgmm(spec, np.stack([mask, 1 - mask], axis=1), self.iterations)
         return np.ascontiguousarray(posteriors[:, 0])
@@ -208,6 +230,6 @@ class CacgmmMasks:
 CACGMM = MaskMethod(
     "cacgmm",
     "cACGMM",
-    "speech presence sharpened by a mixture of directions (cACGMM)",
+    "speech presence refined by spatial clustering (cACGMM)",
     CacgmmMasks,
 )

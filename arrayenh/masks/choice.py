@@ -1,4 +1,4 @@
-"""The source of masks that a name, or a network, stands for."""
+"""Choice of the mask estimator by name."""
 
 from arrayenh.errors import ConfigError
 from arrayenh.masks.cacgmm import CacgmmMasks
@@ -15,24 +15,24 @@ def mask_source(
     reference: int = 0,
     guide: MaskSource | None = None,
 ) -> MaskSource:
-    """The source of that name, or a network.
+    """Make the mask estimator of a name, or of a network.
 
     Parameters
     ----------
     name : str
-        Of `MASKS`; or "neural", of a network.
+        A name in `MASKS`, or "neural" for a network.
     n_freqs : int
     hop_seconds : float
     network : Network, optional
     reference : int
-        Microphone.
+        Reference microphone.
     guide : MaskSource, optional
-        Says who shall be heard to a network that `hears_a_guide`.
+        Initial masks that select the talker, for a network that `hears_a_guide`.
 
     Raises
     ------
     ConfigError
-        If it is "neural" and there is no network.
+        If the name is unknown, or "neural" without a network.
     """
     if network is not None and guide is not None and hears_a_guide(network):
         return NeuralMasks(network, reference, GUIDED_ROUNDS, guide)

@@ -1,4 +1,4 @@
-"""Speech masks by networks, which may hear what a beamformer made before."""
+"""Speech masks by networks, optionally refined with the output of a beamformer."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -12,39 +12,39 @@ from arrayenh.networks.pieces import Pieces
 from arrayenh.networks.runtime import Network, Stream
 from arrayenh.statistics.power import squared
 
-NETWORK_ROUNDS = 5  # of a network that hears what the beamformer gives
+NETWORK_ROUNDS = 5  # passes of a network that takes a beamformer's output as input
 
 
-GUIDED_ROUNDS = 3  # where a direction says who shall be heard: later ones forget him
+GUIDED_ROUNDS = 3  # passes if a direction selects the talker; more drift to other talkers
 
 
-BEAM = ("beamformed", "rest", "noise")  # signals that there are behind a beamformer alone
+BEAM = ("beamformed", "rest", "noise")  # network inputs that need a beamformer
 
 
 def hears_a_guide(network: Network) -> bool:
-    """Whether its masks depend on what a beamformer gave before."""
+    """Whether a network takes the output of a beamformer as input."""
     return any(map(network.needs, BEAM))
 
 
 class NeuralMasks:
-    """Masks by a network, of any microphones.
+    """Speech masks by a network, for any number of microphones.
 
-    A network of the input "microphone" hears each microphone by itself; the masks are averaged.
-    Others hear what a beamformer makes of the microphones: first of one that other masks
-    steer, or, without such, as long as there is none, the reference microphone r as y = r and
-    r - y = 0. Its own mask steers a beamformer, and it hears again.
+    A network with the input "microphone" processes each microphone separately, and the masks are
+    averaged. Other networks take the output y of a beamformer as input, in several passes: the
+    first beamformer is steered by the masks of `first`, or is the reference microphone r (y = r,
+    r - y = 0) if `first` is None. In each further pass the network's own mask steers it.
 
-    A streaming network goes on from segment to segment; another hears each as a whole.
+    A streaming network keeps its state from segment to segment; others process each as a whole.
 
     Parameters
     ----------
     network : Network
     reference : int
-        Microphone.
+        Reference microphone.
     rounds : int
-        How often a network hears a segment that knows of a beamformer.
+        Number of passes of a network that takes a beamformer's output as input.
     first : MaskSource, optional
-        Steers the beamformer that the network hears first.
+        Masks that steer the beamformer of the first pass.
     """
 
     def __init__(
@@ -60,9 +60,9 @@ class NeuralMasks:
         self._rounds = [Hearing(network) for _ in range(rounds)]
 
     def estimate(self, spec: np.ndarray, beamform: Beamform) -> np.ndarray:
-        """As of `SppMasks`: what the network gives, in [0, 1].
+        """Estimate the network's mask, in [0, 1]; see `SppMasks.estimate`.
 
-        Nearer to 1 the surer the first masks are that all comes from one place.
+        It is raised towards 1 if the first masks indicate that all sound comes from one position.
         """
         if self._network.signature.inputs == ("microphone",):
             return self._rounds[0].masks(spec)
@@ -80,11 +80,11 @@ class NeuralMasks:
 
     @staticmethod
     def _unheard(reference: np.ndarray) -> "Heard":
-        """What there is before there is a beamformer."""
+        """Inputs of the network before the first beamformer."""
         return Heard(reference, reference, np.zeros_like(reference), reference)
 
     def _steered(self, mask: np.ndarray, before: "Heard", beamform: Beamform) -> "Heard":
-        """What a beamformer makes of a mask; of the noise in it, if the network hears that."""
+        """Inputs of the network from a beamformer steered by a mask."""
         if self._network.needs("noise"):
             beamformed, noise = cast(NoisyBeamform, beamform).with_noise(mask)
         else:
@@ -94,7 +94,7 @@ class NeuralMasks:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Heard:
-    """Signals of a network, (F, T) each."""
+    """Input signals of a mask network, (F, T) each."""
 
     reference: np.ndarray
     beamformed: np.ndarray
@@ -102,20 +102,20 @@ class Heard:
     masked: np.ndarray
 
     def signals(self, network: Network, frames: slice) -> np.ndarray:
-        """Of some frames, in the order of the network, (C, F, t)."""
+        """Stack some frames of the signals in the network's order, (C, F, t)."""
         roles = (self.beamformed, self.reference, self.noise, self.masked)
         return network.signals(*(role[:, frames] for role in roles))
 
 
 class Hearing:
-    """A network of masks, segment by segment."""
+    """One pass of a mask network, segment by segment."""
 
     def __init__(self, network: Network) -> None:
         self._network = network
         self._stream = Stream(network) if network.streaming else None
 
     def mask(self, heard: "Heard") -> np.ndarray:
-        """Mask of the next segment, shape (F, T)."""
+        """Estimate the mask of the next segment, shape (F, T)."""
         if self._stream is not None:
             return self._stream.push(heard.signals(self._network, slice(None)))
         return Pieces(self._network).whole(
@@ -123,7 +123,7 @@ class Hearing:
         )
 
     def masks(self, spec: np.ndarray) -> np.ndarray:
-        """Mean mask of all microphones, (F, M, T) -> (F, T); of those that are not silent."""
+        """Mean mask over the microphones that are not silent, (F, M, T) -> (F, T)."""
         if self._stream is not None:
             return self._stream.masks(spec)
         total = np.zeros((spec.shape[0], spec.shape[2]), np.float32)

@@ -1,6 +1,6 @@
-"""What the chain must know of a source of speech masks: one record each, in `MASKS`.
+"""Protocol of the mask estimators, and `MASKS`, the records of the statistical ones.
 
-Networks are sources of masks, too, but are files of weights (`arrayenh.networks.catalogue`).
+Mask networks are files, listed in `arrayenh.networks.catalogue`.
 """
 
 from collections.abc import Callable
@@ -15,33 +15,33 @@ Beamform = Callable[[np.ndarray], np.ndarray]
 
 
 class NoisyBeamform(Protocol):
-    """A beamformer that tells of the noise it leaves."""
+    """A mask-steered beamformer that also estimates its residual noise."""
 
     def with_noise(self, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The beamformed spectrum, and the magnitude of the noise in it; (F, T) each."""
+        """Return the beamformed spectrum and the magnitude of its residual noise; (F, T) each."""
 
 
 class MaskSource(Protocol):
-    """Speech masks of the segments of a recording, one after the other."""
+    """An estimator of speech masks, segment by segment."""
 
     def estimate(self, spec: np.ndarray, beamform: Beamform) -> np.ndarray:
-        """Mask (F, T) of the next frames (F, M, T); see `SppMasks.estimate`."""
+        """Estimate the mask (F, T) of the next frames (F, M, T); see `SppMasks.estimate`."""
 
 
 @dataclass(frozen=True, slots=True)
 class MaskMethod:
-    """Statistical masks by their name.
+    """Description of a statistical mask estimator.
 
     Attributes
     ----------
     name : str
-        In commands and files.
+        Name in commands and files.
     label : str
-        In tables and reports.
+        Label in tables and reports.
     summary : str
-        One line.
+        One line for the help.
     source : callable
-        Of F and the time from frame to frame, s, a `MaskSource`.
+        Maps F and the time from frame to frame, s, to a `MaskSource`.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Speech masks from speech presence probability: what rises above stationary noise."""
+"""Speech masks from the speech presence probability."""
 
 import numpy as np
 
@@ -7,20 +7,19 @@ from arrayenh.masks.source import Beamform, MaskMethod
 from arrayenh.statistics.noise_psd import SppTracker
 from arrayenh.statistics.power import mean_power, squared
 
-NOISE_DECAY = 0.7  # of the tracked noise in 16 ms
+NOISE_DECAY = 0.7  # of the noise tracker, per 16 ms
 
 
 class SppMasks:
-    """Speech presence in the microphones' mean power, refined behind the beamformer.
+    """Speech masks from speech presence, refined in the output of the beamformer.
 
-    The first mask is the speech presence probability of the power averaged over the
-    microphones. It steers a beamformer; presence is tracked anew in its cleaner output, and
-    so on: each round sees speech that the round before could not. Presence is judged from
-    power smoothed over five neighbouring bins, and against a noise tracker fast enough that
-    late reverberation counts as noise.
+    The first mask is the speech presence probability of the power averaged over the microphones.
+    It steers a beamformer, and the speech presence in its cleaner output is the next mask, and so
+    on: each round detects fainter speech. The power is smoothed over five neighbouring bins, and
+    the noise tracker is fast enough that late reverberation counts as noise.
 
-    The trackers live on from one call to the next: consecutive segments of a recording
-    join without a new warm-up.
+    The trackers keep their state from call to call, so only the first segment of a recording
+    needs a warm-up.
 
     Parameters
     ----------
@@ -30,6 +29,13 @@ class SppMasks:
         Time from frame to frame, s.
     rounds : int
         Refinements after the first mask.
+
+    Examples
+    --------
+    >>> masks = SppMasks(n_freqs=257, hop_seconds=0.008)
+    >>> spec = np.zeros((257, 2, 10), np.complex64)
+    >>> masks.estimate(spec, beamform=lambda mask: spec[:, 0]).max().item()  # silence
+    0.0
     """
 
     def __init__(self, n_freqs: int, hop_seconds: float, rounds: int = 2) -> None:
@@ -38,13 +44,13 @@ class SppMasks:
         ]
 
     def estimate(self, spec: np.ndarray, beamform: Beamform) -> np.ndarray:
-        """Mask of the next frames.
+        """Estimate the mask of the next frames.
 
         Parameters
         ----------
         spec : complex64 ndarray, shape (F, M, T)
         beamform : callable
-            From a mask, shape (F, T), to the beamformed spectrum, shape (F, T).
+            Maps a mask, shape (F, T), to the beamformed spectrum, shape (F, T).
 
         Returns
         -------
@@ -61,12 +67,12 @@ class SppMasks:
 
 
 def presence(tracker: SppTracker, power: np.ndarray) -> np.ndarray:
-    """Speech presence in power smoothed over frequency, shape (F, T)."""
+    """Speech presence probability of power smoothed over frequency, shape (F, T)."""
     return tracker.update(smooth_bins(power))[1]
 
 
 def smooth_bins(power: np.ndarray) -> np.ndarray:
-    """Binomial average over five bins, 1-4-6-4-1, the edges repeated; shape (F, T)."""
+    """Smooth over five bins with the weights 1-4-6-4-1, repeating the edges; shape (F, T)."""
     padded = np.pad(power, ((2, 2), (0, 0)), mode="edge")
     smooth = 6 * power
     smooth += 4 * padded[1:-3]
@@ -80,6 +86,6 @@ def smooth_bins(power: np.ndarray) -> np.ndarray:
 SPP = MaskMethod(
     "spp",
     "SPP",
-    "speech presence probability, in the output of the beamformer it steers",
+    "speech presence probability, refined in the output of the beamformer",
     SppMasks,
 )

@@ -1,1 +1,1 @@
-"""Microphones: where they are, whether they work, and what to do where they do not."""
+"""Microphones: array geometry, diagnosis and correction of faults."""

@@ -1,8 +1,7 @@
-"""Microphone positions on disk: JSON, CSV, and the XML of acoular.
+"""Files of microphone positions: JSON, CSV, and the XML of acoular.
 
-JSON keeps everything, and may say more than is read here: the notes beside a recording
-hold its positions too. CSV keeps positions and microphone names. XML keeps the name
-of the array as well.
+JSON keeps everything; other keys are ignored, so that the notes beside a recording can be read.
+CSV keeps positions and microphone names. XML also keeps the name of the array.
 """
 
 import csv
@@ -30,7 +29,7 @@ def read_array(path: Path) -> MicArray:
     Parameters
     ----------
     path : Path
-        An array without a name of its own is named after the file.
+        An array without a name is named after the file.
 
     Returns
     -------
@@ -39,8 +38,8 @@ def read_array(path: Path) -> MicArray:
     Raises
     ------
     GeometryError
-        If the file cannot be read, is not of its format, or describes no possible
-        array; the message names the file.
+        If the file cannot be read, has a wrong format, or describes an invalid array; the
+        message names the file.
     """
     _check_suffix(path)
     try:
@@ -57,13 +56,13 @@ def read_array(path: Path) -> MicArray:
 
 
 def write_array(array: MicArray, path: Path) -> None:
-    """Write an array as .json, .csv or .xml, whole or not at all.
+    """Write an array as .json, .csv or .xml, atomically.
 
     Parameters
     ----------
     array : MicArray
     path : Path
-        A file of that name is replaced.
+        An existing file is replaced.
 
     Raises
     ------
@@ -85,7 +84,7 @@ def _read_json(content: bytes, stem: str) -> MicArray:
     text = content.decode("utf-8-sig")
     try:
         found = json.loads(text)
-    except ValueError as error:  # also an integer of thousands of digits
+    except ValueError as error:  # also raised for integers of thousands of digits
         raise GeometryError(f"not JSON: {error}") from error
     except RecursionError as error:
         raise GeometryError("not an array: nested too deep") from error
@@ -146,7 +145,7 @@ def _read_csv(content: bytes, stem: str) -> MicArray:
 
 
 def _csv_rows(lines: io.StringIO) -> list[tuple[int, list[str]]]:
-    """Cells of every line that is neither empty nor a comment, with its number."""
+    """Cells of every line that is neither empty nor a comment, with line numbers."""
     reader = csv.reader(lines, skipinitialspace=True, strict=True)
     found = []
     for row in reader:
@@ -157,7 +156,7 @@ def _csv_rows(lines: io.StringIO) -> list[tuple[int, list[str]]]:
 
 
 def _csv_header(cells: list[str]) -> list[str] | None:
-    """Return the columns that a first line names; None if it holds positions."""
+    """Return the column names of a header line; None if the line holds positions."""
     columns = [cell.lower() for cell in cells]
     if not {"x", "y", "z", "name"} & set(columns):
         return None
@@ -181,7 +180,7 @@ def _csv_text(array: MicArray) -> str:
 
 
 class _AcoularXml:
-    """What acoular's XML holds, gathered while expat reads it; no DTD is accepted."""
+    """Parser of acoular's XML; a DTD is refused."""
 
     def __init__(self) -> None:
         self.root: dict[str, str] | None = None
@@ -224,7 +223,7 @@ def _read_xml(content: bytes, stem: str) -> MicArray:
 
 
 def _points(n_mics: int) -> tuple[str, ...]:
-    """Return the names that acoular gives to microphones without one."""
+    """Return the names that acoular gives to unnamed microphones."""
     return tuple(f"Point {number}" for number in range(1, n_mics + 1))
 
 
@@ -238,7 +237,7 @@ def _xml_text(array: MicArray) -> str:
 
 
 def _coordinates(cells: dict[str, str], where: str) -> list[float]:
-    """Numbers under x, y and z; `where` says which microphone if one is missing."""
+    """Parse x, y and z; `where` names the microphone in messages."""
     numbers = []
     for axis in AXES:
         if axis not in cells:

@@ -1,7 +1,7 @@
-"""Boards that many people own, each with the source of its measures.
+"""Geometries of common microphone boards, each with its source.
 
-Coordinates are those of the source, in its frame; microphone 0 is the first raw
-channel of the board.
+The coordinates are in the frame of the source. Microphone 0 is the first raw channel of the
+board.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,7 +14,7 @@ ODAS = "introlab/odas, "
 
 
 def _millimetres(rows: Sequence[tuple[float, float]]) -> np.ndarray:
-    """Coordinates (x, y) on a board, in mm, as positions (M, 3) in metres."""
+    """Convert coordinates (x, y) on a board, in mm, to positions (M, 3) in metres."""
     return np.array([[x / 1000, y / 1000, 0.0] for x, y in rows])
 
 

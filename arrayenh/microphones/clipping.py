@@ -1,22 +1,22 @@
-"""Flat tops: where a waveform was cut off at its extreme."""
+"""Detection of clipping: flat tops at the extremes of a waveform."""
 
 import numpy as np
 
 PCM16_STEP = 2.0**-15
 CLIP_RUN = 3
-"""Equal samples at the extreme of a channel that make a flat top."""
+"""Number of equal samples at the extreme of a channel that count as a flat top."""
 
 CLIP_EDGE, CLIP_EDGE_FLOOR = 2e-3, 8 * PCM16_STEP
-"""A flat top of clipping has two edges: steps of at least this part of the extreme, and
-of eight 16-bit steps. The crest of a slow wave in 16 bits is flat too, but has none."""
+"""A flat top from clipping has two edges: steps of at least this fraction of the extreme, and of
+eight 16-bit steps. The crest of a slow wave in 16 bits is flat, too, but has no edges."""
 
 
 class FlatTops:
     """Counts flat tops at the running maximum of each channel.
 
-    A new maximum resets the counts, so they always belong to the final one. Windows of
-    three samples at the maximum plus two for each run is the number of samples in runs;
-    hard edges are the starts and ends of runs with a step beyond them.
+    A new maximum resets the counts, so that they refer to the final maximum. The number of
+    samples in runs is the number of windows of three samples at the maximum plus two for each
+    run. Hard edges are the starts and ends of runs that are followed by a step.
     """
 
     def __init__(self, n_mics: int):
@@ -24,11 +24,11 @@ class FlatTops:
         self.hard_edges = np.zeros(n_mics, np.int64)
         self._windows = np.zeros(n_mics, np.int64)
         self._runs = np.zeros(n_mics, np.int64)
-        # NaN, before the first sample, equals nothing and makes no edge
+        # NaN before the first sample: equal to no sample, so it makes no edge
         self._history = np.full((n_mics, CLIP_RUN), np.nan, np.float32)
 
     def update(self, block: np.ndarray) -> None:
-        """Take the next samples, shape (M, n)."""
+        """Process the next samples, shape (M, n)."""
         loudest = block.max(axis=1)
         grown = loudest > self.extreme
         self.extreme = np.where(grown, loudest, self.extreme)
@@ -40,12 +40,12 @@ class FlatTops:
             self._count(int(m), joined[m])
 
     def _count(self, m: int, x: np.ndarray) -> None:
-        """Look at each new sample and the three before it."""
+        """Count flat tops in one channel, with its three previous samples in front."""
         at = np.flatnonzero(x == self.extreme[m])
         if at.size < CLIP_RUN:
             return
-        third = at[2:][at[2:] - at[:-2] == 2]  # last sample of three at the maximum
-        new = third[third >= CLIP_RUN]  # the others were counted in an earlier block
+        third = at[2:][at[2:] - at[:-2] == 2]  # last of three samples at the maximum
+        new = third[third >= CLIP_RUN]  # earlier ones are already counted
         before = x[new - CLIP_RUN]
         starts = before != self.extreme[m]
         after = x[third[third + 1 < x.size] + 1]

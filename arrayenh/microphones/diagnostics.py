@@ -1,7 +1,7 @@
-"""Diagnostics of the microphones of a recording: who is dead, clipped, flipped, a copy.
+"""Diagnosis of the microphones of a recording: dead, clipped, mis-gained, flipped, duplicate.
 
-A `ChannelSurvey` hears the recording block by block and keeps sums only, so memory does
-not grow with the recording and the report does not depend on how it was cut.
+A `ChannelSurvey` processes the recording block by block and keeps only sums, so memory is bounded
+and the report does not depend on the block size.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ DEAD_DBFS = -90.0
 """A channel below this level is dead: its RMS is about one 16-bit step."""
 
 DEAD_BELOW_MEDIAN_DB = 60.0
-"""So is one that far below the median level of the channels that are not."""
+"""A channel this far below the median level of the other channels is dead, too."""
 
 MISGAINED_DB = 20.0
 """A live channel at least this far from the median level is mis-gained."""
@@ -26,21 +26,21 @@ DC_FULL_SCALE, DC_RELATIVE = 0.01, 0.25
 """A DC offset is reported from 1 % of full scale and a quarter of the channel's RMS."""
 
 LEAST_SECONDS = 0.1
-"""Shorter recordings are judged for dead, clipped and non-finite channels only."""
+"""Shorter recordings are checked for dead, clipped and non-finite channels only."""
 
 COPY_RESIDUAL = 1e-4
-"""A copy times a gain leaves less than this of a channel's RMS (-80 dB) ..."""
+"""Largest residual of a duplicate after the best gain, relative to its RMS (-80 dB)."""
 
 COPY_CORRELATION = 0.99999
-"""... or, correlated above this, less than one 16-bit step: a copy rounded again."""
+"""Least correlation of a duplicate that was rounded again to 16 bits (residual below a step)."""
 
 LEAST_CLIP_EDGES = 3
-"""More than one flat top: a single one, of three samples, happens in quiet rumble."""
+"""Least number of edges of clipping; a single flat top of three samples occurs in quiet rumble."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChannelReport:
-    """What was heard in one channel.
+    """Measurements and faults of one channel.
 
     Attributes
     ----------
@@ -49,19 +49,19 @@ class ChannelReport:
     level_dbfs : float
         RMS after the mean is removed, dB re full scale 1.0; -inf for a constant.
     peak, peak_dbfs : float
-        Greatest magnitude; the same in dB re full scale.
+        Largest magnitude, linear and in dB re full scale.
     dc_offset : float
         Mean, full scale 1.0.
     clipped_fraction : float
-        Part of the samples in flat tops: runs of at least three equal samples at the
-        channel's own positive or negative extreme, at any level (a gain may follow the
-        clipping). Resampling, dither or a high-pass after the clipping hide it.
+        Fraction of the samples in flat tops: runs of at least three equal samples at the
+        channel's positive or negative extreme, at any level (a gain may follow the clipping).
+        Resampling, dither or a high-pass filter after the clipping hide it.
     crest_factor_db : float
-        Greatest deviation from the mean over RMS, dB; NaN for a constant.
+        Ratio of the largest deviation from the mean to the RMS, dB; NaN for a constant.
     n_nonfinite : int
-        NaN or infinite samples; they were taken for zeros.
+        Number of NaN or infinite samples; they are treated as zeros.
     faults : tuple of str
-        Among "nonfinite", "dead", "clipped", "dc-offset", "duplicate of K",
+        Faults: "nonfinite", "dead", "clipped", "dc-offset", "duplicate of K",
         "N dB low", "N dB high", "flipped", "flipped relative to channel K".
     """
 
@@ -77,15 +77,15 @@ class ChannelReport:
 
     @property
     def dead(self) -> bool:
-        """Whether nothing is heard; if all channels are dead, it is silence."""
+        """Whether the channel has no signal; if all channels are dead, the recording is silent."""
         return "dead" in self.faults
 
     @property
     def usable(self) -> bool:
-        """Whether the spatial stage may take the channel.
+        """Whether the spatial stage may use the channel.
 
-        Dead and non-finite channels are left out, and so are duplicates: they add no
-        direction and make covariances singular. All other faults only harm a little.
+        Dead and non-finite channels are left out, and also duplicates, which add no spatial
+        information and make covariances singular. All other faults do little harm.
         """
         return not any(
             fault in ("dead", "nonfinite") or fault.startswith("duplicate") for fault in self.faults
@@ -116,14 +116,14 @@ def survey(samples: np.ndarray, sample_rate: int) -> tuple[ChannelReport, ...]:
     if samples.ndim != 2:
         raise ShapeError(f"samples must have shape (M, N); got {samples.shape}")
     listener = ChannelSurvey(samples.shape[0], sample_rate)
-    step = int(sample_rate)  # one second at a time: no double-precision copy of all
+    step = int(sample_rate)  # one second at a time, to avoid a double-precision copy of everything
     for start in range(0, samples.shape[1], step):
         listener.update(samples[:, start : start + step])
     return listener.report()
 
 
 def faults_text(report: ChannelReport) -> tuple[str, ...]:
-    """One short line for each fault of a channel.
+    """Describe each fault of a channel in one short line.
 
     Parameters
     ----------
@@ -163,7 +163,7 @@ def _fault_words(fault: str, report: ChannelReport) -> str:
 
 
 class ChannelSurvey:
-    """Listens to a recording block by block; reports each channel at any time.
+    """Diagnoses the channels of a recording, block by block.
 
     Parameters
     ----------
@@ -172,7 +172,7 @@ class ChannelSurvey:
     sample_rate : int
         Hz, at least 2000.
     labels : sequence of int, optional
-        The number by which reports call each channel; 0 to M - 1 without it.
+        Number of each channel in the reports. Default: 0 to M - 1.
 
     Raises
     ------
@@ -187,8 +187,8 @@ class ChannelSurvey:
             raise ShapeError(f"n_mics must be at least 1; got {n_mics}")
         if sample_rate < 2000:
             raise ConfigError(
-                f"sample_rate must be at least 2000 Hz, to hear the band that tells "
-                f"polarity; got {sample_rate}"
+                f"sample_rate must be at least 2000 Hz, to hold the band in which polarity is "
+                f"checked; got {sample_rate}"
             )
         self._n_mics = n_mics
         self._labels = list(range(n_mics)) if labels is None else list(labels)
@@ -202,12 +202,12 @@ class ChannelSurvey:
         self._low_band = LaggedCorrelation(n_mics, sample_rate)
 
     def update(self, block: np.ndarray) -> None:
-        """Take the next samples.
+        """Process the next samples.
 
         Parameters
         ----------
         block : float ndarray, shape (M, n)
-            Any n; NaN and infinities are counted and taken for zeros.
+            Any n; NaN and infinities are counted and treated as zeros.
 
         Raises
         ------
@@ -234,7 +234,7 @@ class ChannelSurvey:
         self._low_band.update(wide)
 
     def report(self) -> tuple[ChannelReport, ...]:
-        """Judge what was heard so far.
+        """Report on the samples so far.
 
         Returns
         -------
@@ -272,7 +272,7 @@ class ChannelSurvey:
         )
 
     def _compare(self, heard: "_Measured", live: np.ndarray, faults: list[list[str]]) -> None:
-        """Add the faults that show only beside the other live channels."""
+        """Add the faults found by comparison with the other live channels."""
         originals = _originals(heard.cov, live)
         for m in live[originals != live]:
             original = originals[live == m][0]
@@ -301,7 +301,7 @@ class ChannelSurvey:
         top, bottom = self._tops.extreme, -self._bottoms.extreme
         if self._n_samples == 0:
             top = bottom = np.zeros(self._n_mics)
-        constant = top == bottom  # exact; the difference of the sums is not
+        constant = top == bottom  # exact, unlike the difference of the sums
         cov[constant] = cov[:, constant] = 0.0
         rms = np.sqrt(np.maximum(np.diag(cov), 0.0))
         swing = np.where(constant, np.nan, np.maximum(top - mean, mean - bottom))
@@ -323,7 +323,7 @@ class ChannelSurvey:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Measured:
-    """Numbers of all channels, each of shape (M,); the covariance is (M, M)."""
+    """Measurements of all channels, each of shape (M,); the covariance is (M, M)."""
 
     cov: np.ndarray
     rms: np.ndarray
@@ -341,7 +341,7 @@ def _db(amplitude: np.ndarray) -> np.ndarray:
 
 
 def _dead(level_dbfs: np.ndarray) -> np.ndarray:
-    """Boolean (M,): below -90 dBFS, or 60 dB below the median of those above it."""
+    """Dead channels, bool, (M,): below -90 dBFS, or 60 dB below the median of the others."""
     dead = level_dbfs < DEAD_DBFS
     if dead.all():
         return dead
@@ -354,9 +354,9 @@ def _offset(dc_offset: np.ndarray, rms: np.ndarray) -> np.ndarray:
 
 
 def _median_high(level_dbfs: np.ndarray) -> float:
-    """Take the median; of an even number the louder of the middle two.
+    """Median level; of an even number the louder of the middle two.
 
-    So of two channels the quiet one is at fault: gain is lost more often than won.
+    So of two channels the quieter one is at fault, as gain is lost more often than added.
     """
     return float(np.sort(level_dbfs)[level_dbfs.size // 2])
 
@@ -369,11 +369,11 @@ def _misgained(level_dbfs: np.ndarray, distinct: np.ndarray) -> dict[int, float]
 
 
 def _originals(cov: np.ndarray, live: np.ndarray) -> np.ndarray:
-    """For each live channel the first one that it copies, itself if it copies none.
+    """For each live channel, the first channel that it duplicates, or itself.
 
-    A copy is x_m = g x_k, g of any size and sign. The best g leaves σ_m √(1 - ρ²):
-    small beside σ_m for a copy in floating point, under a 16-bit step for the quieter
-    of the two where the copy was rounded again.
+    A duplicate is x_m = g x_k, for any g. The best g leaves a residual σ_m √(1 - ρ²): small
+    relative to σ_m for a duplicate in floating point, and below a 16-bit step of the quieter
+    channel if it was rounded again.
     """
     power = np.diag(cov)[live]
     rho2 = cov[np.ix_(live, live)] ** 2 / np.outer(power, power)

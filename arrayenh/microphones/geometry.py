@@ -1,4 +1,4 @@
-"""Microphone arrays by name and from files.
+"""Microphone arrays by name or from files.
 
 Positions are metres: x forward, y left, z up. Azimuth turns counter-clockwise from
 +x, elevation is counted from the horizon. Row 0 is the reference microphone.
@@ -18,7 +18,7 @@ __all__ = ["MicArray", "load_array", "preset_names", "save_array"]
 
 
 def load_array(name_or_path: str | os.PathLike[str]) -> MicArray:
-    """Find a microphone array by its name, or read it from a file.
+    """Load a microphone array by its name or from a file.
 
     Parameters
     ----------
@@ -58,16 +58,16 @@ def load_array(name_or_path: str | os.PathLike[str]) -> MicArray:
 
 
 def save_array(array: MicArray, path: str | os.PathLike[str]) -> None:
-    """Write an array as .json, .csv or .xml, whole or not at all.
+    """Write an array as .json, .csv or .xml, atomically.
 
-    JSON keeps everything; XML, in the form of acoular, loses the source; CSV keeps
-    positions and microphone names only.
+    JSON keeps everything. XML, in acoular's format, does not keep the source. CSV keeps only
+    positions and microphone names.
 
     Parameters
     ----------
     array : MicArray
     path : str or path
-        The suffix chooses the format. A file of that name is replaced.
+        The suffix selects the format. An existing file is replaced.
 
     Raises
     ------
@@ -78,7 +78,7 @@ def save_array(array: MicArray, path: str | os.PathLike[str]) -> None:
 
 
 def preset_names() -> list[str]:
-    """Names of the arrays that ship, one for each; `load_array` takes any of them.
+    """Names of the packaged arrays; `load_array` accepts any of them.
 
     Returns
     -------
@@ -89,7 +89,7 @@ def preset_names() -> list[str]:
 
 
 def _is_path(name_or_path: str | os.PathLike[str]) -> bool:
-    """Whether a path is meant: a Path, a folder in it, or the suffix of a file."""
+    """Whether a text is a path: a Path, or a text with a folder or the suffix of a file."""
     if not isinstance(name_or_path, str):
         return True
     separators = [os.sep, os.altsep or os.sep]
@@ -98,7 +98,7 @@ def _is_path(name_or_path: str | os.PathLike[str]) -> bool:
 
 
 def _unknown(asked: str, name: str) -> str:
-    """Say in one line which names come near and what else works."""
+    """Error message for an unknown array, with close matches."""
     known = [*preset_names(), *BOARD_ALIASES]
     near = difflib.get_close_matches(name, known, n=3)
     guess = f"did you mean {' or '.join(near)}? " if near else ""

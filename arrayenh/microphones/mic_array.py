@@ -1,4 +1,4 @@
-"""MicArray: where the microphones are, in metres; x forward, y left, z up."""
+"""`MicArray`: microphone positions, in metres; x forward, y left, z up."""
 
 import operator
 from collections.abc import Sequence
@@ -9,16 +9,16 @@ import numpy as np
 from arrayenh.errors import GeometryError, ShapeError
 
 MAX_MICS = 1024
-"""More microphones than this in one array is taken for a mistake."""
+"""Largest number of microphones; more are assumed to be a mistake."""
 
 MAX_COORDINATE = 1000.0
-"""Metres; a coordinate beyond it was surely written in another unit."""
+"""Largest coordinate, metres; larger ones are assumed to be in another unit."""
 
 MIN_SPACING = 1e-6
-"""Metres; closer together than this, two microphones are at one place."""
+"""Smallest spacing, metres; closer microphones share a position."""
 
 RANK_TOLERANCE = 1e-3
-"""Relative thickness below which an array counts as flat, or as a line."""
+"""Relative thickness below which an array counts as planar, or as linear."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,19 +30,19 @@ class MicArray:
     positions : real array_like, shape (M, 3)
         Metres; x forward, y left, z up. Kept as read-only float64.
     name : str
-        What the array is called in tables and figures.
+        Name of the array in tables and figures.
     names : sequence of str, optional
-        One name for each microphone, each used once.
+        Unique name of each microphone.
     source : str, optional
-        Where the measures come from.
+        Source of the positions.
 
     Raises
     ------
     ShapeError
         If `positions` is not an (M, 3) array of real numbers.
     GeometryError
-        If there is no microphone or more than 1024, a coordinate is not finite or
-        beyond 1 km, two microphones share a place, or a name is unusable.
+        If there is no microphone or more than 1024, a coordinate is not finite or beyond 1 km,
+        two microphones share a position, or a name is invalid.
 
     Examples
     --------
@@ -103,7 +103,7 @@ class MicArray:
         return self._moved(self.positions - self.positions.mean(axis=0))
 
     def select(self, channels: Sequence[int]) -> "MicArray":
-        """Keep some microphones, in the order asked; the first becomes the reference.
+        """Select microphones in the given order; the first becomes the reference.
 
         Parameters
         ----------
@@ -113,8 +113,7 @@ class MicArray:
         Raises
         ------
         GeometryError
-            If a channel is no integer, is not in the array, or is asked for twice,
-            or if none is.
+            If a channel is not an integer, not in the array or repeated, or if none is given.
         """
         rows = [_checked_channel(channel, self) for channel in channels]
         if not rows:
@@ -126,9 +125,9 @@ class MicArray:
         return MicArray(self.positions[rows], name, names, self.source)
 
     def rotated(self, azimuth: float = 0.0, tilt: float = 0.0) -> "MicArray":
-        """Turn the array about the origin: tilt first, then azimuth.
+        """Rotate the array about the origin: tilt first, then azimuth.
 
-        What pointed forward, along +x, then points to
+        The forward direction, +x, is rotated to
         (cos tilt cos azimuth, cos tilt sin azimuth, sin tilt).
 
         Parameters
@@ -158,7 +157,7 @@ class MicArray:
 
 
 def rotation(azimuth: float, tilt: float) -> np.ndarray:
-    """R_z(azimuth) R_y(-tilt), shape (3, 3)."""
+    """Rotation matrix R_z(azimuth) R_y(-tilt), shape (3, 3)."""
     cos_az, sin_az = np.cos(azimuth), np.sin(azimuth)
     cos_tilt, sin_tilt = np.cos(tilt), np.sin(tilt)
     turn = np.array([[cos_az, -sin_az, 0], [sin_az, cos_az, 0], [0, 0, 1]])

@@ -1,4 +1,4 @@
-"""Polarity: which microphones hear low frequencies upside down."""
+"""Detection of microphones with inverted polarity, from low-frequency correlations."""
 
 import math
 from collections.abc import Sequence
@@ -10,24 +10,24 @@ from scipy.sparse.csgraph import connected_components
 from arrayenh import _kernels
 
 POLARITY_BAND_HZ = (80.0, 500.0)
-"""Voices have power here, and microphones 25 cm apart hear it nearly in phase."""
+"""Band in which voices have power and microphones 25 cm apart are nearly in phase."""
 
 NEAR_LAG, FAR_LAG = 0.75e-3, 3e-3
-"""Seconds: a travel of 26 cm, where an opposite peak is a flip if it stands out, and
-one of 1 m, where a higher upright peak would explain it as a delay instead. A pure tone
-between microphones farther apart than 1 m can still pass for a flip."""
+"""Lags, seconds. Up to a travel of 26 cm a prominent negative peak is a flip, unless a higher
+positive peak up to 1 m explains it as a delay. A pure tone at microphones more than 1 m apart
+may still be mistaken for a flip."""
 
 FLIP_CORRELATION, FLIP_RATIO, FAR_RATIO = 0.5, 1.5, 1.1
-"""An opposite peak counts above this, and above this many times the upright one near by
-and far off."""
+"""Least height of a negative peak, and its least ratio to the positive peaks at near and at far
+lags."""
 
 
 def flipped(signs: np.ndarray, distinct: np.ndarray, labels: Sequence[int]) -> dict[int, str]:
-    """Channels of inverted polarity, by majority among those that hear alike.
+    """Channels of inverted polarity, by majority within groups of correlated channels.
 
-    Pairs with a clear sign link the channels into groups. The leading eigenvector of
-    the signs splits a group in two camps of opposite polarity: the smaller one is
-    flipped; of two equal ones that without the group's first channel.
+    Pairs with a clear sign link the channels into groups. The leading eigenvector of the signs
+    splits a group into two sets of opposite polarity. The smaller set is flipped; of two equal
+    sets, the one without the group's first channel.
     """
     found: dict[int, str] = {}
     votes = signs[np.ix_(distinct, distinct)]
@@ -41,15 +41,15 @@ def flipped(signs: np.ndarray, distinct: np.ndarray, labels: Sequence[int]) -> d
         upright = group[camp] if tied or 2 * camp.sum() > group.size else group[~camp]
         fault = f"flipped relative to channel {labels[distinct[group[0]]]}" if tied else "flipped"
         for m in np.setdiff1d(group, upright):
-            if votes[m, upright].sum() < 0:  # more clear pairs against it than for it
+            if votes[m, upright].sum() < 0:  # the majority of clear pairs is negative
                 found[int(distinct[m])] = fault
     return found
 
 
 class LaggedCorrelation:
-    """Correlation between channels in the low band, at every lag up to 3 ms.
+    """Correlations between channels in the low band, at lags up to 3 ms.
 
-    The band-passed signals are kept at about 4 kHz: enough for lags of 0.25 ms.
+    The band-passed signals are decimated to about 4 kHz, which resolves lags of 0.25 ms.
     """
 
     def __init__(self, n_mics: int, sample_rate: int):
@@ -61,13 +61,13 @@ class LaggedCorrelation:
         kept_rate = sample_rate / self._stride
         self._n_near = math.ceil(NEAR_LAG * kept_rate)
         self._n_far = math.ceil(FAR_LAG * kept_rate)
-        self._phase = 0  # samples until the next one that is kept
+        self._phase = 0  # samples until the next one kept by the decimation
         self._tail = np.zeros((n_mics, self._n_far))
         self._power = np.zeros(n_mics)
         self._product = np.zeros((self._n_far + 1, n_mics, n_mics))
 
     def update(self, block: np.ndarray) -> None:
-        """Take the next samples, float64, shape (M, n)."""
+        """Process the next samples, float64, shape (M, n)."""
         low = self._filtered(self._sections, np.asarray(block, np.float64), self._state)
         kept = np.ascontiguousarray(low[:, self._phase :: self._stride])
         self._phase = (self._phase - block.shape[1]) % self._stride
@@ -83,7 +83,7 @@ class LaggedCorrelation:
         self._tail = joined[:, joined.shape[1] - self._n_far :].copy()
 
     def signs(self) -> np.ndarray:
-        """+1 alike, -1 opposite, 0 not clear; int (M, M), symmetric, diagonal 0."""
+        """Relative polarity: +1 equal, -1 opposite, 0 unclear; int, symmetric, shape (M, M)."""
         norm = np.sqrt(np.outer(self._power, self._power))
         late = np.divide(self._product, norm, out=np.zeros_like(self._product), where=norm > 0)
         both = np.concatenate((late, late[1:].transpose(0, 2, 1)))
@@ -99,8 +99,8 @@ class LaggedCorrelation:
 def band_pass(low: float, high: float, sample_rate: int) -> np.ndarray:
     """Butterworth band pass of order 2, float64, shape (2, 6): b0 b1 b2 1 a1 a2 of each section.
 
-    The analogue low pass moved to the band, and by the bilinear transform to samples.
-    (`scipy.signal.butter` gives the same, and costs 35 MB and a tenth of a second to import.)
+    An analogue low pass is transformed to the band, and then by the bilinear transform.
+    (`scipy.signal.butter` is equivalent, but costs 35 MB and 0.1 s to import.)
 
     References
     ----------
@@ -124,9 +124,9 @@ def band_pass(low: float, high: float, sample_rate: int) -> np.ndarray:
 
 
 def inner_products(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Σ_n x(n) y(n)ᵀ, shape (M, M), for x and y of shape (M, n)."""
-    # pieces so small that BLAS keeps to one thread: on a busy machine its threads wait
-    # for each other, and 16 channels of one second then take 100 times longer
+    """Inner products Σ_n x(n) y(n)ᵀ, shape (M, M), for x and y of shape (M, n)."""
+    # pieces small enough that BLAS uses one thread: on a busy machine its threads wait for each
+    # other, and one second of 16 channels would take 100 times longer
     n_mics, n_samples = x.shape
     step = max(200_000 // n_mics**2, 16)
     total = np.zeros((n_mics, n_mics))

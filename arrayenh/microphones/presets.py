@@ -1,4 +1,4 @@
-"""Microphone arrays that ship by name: families of any size, ears, a table.
+"""Packaged microphone arrays: parametric families, binaural arrays, a table array.
 
 A family is parsed for any number of microphones M and any length X:
 `linearM-Xmm` (spacing), `circularM-Xmm` (radius), `square4-Xmm` (side),
@@ -29,10 +29,10 @@ FAMILY_PRESETS = (
 )
 
 HEAD_WIDTH = 0.175
-"""Metres between the ears of a sphere of radius 8.75 cm, the usual model head."""
+"""Distance of the ears, metres, on a sphere of radius 8.75 cm, the common head model."""
 
 BTE_WIDTH = 0.164
-"""Metres between left and right microphones, as Kayser et al. (2009) mounted them."""
+"""Distance of left and right microphones, metres, in Kayser et al. (2009)."""
 
 KAYSER = (
     "Kayser et al., Database of multichannel in-ear and behind-the-ear head-related "
@@ -41,7 +41,7 @@ KAYSER = (
 
 
 def family_array(name: str) -> MicArray | None:
-    """Build the array that a parametric name describes.
+    """Build the array of a parametric name.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ def family_array(name: str) -> MicArray | None:
     Raises
     ------
     GeometryError
-        If the name asks for no microphone, too many, or a length of zero.
+        If the number of microphones or the length is out of range.
     """
     match = FAMILY_NAME.fullmatch(name)
     if match is None:
@@ -179,7 +179,7 @@ FAMILIES: dict[str, Callable[[int, float], np.ndarray]] = {
 
 
 def _hearing_aid() -> MicArray:
-    """One hearing aid: the front microphone first, at +x."""
+    """Array of one hearing aid: the front microphone first, at +x."""
     front_first = linear(2, 0.012)[::-1]
     return MicArray(front_first, "linear2-12mm", ("front", "rear"))
 
@@ -210,13 +210,13 @@ def _binaural6() -> MicArray:
 
 
 def _behind_ears(forward: list[float], width: float) -> np.ndarray:
-    """Left ear, then right, at each step from front to rear; (2 * steps, 3)."""
+    """Positions at the left and then the right ear, for each offset from front to rear, (2K, 3)."""
     sides = (width / 2, -width / 2)
     return np.array([[x, y, 0.0] for x in forward for y in sides])
 
 
 def _table8() -> MicArray:
-    """Eight microphones around a meeting table: a circle 200 mm across.
+    """Eight microphones for a meeting table, on a circle of 200 mm diameter.
 
     The table array of the AMI meetings and of MC-WSJ-AV (Lincoln, McCowan, Vepa & Maganti,
     "The multi-channel Wall Street Journal audio visual corpus", 2005, section 2).

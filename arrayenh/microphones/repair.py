@@ -1,4 +1,4 @@
-"""Working around faulty microphones: which are used, and how each is put right."""
+"""Handling of faulty microphones: selection, and correction of gain, polarity and offset."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,13 +15,13 @@ class Microphones:
     Attributes
     ----------
     rows : tuple of int
-        Rows of the recording.
+        Rows of the recording that are used.
     reference : int
         The reference microphone, an index into `rows`.
     gains : float32 ndarray, shape (len(rows),)
-        Puts right polarity and level; 1 at the reference.
+        Corrects polarity and level; 1 at the reference.
     offsets : float32 ndarray, shape (len(rows),)
-        DC to take off first.
+        DC offset, subtracted before the gain.
     """
 
     rows: tuple[int, ...]
@@ -31,29 +31,29 @@ class Microphones:
 
 
 def misgained(report: ChannelReport) -> bool:
-    """Whether the level of a channel is far from that of the others."""
+    """Whether the level of a channel differs strongly from that of the others."""
     return any("dB low" in fault or "dB high" in fault for fault in report.faults)
 
 
 def what_is_done(report: ChannelReport) -> list[str]:
-    """One line for each fault of a channel: `faults_text`, where mended faults are so called."""
+    """One log line for each fault of a channel: `faults_text`, with what is corrected."""
     mended = [
         fault == "dc-offset" or fault.startswith("flipped") or fault.endswith(("dB low", "dB high"))
         for fault in report.faults
     ]
     lines = zip(mended, faults_text(report), strict=True)
-    return [line.removesuffix("kept") + "put right" if done else line for done, line in lines]
+    return [line.removesuffix("kept") + "corrected" if done else line for done, line in lines]
 
 
 class Conditioning:
-    """Applies `Microphones` to a block, shape (M, n) -> (len(rows), n)."""
+    """Applies the corrections of `Microphones` to blocks, shape (M, n) -> (len(rows), n)."""
 
     def __init__(self, microphones: Microphones) -> None:
         self.microphones = microphones
         self._identity = not microphones.offsets.any() and (microphones.gains == 1).all()
 
     def __call__(self, block: np.ndarray) -> np.ndarray:
-        """Choose the rows and put them right."""
+        """Select the rows of a block and correct them."""
         rows = self.microphones.rows
         chosen = block if rows == tuple(range(len(block))) else block[list(rows)]
         if self._identity:
@@ -64,23 +64,23 @@ class Conditioning:
 def choose_microphones(
     reports: Sequence[ChannelReport], channels: Sequence[int], reference: int
 ) -> tuple[Microphones, list[str]]:
-    """Leave out dead and duplicated microphones, put right the others.
+    """Leave out dead and duplicated microphones, and compute the corrections of the others.
 
     Parameters
     ----------
     reports : sequence of ChannelReport
         One for each row of the recording.
     channels : sequence of int
-        The file's own channel of each row, for messages.
+        Channel of the file for each row, for messages.
     reference : int
         Row of the reference microphone.
 
     Returns
     -------
     microphones : Microphones
-        All of them where all are silent: silence stays silence.
+        All microphones if the whole recording is silent.
     log : list of str
-        One line for each thing that was done.
+        One line for each action.
     """
     log = [line for report in reports for line in what_is_done(report)]
     if all(report.dead for report in reports):
@@ -92,7 +92,7 @@ def choose_microphones(
         before, reference = reference, rows[0]
         log.append(
             f"microphone {channels[before]} cannot be the reference: "
-            f"microphone {channels[reference]} is, instead"
+            f"microphone {channels[reference]} is used instead"
         )
     gains = np.ones(len(rows))
     usual = [reports[m].level_dbfs for m in rows if not misgained(reports[m])]

@@ -1,1 +1,1 @@
-"""Trained networks, run by onnxruntime: no torch, no pickle, no network access."""
+"""Trained networks, run by onnxruntime, without torch, pickle or internet access."""

@@ -1,7 +1,7 @@
-"""The networks that ship: weights, model cards, and which is used when none is named.
+"""Catalogue of the packaged networks: weights, model cards and defaults.
 
-A network ships by lying in the folder `weights`; what it is for, it tells by itself. An installed
-plug-in may bring a folder of the same form.
+Every file in the folder `weights` is a packaged network; its metadata holds its task. An installed
+plug-in may add a folder of the same structure.
 """
 
 from functools import cache
@@ -22,11 +22,11 @@ DEFAULTS = {
     ("postfilter", False): "postfilter-gru",
     ("postfilter", True): "postfilter-gru-online",
 }
-"""Names by task and whether frames come one by one."""
+"""Default network by task and whether it must be causal."""
 
 
 def names(task: str | None = None) -> list[str]:
-    """Names of the networks that ship, all or those for a task; the defaults first."""
+    """Names of the packaged networks, all or those for a task; the defaults first."""
     found: dict[str, str] = {}
     for folder in folders():
         found |= tasks(cast(Any, folder))
@@ -35,19 +35,19 @@ def names(task: str | None = None) -> list[str]:
 
 
 def folders() -> list[Traversable]:
-    """Folders of networks: the one that ships, and those that plug-ins call `NETWORKS`."""
+    """Folders of networks: the packaged one, and the `NETWORKS` of plug-ins."""
     return [FOLDER, *(module.NETWORKS for module in plugins() if hasattr(module, "NETWORKS"))]
 
 
 def file_of(name: str, folder: str, suffix: str) -> Traversable | None:
-    """The file of a network by its name, from any folder that has it."""
+    """Find a file of a network by its name, in any of the folders."""
     files = (place / folder / f"{name}{suffix}" for place in folders())
     return next((file for file in files if file.is_file()), None)
 
 
 @cache
 def tasks(folder: Any) -> dict[str, str]:
-    """Name and task of each network in a folder, as the metadata of the files say."""
+    """Map the networks in a folder to their tasks, from the metadata of the files."""
     files = sorted((folder / "weights").iterdir(), key=lambda file: file.name)
     return {
         Path(file.name).stem: task_of(metadata_of(file), file.name)
@@ -57,19 +57,19 @@ def tasks(folder: Any) -> dict[str, str]:
 
 
 def default(task: str, causal: bool) -> str:
-    """Name of the network for a task.
+    """Name of the default network for a task.
 
     Parameters
     ----------
     task : {"mask", "postfilter"}
     causal : bool
-        Frames come one by one: only a network that looks at no future will do.
+        Whether the network must run frame by frame, without look-ahead.
     """
     return DEFAULTS[task, causal]
 
 
 def read(name_or_path: str) -> bytes:
-    """The ONNX file of a network that ships, by its name, or of any other, by its path.
+    """Read the ONNX file of a packaged network, by its name, or of any other, by its path.
 
     Raises
     ------
@@ -85,18 +85,18 @@ def read(name_or_path: str) -> bytes:
         raise ConfigError(
             f"unknown model {name_or_path!r}: neither an ONNX file nor one of {', '.join(shipped)}"
         ) from error
-    except (OSError, ValueError) as error:  # a path may hold a zero byte
+    except (OSError, ValueError) as error:  # ValueError: a zero byte in the path
         why = getattr(error, "strerror", None) or error
         raise ConfigError(f"model {name_or_path} cannot be read: {why}") from error
 
 
 def card(name: str) -> str:
-    """The model card of a network that ships, Markdown; empty of any other."""
+    """Model card of a packaged network, Markdown; empty for any other."""
     file = file_of(name, "cards", ".md") if name in names() else None
     return file.read_text(encoding="utf-8") if file else ""
 
 
 def describe(name: str) -> str:
-    """One line on a network that ships: the first of its card that is no heading."""
+    """Summary of a packaged network: the first line of its card that is not a heading."""
     lines = (line.strip() for line in card(name).splitlines())
     return next((line for line in lines if line and not line.startswith("#")), "")

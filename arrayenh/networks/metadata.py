@@ -1,4 +1,4 @@
-"""What an ONNX file tells of its network: the signature, checked, and words on where it is from."""
+"""Metadata of a network's ONNX file: the validated signature and a description."""
 
 import json
 from collections.abc import Mapping
@@ -11,17 +11,17 @@ from arrayenh.networks.signature import TASKS, Signature
 from arrayenh.stft import Stft
 from arrayenh.validation import validated
 
-KEY = "arrayenh"  # of the metadata: a JSON object, the fields of `Signature` and `Words`
+KEY = "arrayenh"  # metadata key of a JSON object with the fields of `Signature` and `Words`
 
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """What a file may say beside the signature.
+    """Optional metadata besides the signature.
 
     Attributes
     ----------
     parameters : int or None
-        How many were trained.
+        Number of trained parameters.
     describe, licence : str
     """
 
@@ -31,12 +31,12 @@ class Words:
 
 
 def read_metadata(metadata: Mapping[str, str], where: str) -> tuple[Signature, Words]:
-    """What the metadata of a file says.
+    """Read and validate the metadata of a file.
 
     Raises
     ------
     ConfigError
-        If there is no signature, or it says what cannot be.
+        If the signature is missing or invalid.
     """
     text = own_text(metadata, where)
     try:
@@ -51,28 +51,28 @@ def read_metadata(metadata: Mapping[str, str], where: str) -> tuple[Signature, W
 
 
 def task_of(metadata: Mapping[str, str], where: str) -> str:
-    """The task that a file says it is for, nothing else of it checked.
+    """Read the task of a network, without checking its other metadata.
 
     Raises
     ------
     ConfigError
-        If it says none.
+        If there is no known task.
     """
     task = parsed(own_text(metadata, where)).get("task")
     if task not in TASKS:
-        raise ConfigError(f"{where} says no task that there is, {' or '.join(TASKS)}: {task!r}")
+        raise ConfigError(f"{where}: task must be {' or '.join(TASKS)}; got {task!r}")
     return str(task)
 
 
 def own_text(metadata: Mapping[str, str], where: str) -> str:
-    """What a file says of itself to us."""
+    """JSON text under arrayenh's key of the metadata."""
     if KEY not in metadata:
-        raise ConfigError(f"{where} is no network of arrayenh: its metadata has no {KEY!r}")
+        raise ConfigError(f"{where} is not a network for arrayenh: its metadata has no {KEY!r}")
     return metadata[KEY]
 
 
 def parsed(text: str) -> dict[str, Any]:
-    """A JSON object."""
+    """Parse a JSON object."""
     try:
         found = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -88,18 +88,18 @@ def names_of(kind: Any) -> list[str]:
 
 
 def check_sizes(signature: Signature) -> None:
-    """Refuse an STFT that cannot be."""
+    """Raise ConfigError if the STFT or the sample rate is out of range."""
     within("n_fft", signature.n_fft, 16, 16384)
     within("sample_rate", signature.sample_rate, 8000, 192_000)
     Stft(signature.n_fft, signature.hop, "hann")
 
 
 def check_roles(signature: Signature) -> None:
-    """Refuse inputs that the chain cannot give to such a network."""
+    """Raise ConfigError if the chain cannot provide the inputs of a network."""
     roles = signature.inputs
     if len(set(roles)) < len(roles):
         raise ConfigError(f"inputs are named twice: {', '.join(roles)}")
     if "microphone" in roles and (len(roles) > 1 or signature.task != "mask"):
-        raise ConfigError("input 'microphone' stands alone, and for a mask")
+        raise ConfigError("input 'microphone' must be the only input, of a mask network")
     if signature.task == "postfilter" and "beamformed" not in roles:
         raise ConfigError(f"a post-filter needs the input 'beamformed'; got {', '.join(roles)}")

@@ -1,7 +1,7 @@
 """The metadata of an ONNX file, read without loading its graph.
 
-An ONNX file is a protocol buffer: a sequence of numbered fields, of which `metadata_props` are a
-few hundred bytes; the graph, megabytes of weights, is skipped.
+An ONNX file is a protocol buffer, a sequence of numbered fields. Only the fields `metadata_props`,
+a few hundred bytes, are read; the graph with megabytes of weights is skipped.
 """
 
 from importlib.resources.abc import Traversable
@@ -9,17 +9,17 @@ from typing import IO
 
 from arrayenh.errors import ConfigError
 
-METADATA_PROPS, KEY, VALUE = 14, 1, 2  # numbers of fields, of onnx.proto's ModelProto and below
+METADATA_PROPS, KEY, VALUE = 14, 1, 2  # field numbers of onnx.proto's ModelProto and its entries
 VARINT, FIXED64, LENGTH, FIXED32 = 0, 1, 2, 5  # wire types
 
 
 def metadata_of(file: Traversable) -> dict[str, str]:
-    """Keys and values of `metadata_props`.
+    """Read the keys and values of `metadata_props`.
 
     Raises
     ------
     ConfigError
-        If the file is no ONNX file.
+        If the file is not an ONNX file.
     """
     try:
         with file.open("rb") as stream:
@@ -30,7 +30,7 @@ def metadata_of(file: Traversable) -> dict[str, str]:
 
 
 def members(stream: IO[bytes], number: int) -> list[bytes]:
-    """Contents of all fields of a number; the others are skipped."""
+    """Read the contents of all fields with a given number, skipping the others."""
     found = []
     while (tag := varint(stream, at_start=True)) is not None:
         kind = tag & 7
@@ -50,14 +50,14 @@ def members(stream: IO[bytes], number: int) -> list[bytes]:
 
 
 def fields(entry: bytes) -> dict[int, bytes]:
-    """Key and value of one entry, by the number of the field."""
+    """Parse the key and value of one entry, by field number."""
     from io import BytesIO
 
     return {number: b"".join(members(BytesIO(entry), number)) for number in (KEY, VALUE)}
 
 
 def varint(stream: IO[bytes], at_start: bool = False) -> int | None:
-    """The next integer of variable length; None at the end of the file, where it may be."""
+    """Read the next integer of variable length; None at the end of the file, if `at_start`."""
     value = shift = 0
     while True:
         byte = stream.read(1)
@@ -74,7 +74,7 @@ def varint(stream: IO[bytes], at_start: bool = False) -> int | None:
 
 
 def exactly(stream: IO[bytes], size: int) -> bytes:
-    """So many bytes."""
+    """Read exactly `size` bytes."""
     found = stream.read(size)
     if len(found) < size:
         raise EOFError

@@ -1,4 +1,4 @@
-"""Networks that look ahead, on recordings of any length."""
+"""Networks with look-ahead on recordings of any length, in overlapping pieces."""
 
 from collections.abc import Callable
 
@@ -6,23 +6,22 @@ import numpy as np
 
 from arrayenh.networks.runtime import Network
 
-PIECE_SECONDS = 6.0  # that a network hears at once, or up to half as much again
-OVERLAP_SECONDS = 1.0  # over which one piece fades into the next
+PIECE_SECONDS = 6.0  # length of a piece; the last may be up to half as long again
+OVERLAP_SECONDS = 1.0  # crossfade from piece to piece
 Adjust = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 class Pieces:
-    """A network that looks ahead, on a stream of frames of any length.
+    """A network with look-ahead on a stream of frames of any length.
 
-    A recording of up to 9 s is heard whole, a longer one in pieces of 6 s that overlap by
-    1 s, in which one fades into the other: networks are trained on such, and need memory for
-    no more.
+    A recording of up to 9 s is processed whole, a longer one in pieces of 6 s that overlap by 1 s
+    with a crossfade. Networks are trained on such lengths, and memory stays bounded.
 
     Parameters
     ----------
     network : Network
     adjust : callable, optional
-        Of the signals (C, F, t) of a piece and its answer (F, t): the answer that is given.
+        Maps the signals (C, F, t) of a piece and the network's output (F, t) to the final output.
     """
 
     def __init__(self, network: Network, adjust: Adjust | None = None) -> None:
@@ -36,7 +35,7 @@ class Pieces:
         self._before: np.ndarray | None = None
 
     def push(self, spec: np.ndarray, last: bool) -> np.ndarray:
-        """Answer the next frames as far as can be, (C, F, t) -> (F, t'); see `Network.run`."""
+        """Process the next frames; return completed output, (C, F, t) -> (F, t')."""
         self._held.append(spec)
         self._n_held += spec.shape[2]
         if self._n_held <= self._most and not last:
@@ -47,13 +46,13 @@ class Pieces:
         return ready
 
     def whole(self, n_frames: int, signals: Callable[[slice], np.ndarray]) -> np.ndarray:
-        """Answer a signal of which any frames may be asked for; shape (F, n_frames)."""
+        """Process a signal given as a function of a slice of frames; shape (F, n_frames)."""
         return self._through(n_frames, signals, last=True)[0]
 
     def _through(
         self, n_frames: int, signals: Callable[[slice], np.ndarray], last: bool
     ) -> tuple[np.ndarray, int]:
-        """Answers that are ready, and to how many of these frames."""
+        """Process complete pieces; return their output and the number of frames consumed."""
         ready, start, step = [], 0, self._length - self._overlap
         while n_frames - start > self._most:
             out = self._faded(self._answer(signals(slice(start, start + self._length))))
@@ -69,7 +68,7 @@ class Pieces:
         return out if self._adjust is None else self._adjust(signals, out)
 
     def _faded(self, out: np.ndarray) -> np.ndarray:
-        """A piece whose beginning fades over from the end of the one before."""
+        """Crossfade the beginning of a piece with the end of the previous one."""
         if self._before is None:
             return out
         n = self._before.shape[1]

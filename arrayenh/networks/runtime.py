@@ -1,7 +1,7 @@
-"""Networks from ONNX files, run by onnxruntime, which lives here and nowhere else.
+"""Networks from ONNX files, run by onnxruntime (the only module that imports it).
 
-One thread of the processor, no access to anything but the file: chains that run side by side
-do not fight for cores, and the output does not depend on how many there are.
+Networks run on one thread, so that parallel chains do not compete for cores and the output does
+not depend on the number of cores. They access nothing but their file.
 """
 
 import hashlib
@@ -16,30 +16,30 @@ from arrayenh.networks.metadata import read_metadata
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession, RunOptions
 
-QUIET = 4  # severity of what onnxruntime logs: what is fatal
-STATE, NEXT = "state_", "next_"  # how names of state begin, before and after some frames
-MOST_WORDS = 160  # of what onnxruntime says, in an error message
-SAME = 1e-4  # of the peak: as far apart may be what is the same but for rounding
+QUIET = 4  # onnxruntime's log level: fatal errors only
+STATE, NEXT = "state_", "next_"  # prefixes of state inputs and outputs
+MOST_WORDS = 160  # characters shown of onnxruntime's error messages
+SAME = 1e-4  # relative to the peak, tolerance of rounding
 
 
 class Network:
-    """A network from an ONNX file, checked to be what its `Signature` says.
+    """A network from an ONNX file, validated against its `Signature`.
 
     Parameters
     ----------
     content : bytes
-        Of the file.
+        Content of the file.
     source : str
-        Its name or path, for messages.
+        Name or path, for messages.
 
     Attributes
     ----------
     signature : Signature
     words : Words
-        What else the file says.
+        Optional metadata.
     streaming : bool
-        Whether frames can be given one by one: not to a network that looks ahead, nor to one
-        that is causal but whose state the file does not give out.
+        Whether it can run frame by frame: it has no look-ahead, and its state, if any, is an
+        input and output of the graph.
     source : str
     n_bytes : int
     digest : str
@@ -48,7 +48,7 @@ class Network:
     Raises
     ------
     ConfigError
-        If the file is damaged, not a network of arrayenh, or not what it says.
+        If the file is damaged, not a network for arrayenh, or contradicts its signature.
     """
 
     def __init__(self, content: bytes, source: str) -> None:
@@ -64,12 +64,12 @@ class Network:
 
     @classmethod
     def load(cls, name_or_path: str) -> "Network":
-        """A network that ships, by its name, or any other, by the path of its file."""
+        """Load a packaged network by its name, or any other by the path of its file."""
         return cls(catalogue.read(name_or_path), name_or_path)
 
     @property
     def latency_seconds(self) -> float | None:
-        """From a sound to its place in the output, of one that is streaming: a frame."""
+        """Latency of a streaming network, one frame, s; None for others."""
         signature = self.signature
         return signature.n_fft / signature.sample_rate if self.streaming else None
 
@@ -80,13 +80,12 @@ class Network:
         noise: np.ndarray | None = None,
         masked: np.ndarray | None = None,
     ) -> np.ndarray:
-        """What the network hears of a beamformer, in its order, (F, T) each -> (C, F, T).
+        """Stack the network's input signals in its order, (F, T) each -> (C, F, T).
 
         Raises
         ------
         ShapeError
-            If it needs another signal than the beamformed one, and that is not there or of
-            another shape.
+            If a signal that the network needs is missing or has another shape.
         """
         roles = {
             "beamformed": beamformed, "reference": reference, "noise": noise, "masked": masked
@@ -104,12 +103,12 @@ class Network:
         )
 
     def needs(self, role: str) -> bool:
-        """Whether it hears a signal of that role, or one made of it."""
+        """Whether the network's inputs include a role, or one derived from it."""
         inputs = self.signature.inputs
         return role in inputs or (role == "reference" and "rest" in inputs)
 
     def run(self, spec: np.ndarray) -> np.ndarray:
-        """Mask or spectrum of a whole signal.
+        """Run the network on a whole signal.
 
         Parameters
         ----------
@@ -124,42 +123,42 @@ class Network:
         Raises
         ------
         ShapeError
-            If `spec` has not the C and F of the signature.
+            If `spec` does not have the C and F of the signature.
         NumericalError
-            If the network gives what is not finite.
+            If the output is not finite.
         """
         return Stream(self).push(spec)
 
     def masks(self, spec: np.ndarray) -> np.ndarray:
-        """Masks of all microphones, each by itself, averaged; (F, M, T) -> (F, T).
+        """Mean of the masks of all microphones, each processed separately; (F, M, T) -> (F, T).
 
-        Microphones that are silent in a frame do not count there.
+        Microphones that are silent in a frame are left out of its mean.
 
         Raises
         ------
         ShapeError, NumericalError
-            As `run`.
+            See `run`.
         """
         return Stream(self).masks(spec)
 
     def stream(self) -> "Stream":
-        """To run it block by block.
+        """Start a stream, to run the network block by block.
 
         Raises
         ------
         ConfigError
-            If it looks ahead, or does not give out its state.
+            If the network looks ahead, or its graph does not output its state.
         """
         self.check_streaming()
         return Stream(self)
 
     def check_streaming(self) -> None:
-        """Refuse to go frame by frame where it cannot; see `stream`."""
+        """Raise ConfigError if the network cannot run frame by frame; see `stream`."""
         if not self.signature.causal:
-            raise ConfigError(f"model {self.source} looks ahead: it cannot go frame by frame")
+            raise ConfigError(f"model {self.source} looks ahead: it cannot run frame by frame")
         if not self.streaming:
             raise ConfigError(
-                f"model {self.source} has no state: to go frame by frame, export it --streaming"
+                f"model {self.source} has no state: to run it frame by frame, export it --streaming"
             )
 
     def initial_state(self, n_batch: int) -> dict[str, np.ndarray]:
@@ -172,7 +171,7 @@ class Network:
     def evaluate(
         self, spec: np.ndarray, state: dict[str, np.ndarray]
     ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        """Run the graph as it is.
+        """Run the graph.
 
         Parameters
         ----------
@@ -183,7 +182,7 @@ class Network:
         -------
         out : float32 ndarray, shape (B, T, F) or (B, T, F, 2)
         state : dict of str to float32 ndarray
-            After these frames.
+            State after these frames.
         """
         parts = np.ascontiguousarray(spec, np.complex64).view(np.float32)
         feeds = {"spec": parts.reshape(*spec.shape, 2)}  # (B, C, T, 2F) -> (B, C, T, F, 2)
@@ -195,7 +194,7 @@ class Network:
         return out, dict(zip(state, after, strict=True))
 
     def _declared(self, where: str) -> dict[str, tuple[int | None, ...]]:
-        """Shapes of the states, the batch as None; refuses any other inputs and outputs."""
+        """Shapes of the states, the batch as None; raises ConfigError for unexpected tensors."""
         nodes = {node.name: node for node in self._session.get_inputs()}
         states = [name.removeprefix(STATE) for name in nodes if name.startswith(STATE)]
         outputs = {node.name for node in self._session.get_outputs()}
@@ -219,7 +218,7 @@ class Network:
         return shapes
 
     def _try(self, where: str) -> None:
-        """Run it on a little noise: what it gives must have the shape that it says."""
+        """Run the network on a little noise, and check the shapes of its outputs."""
         signature, before = self.signature, self.initial_state(2)
         out, after = self.evaluate(self._noise(), before)
         shape = (2, 3, signature.n_freqs, 2)[: 3 if signature.task == "mask" else 4]
@@ -236,22 +235,22 @@ class Network:
                 raise ConfigError(f"{where} is damaged: {name} of plain noise is not finite")
 
     def _remembers(self) -> bool:
-        """Whether what it gives of a frame depends on those before."""
+        """Whether the output of a frame depends on earlier frames."""
         spec = self._noise()
         out, alone = self.evaluate(spec, {})[0], self.evaluate(spec[:, :, 2:], {})[0]
         return bool(np.abs(out[:, 2:] - alone).max() > SAME * np.abs(out).max())
 
     def _noise(self) -> np.ndarray:
-        """Two batches of three frames, (2, C, 3, F)."""
+        """White noise: a batch of two signals of three frames, (2, C, 3, F)."""
         shape = 2, len(self.signature.inputs), 3, self.signature.n_freqs, 2
         noise = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
         return noise.view(np.complex64)[..., 0]
 
 
 class Stream:
-    """A network on its way through a recording: the state it has come to.
+    """A network running on a recording block by block, with its state.
 
-    Pushed in any blocks, a causal network gives what it gives of the whole.
+    The output of a causal network does not depend on how the frames are split into blocks.
     """
 
     def __init__(self, network: Network) -> None:
@@ -259,12 +258,12 @@ class Stream:
         self.reset()
 
     def reset(self) -> None:
-        """A new recording begins."""
+        """Reset the state, for a new recording."""
         self._state: dict[str, np.ndarray] | None = None
         self._n_batch = 0
 
     def push(self, spec: np.ndarray) -> np.ndarray:
-        """Mask or spectrum of the next frames, (C, F, t) -> (F, t); as `Network.run`."""
+        """Mask or spectrum of the next frames, (C, F, t) -> (F, t); see `Network.run`."""
         signature = self.network.signature
         wanted = (len(signature.inputs), signature.n_freqs)
         if spec.ndim != 3 or spec.shape[:2] != wanted:
@@ -272,12 +271,12 @@ class Stream:
         return self._advance(spec[None])[0]
 
     def masks(self, spec: np.ndarray) -> np.ndarray:
-        """Mean mask of the next frames of all microphones; as `Network.masks`."""
+        """Mean mask of the next frames over all microphones; see `Network.masks`."""
         signature = self.network.signature
         if signature.inputs != ("microphone",):
             raise ConfigError(
-                f"model {self.network.source} hears {', '.join(signature.inputs)}, "
-                f"not any microphone by itself"
+                f"model {self.network.source} has the inputs {', '.join(signature.inputs)}, "
+                f"not a single microphone"
             )
         if spec.ndim != 3 or len(spec) != signature.n_freqs:
             raise ShapeError(f"spec must have shape ({signature.n_freqs}, M, t); got {spec.shape}")
@@ -286,7 +285,7 @@ class Stream:
         return masks.sum(axis=0) / np.maximum(n_heard, 1).astype(np.float32)
 
     def _advance(self, spec: np.ndarray) -> np.ndarray:
-        """Output of the next frames, (B, C, F, t) -> (B, F, t), silent frames silenced."""
+        """Output of the next frames, (B, C, F, t) -> (B, F, t); zero in silent frames."""
         n_batch, _, n_freqs, n_frames = spec.shape
         masking = self.network.signature.task == "mask"
         if n_frames == 0:
@@ -308,12 +307,12 @@ class Stream:
 
 
 def session(content: bytes, where: str) -> "InferenceSession":
-    """A graph ready to run on one thread.
+    """Load a graph, to run on one thread.
 
     Raises
     ------
     ConfigError
-        If the content is no ONNX graph that can be run.
+        If the content is not an ONNX graph that can run.
     """
     try:
         import onnxruntime
@@ -325,7 +324,7 @@ def session(content: bytes, where: str) -> "InferenceSession":
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = QUIET
-    options.enable_mem_pattern = False  # plans for one length, and the next may be another
+    options.enable_mem_pattern = False  # it plans for one length, but lengths vary
     try:
         return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     except failures() as error:
@@ -333,7 +332,7 @@ def session(content: bytes, where: str) -> "InferenceSession":
 
 
 def run_options() -> "RunOptions":
-    """What is said at each run: give back the memory of the last one."""
+    """Options of each run: release the memory of the previous run."""
     import onnxruntime
 
     options = onnxruntime.RunOptions()
@@ -342,7 +341,7 @@ def run_options() -> "RunOptions":
 
 
 def failures() -> tuple[type[BaseException], ...]:
-    """All that onnxruntime raises: it has no common base."""
+    """Exceptions raised by onnxruntime, which have no common base class."""
     from onnxruntime.capi import onnxruntime_pybind11_state as state
 
     own = [value for value in vars(state).values() if isinstance(value, type)]
@@ -350,19 +349,19 @@ def failures() -> tuple[type[BaseException], ...]:
 
 
 def words(error: BaseException) -> str:
-    """What onnxruntime says, without its codes, as a part of one line."""
+    """Shorten an error message of onnxruntime to one line without codes."""
     text = " ".join(str(error).rpartition("[ONNXRuntimeError] :")[2].split())
     text = text.split(" : ", 2)[-1]  # code, name of the code, message
     return text if len(text) <= MOST_WORDS else text[:MOST_WORDS] + "..."
 
 
 def free(node: Any) -> tuple[int | None, ...]:
-    """Shape of an input, what may be of any size as None."""
+    """Shape of an input, with None for a free axis."""
     return tuple(size if isinstance(size, int) and size > 0 else None for size in node.shape)
 
 
 def check_input(node: Any, wanted: tuple[int | None, ...], where: str) -> None:
-    """Refuse an input of another shape, or with another axis of fixed size."""
+    """Raise ConfigError if an input has another shape, or a fixed axis that must be free."""
     found = free(node)
     fits = len(found) == len(wanted) and all(
         a == b or (a is None and b is not None) for a, b in zip(found, wanted, strict=True)
@@ -375,10 +374,10 @@ def check_input(node: Any, wanted: tuple[int | None, ...], where: str) -> None:
 
 
 def shown(shape: tuple[int | None, ...]) -> str:
-    """A shape, what may be of any size as *."""
+    """Format a shape, with * for a free axis."""
     return f"({', '.join('*' if size is None else str(size) for size in shape)})"
 
 
 def listed(names: Any) -> str:
-    """Names in order, by commas."""
+    """Sort names and join them by commas."""
     return ", ".join(sorted(names)) or "none"

@@ -1,4 +1,4 @@
-"""What a network takes and gives, told by the file it lies in."""
+"""`Signature`, the task, inputs and STFT of a network, stored in its file."""
 
 from dataclasses import dataclass
 
@@ -10,13 +10,13 @@ ROLES = ("microphone", "beamformed", "reference", "rest", "noise", "masked")
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """The contract between a network and the chain.
+    """Interface between a network and the chain.
 
     A network maps spectra to a mask or to a spectrum. Its graph has one input `spec`, float32
-    (B, C, T, F, 2): batch, signals, frames, bins, real and imaginary part; one output `out`,
-    float32 (B, T, F) of a mask, (B, T, F, 2) of a post-filter; and, if it is causal, any number
-    of inputs `state_<name>` with as many outputs `next_<name>` of the same shapes, zero at the
-    start of a recording.
+    (B, C, T, F, 2): batch, signals, frames, bins, real and imaginary part. It has one output
+    `out`, float32, (B, T, F) for a mask and (B, T, F, 2) for a post-filter. A causal network may
+    also have inputs `state_<name>` and outputs `next_<name>` of the same shapes, which are zero
+    at the start of a recording.
 
     Attributes
     ----------
@@ -24,17 +24,17 @@ class Signature:
         Such as "mask-gru".
     task : {"mask", "postfilter"}
     inputs : tuple of str
-        What the C signals are: "microphone" (any one, in turn: masks are averaged), or
-        "beamformed" (what the beamformer gave), "reference" (its reference microphone), "rest"
-        (reference less beamformed) and "noise" (what of the noise the beamformer leaves, as
-        the other directions tell; of its phase nothing is known) and "masked" (the reference
-        through the mask that steered the beamformer).
+        Roles of the C signals: "microphone" (each microphone in turn; masks are averaged), or
+        "beamformed" (the beamformer's output), "reference" (its reference microphone), "rest"
+        (reference minus beamformed), "noise" (the beamformer's residual noise, estimated from
+        the other directions, with unknown phase) and "masked" (the reference multiplied by the
+        mask that steers the beamformer).
     n_fft, hop : int
-        STFT, with a Hann window, samples.
+        Frame length and hop of the STFT with a Hann window, samples.
     sample_rate : int
         Hz.
     causal : bool
-        Whether frames can be given one by one, with state.
+        Whether the network has no look-ahead.
     """
 
     name: str
@@ -54,5 +54,5 @@ class Signature:
 
     @property
     def n_freqs(self) -> int:
-        """F."""
+        """Number of frequency bins, F."""
         return self.n_fft // 2 + 1

@@ -1,1 +1,1 @@
-"""Post-filters: what one channel can still gain behind the beamformer."""
+"""Post-filters: reduction of the residual noise after the beamformer."""

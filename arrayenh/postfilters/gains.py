@@ -1,4 +1,4 @@
-"""Spectral gains of one channel, causal, with explicit state."""
+"""Single-channel spectral gains, causal, with explicit state."""
 
 from functools import partial
 
@@ -8,15 +8,15 @@ from arrayenh import _kernels
 from arrayenh.errors import ConfigError, ShapeError
 from arrayenh.postfilters.postfilter import PostFilter, SpectralGain
 
-CODES = {"wiener": "WIENER", "mmse-lsa": "LSA", "mmse-stsa": "STSA"}  # of _kernels.gains
+CODES = {"wiener": "WIENER", "mmse-lsa": "LSA", "mmse-stsa": "STSA"}  # names in _kernels.gains
 RULES = tuple(CODES)
-SMOOTHING = 0.94  # α of the decision-directed rules behind a beamformer
-STSA_SMOOTHING = 0.98  # its gain follows γ more: with 0.94 it leaves 3 dB more of the noise
-LOCAL_BINS, WIDE_BINS = 1, 15  # half the windows over which OM-LSA looks for speech
+SMOOTHING = 0.94  # α of the decision-directed rules after a beamformer
+STSA_SMOOTHING = 0.98  # its gain depends more on γ: α = 0.94 would leave 3 dB more noise
+LOCAL_BINS, WIDE_BINS = 1, 15  # half widths of the frequency windows of OM-LSA
 
 
 class DecisionDirected:
-    """A spectral gain from the decision-directed prior SNR.
+    """Spectral gain by a decision-directed prior SNR.
 
         ξ(t) = α |ŝ(t-1)|²/σ² + (1 - α) max(γ(t) - 1, 0),   γ = |y|²/σ²
         wiener:    G = ξ/(1 + ξ)
@@ -31,8 +31,7 @@ class DecisionDirected:
     smoothing : float
         α, in [0, 1).
     least_prior_snr_db : float
-        Floor of ξ: what stays between the words sounds like noise, not like tones
-        (Cappé 1994).
+        Floor of ξ, which prevents musical noise in speech pauses (Cappé 1994).
     least_gain_db : float
         Floor of G.
 
@@ -47,6 +46,13 @@ class DecisionDirected:
     amplitude estimator", IEEE Trans. ASSP 33, 1985, eq. 20; "Speech enhancement using a minimum
     mean-square error short-time spectral amplitude estimator", IEEE Trans. ASSP 32, 1984, eq. 7
     (mmse-stsa) and eq. 51 (ξ).
+
+    Examples
+    --------
+    >>> gain = DecisionDirected("wiener", n_freqs=1)
+    >>> power = np.array([[1.0, 100, 100, 100]], np.float32)
+    >>> gain.update(power, np.ones_like(power)).round(2)
+    array([[0.13, 0.67, 0.98, 0.99]], dtype=float32)
     """
 
     def __init__(
@@ -66,7 +72,7 @@ class DecisionDirected:
         self._state = np.full(n_freqs, -1.0)
 
     def update(self, power: np.ndarray, noise_psd: np.ndarray) -> np.ndarray:
-        """Gain of the next frames.
+        """Compute the gain of the next frames.
 
         Parameters
         ----------
@@ -81,7 +87,7 @@ class DecisionDirected:
         Raises
         ------
         ShapeError
-            If the shapes differ, or have not F rows.
+            If the shapes differ, or do not have F rows.
         """
         check_shapes(power, noise_psd, len(self._state))
         gain = np.empty(power.shape, np.float32)
@@ -99,25 +105,32 @@ class DecisionDirected:
 
 
 class SpectralSubtraction:
-    """Power spectral subtraction, more of the noise the less speech there is in the frame.
+    """Power spectral subtraction with an SNR-dependent over-subtraction factor.
 
         G² = max(1 - α/γ, β/γ),   γ = |y|²/σ²
         α = 4 - 3/20 SNR,   SNR = Σ_f |y|² / Σ_f σ² in dB, between -5 and 20
 
-    β is the square of the least gain, below which G does not fall either. There is no state:
-    every frame stands for itself.
+    β is the square of the least gain, which is also the floor of G. There is no state: every
+    frame is processed independently.
 
     Parameters
     ----------
     n_freqs : int
         F.
     least_gain_db : float
-        Floor of G, and level of the spectral floor under the noise.
+        Floor of G, and level of the spectral floor relative to the noise.
 
     References
     ----------
     M. Berouti, R. Schwartz and J. Makhoul, "Enhancement of speech corrupted by acoustic noise",
     ICASSP 1979.
+
+    Examples
+    --------
+    >>> gain = SpectralSubtraction(n_freqs=1)
+    >>> power = np.array([[1.0, 100]], np.float32)
+    >>> gain.update(power, np.ones_like(power)).round(2)
+    array([[0.13, 0.99]], dtype=float32)
     """
 
     def __init__(self, n_freqs: int, least_gain_db: float = -18.0) -> None:
@@ -125,7 +138,7 @@ class SpectralSubtraction:
         self.least_gain = 10 ** (least_gain_db / 20)
 
     def update(self, power: np.ndarray, noise_psd: np.ndarray) -> np.ndarray:
-        """Gain of the next frames: parameters, errors and result of `DecisionDirected.update`."""
+        """Compute the gain of the next frames; see `DecisionDirected.update`."""
         check_shapes(power, noise_psd, self.n_freqs)
         gain = np.empty(power.shape, np.float32)
         _kernels.gains.subtract(power, noise_psd, self.least_gain, gain)
@@ -133,23 +146,23 @@ class SpectralSubtraction:
 
 
 class OmLsa:
-    """Log-spectral amplitude gain under uncertain speech presence.
+    """OM-LSA: log-spectral amplitude gain under uncertain speech presence.
 
         G = G_H₁^p G_min^(1-p),   G_H₁ = ξ/(1 + ξ) exp(½ E₁(v))
         p = 1 / (1 + q/(1 - q) (1 + ξ) exp(-v)),   q = 1 - P_local P_wide P_frame
 
-    The P_λ rise with ζ, the smoothed ξ averaged over the bin and its neighbours, over 31 bins,
-    and over the frame: 0 below ζ_min, 1 above ζ_max, logarithmic between; P_frame is 1 where
-    the mean rises, and afterwards counts from its last peak.
+    P_local, P_wide and P_frame increase with ζ, the smoothed ξ averaged over three bins, 31 bins
+    and the whole frame: 0 below ζ_min, 1 above ζ_max, logarithmic in between. P_frame is 1 while
+    the frame mean rises, and is then relative to its last peak.
 
     Parameters
     ----------
     n_freqs : int
-        F; the windows are meant for bins about 30 Hz apart.
+        F; the windows are designed for bins about 30 Hz apart.
     smoothing : float
         α of the decision-directed ξ, in [0, 1), for frames 8 ms apart.
     snr_smoothing : float
-        That of ζ, in [0, 1).
+        Smoothing constant of ζ, in [0, 1).
     least_prior_snr_db : float
         Floor of ξ.
     least_gain_db : float
@@ -157,12 +170,19 @@ class OmLsa:
     uncertain_db : tuple of float
         ζ_min and ζ_max.
     most_absence : float
-        Ceiling of q, below 1, so that what begins is heard.
+        Ceiling of q, below 1, so that speech onsets are kept.
 
     References
     ----------
     I. Cohen and B. Berdugo, "Speech enhancement for non-stationary noise environments", Signal
-    Process. 81, 2001; ζ here takes ξ of the frame itself, not of the one before.
+    Process. 81, 2001; here ζ uses ξ of the current frame, not of the previous one.
+
+    Examples
+    --------
+    >>> gain = OmLsa(n_freqs=1)
+    >>> power = np.ones((1, 3), np.float32)
+    >>> gain.update(power, power).shape
+    (1, 3)
     """
 
     def __init__(
@@ -182,20 +202,20 @@ class OmLsa:
         low, high = uncertain_db
         self.bounds = (10 ** (low / 10), 10 ** (high / 10), most_absence)
         self._windows = half_hann(LOCAL_BINS), half_hann(WIDE_BINS)
-        self._state = np.tile([-1.0, 0.0], (n_freqs, 1))  # |ŝ|²/σ² and ζ of the frame before
-        self._frame = np.array([0.0, 1.0])  # ζ_frame before, ζ_peak
+        self._state = np.tile([-1.0, 0.0], (n_freqs, 1))  # |ŝ|²/σ² and ζ of the previous frame
+        self._frame = np.array([0.0, 1.0])  # previous ζ_frame, and ζ_peak
 
     def update(
         self, power: np.ndarray, noise_psd: np.ndarray, presence: np.ndarray | None = None
     ) -> np.ndarray:
-        """Gain of the next frames.
+        """Compute the gain of the next frames.
 
         Parameters
         ----------
         power, noise_psd : float ndarray, shape (F, t)
             |y|² and σ².
         presence : float ndarray, shape (F, t), optional
-            p where it is known from elsewhere, in [0, 1].
+            p, in [0, 1], if it is estimated elsewhere.
 
         Returns
         -------
@@ -205,7 +225,7 @@ class OmLsa:
         Raises
         ------
         ShapeError
-            If the shapes differ, or have not F rows.
+            If the shapes differ, or do not have F rows.
         """
         check_shapes(power, noise_psd, len(self._state))
         if presence is not None and presence.shape != power.shape:
@@ -230,12 +250,12 @@ class OmLsa:
 
 
 def half_hann(n_bins: int) -> np.ndarray:
-    """Centre and right half of a Hann window over 2 n + 1 bins, none of them 0, (n + 1,)."""
+    """Centre and right half of a Hann window of 2 n + 1 nonzero bins, shape (n + 1,)."""
     return 0.5 + 0.5 * np.cos(np.pi * np.arange(n_bins + 1) / (n_bins + 1))
 
 
 def check_shapes(power: np.ndarray, noise_psd: np.ndarray, n_freqs: int) -> None:
-    """Refuse spectra that do not belong together or to this filter."""
+    """Raise ShapeError if the spectra differ in shape or do not have `n_freqs` bins."""
     if power.shape != noise_psd.shape or len(power) != n_freqs:
         raise ShapeError(
             f"power and noise_psd must share the shape ({n_freqs}, t); "
@@ -246,12 +266,12 @@ def check_shapes(power: np.ndarray, noise_psd: np.ndarray, n_freqs: int) -> None
 def _decision_directed(
     rule: str, smoothing: float, n_freqs: int, least_gain_db: float
 ) -> SpectralGain:
-    """`DecisionDirected` as a post-filter."""
+    """Make a `DecisionDirected` gain for a post-filter record."""
     return DecisionDirected(rule, n_freqs, smoothing, least_gain_db=least_gain_db)
 
 
 def _om_lsa(n_freqs: int, least_gain_db: float) -> SpectralGain:
-    """`OmLsa` as a post-filter."""
+    """Make an `OmLsa` gain for a post-filter record."""
     return OmLsa(n_freqs, least_gain_db=least_gain_db)
 
 
@@ -259,13 +279,13 @@ RECORDS = (
     PostFilter(
         "mmse-lsa",
         "MMSE-LSA",
-        "log-spectral amplitude of least mean square error (Ephraim & Malah 1985)",
+        "MMSE log-spectral amplitude gain (Ephraim & Malah 1985)",
         partial(_decision_directed, "mmse-lsa", SMOOTHING),
     ),
     PostFilter(
         "mmse-stsa",
         "MMSE-STSA",
-        "spectral amplitude of least mean square error (Ephraim & Malah 1984)",
+        "MMSE spectral amplitude gain (Ephraim & Malah 1984)",
         partial(_decision_directed, "mmse-stsa", STSA_SMOOTHING),
     ),
     PostFilter(
@@ -283,7 +303,7 @@ RECORDS = (
     PostFilter(
         "om-lsa",
         "OM-LSA",
-        "MMSE-LSA weighted by the presence of speech (Cohen 2003)",
+        "MMSE-LSA weighted by the speech presence probability (Cohen 2003)",
         _om_lsa,
         tracker="imcra",
     ),

@@ -1,4 +1,4 @@
-"""Post-filters that hear all microphones: speech is what they have in common."""
+"""Multichannel post-filters, from auto- and cross-spectra of the microphones."""
 
 import numpy as np
 
@@ -7,27 +7,28 @@ from arrayenh.errors import ConfigError, NumericalError, ShapeError
 from arrayenh.postfilters.postfilter import MultichannelGain, PostFilter
 
 RULES = ("zelinski", "mccowan")
-LEAST_POWER = 1e-20  # of a bin over all microphones: below it is digital silence
+LEAST_POWER = 1e-20  # power of a bin below which it is digital silence
 
 
 class MultichannelWiener:
     """Wiener gain from auto- and cross-spectra of the microphones, causal, with state.
 
-    Turned into phase with the talker, x̃_m = x_m a_m*/|a_m|, the microphones have
+    Aligned in phase with the talker, x̃_m = x_m a_m*/|a_m|, the microphones have
     φ_ij = E{x̃_i x̃_j*} = |a_i||a_j| φ_s + Γ̃_ij φ_n, and every pair gives one equation
 
         n_ij = Re φ_ij - Γ̃_ij ½(φ_ii + φ_jj) = d_ij φ_s,
         d_ij = |a_i||a_j| - Γ̃_ij ½(|a_i|² + |a_j|²)
 
-    whose least-squares solution is φ_s = Σ n_ij d_ij / Σ d_ij². The gain is φ_s/φ_y, the power
-    of the talker over that of the beamformer's output, or of the mean microphone.
+    whose least-squares solution is φ_s = Σ n_ij d_ij / Σ d_ij². The gain is φ_s/φ_y, the ratio of
+    the talker's power to that of the beamformer's output or of the mean microphone.
 
-    zelinski: noise is independent from microphone to microphone, Γ = 0.
+    zelinski: noise is uncorrelated between microphones, Γ = 0.
     mccowan:  noise has a known coherence Γ, as in a diffuse field.
 
-    Where |a| = 1 the first is Zelinski's mean over the pairs. McCowan & Bourlard weigh the pairs
-    alike; with d², those that hear the noise alike, from which little is learnt, count little
-    (measured: as good in a diffuse field, 1 to 3 dB SI-SDR better where Γ is wrong).
+    If |a| = 1 the first is Zelinski's mean over the pairs. McCowan & Bourlard weight all pairs
+    equally. The weights d² used here reduce the influence of pairs with coherent noise, which
+    carry little information (measured: equal in a diffuse field, 1 to 3 dB SI-SDR better if Γ is
+    wrong).
 
     Parameters
     ----------
@@ -37,20 +38,19 @@ class MultichannelWiener:
     hop_seconds : float
         Time from frame to frame, s.
     coherence : float or complex ndarray, shape (F, M, M), optional
-        Γ_ij = E{n_i n_j*}/φ_n for "mccowan": `spatial.coherence.diffuse_coherence`, or one
-        that was measured.
+        Γ_ij = E{n_i n_j*}/φ_n for "mccowan", from `diffuse_coherence` or measured.
     averaging_seconds : float
-        Time constant of the spectra.
+        Time constant of the recursive spectra, s.
     least_gain_db : float
         Floor of the gain.
     most_coherence : float
-        Ceiling of Γ̃, below 1: microphones have noise of their own, and a pair close to each
-        other divides by nothing. Where Γ is above it, at low frequency, some noise passes.
+        Ceiling of Γ̃, below 1, because microphones have self-noise and close pairs would divide
+        by almost zero. Where Γ exceeds it, at low frequencies, some noise passes.
 
     Raises
     ------
     ConfigError
-        If the rule is unknown, or has no coherence or one that it does not use.
+        If the rule is unknown, or a coherence is missing or not used by the rule.
     ShapeError
         If the coherence is not (F, M, M).
 
@@ -61,6 +61,13 @@ class MultichannelWiener:
     "Post-filtering techniques", in Microphone Arrays, Springer 2001 (the output's power as
     denominator); I. A. McCowan and H. Bourlard, "Microphone array post-filter based on noise
     field coherence", IEEE Trans. Speech Audio Process. 11(6), 2003.
+
+    Examples
+    --------
+    >>> postfilter = MultichannelWiener("zelinski", n_freqs=1, hop_seconds=0.008)
+    >>> spec = np.array([[[1, 1], [1, -1]]], np.complex64)  # in phase, then not
+    >>> postfilter.update(spec, steering=np.ones((1, 2))).round(2)
+    array([[1.  , 0.18]], dtype=float32)
     """
 
     def __init__(
@@ -82,22 +89,22 @@ class MultichannelWiener:
         self.keep = np.exp(-hop_seconds / averaging_seconds)
         self.least_gain = 10 ** (least_gain_db / 20)
         self.most_coherence = most_coherence
-        self._state = np.zeros((n_freqs, 3))  # speech power, output power, frames heard
+        self._state = np.zeros((n_freqs, 3))  # speech power, output power, frames so far
 
     def update(
         self, spec: np.ndarray, steering: np.ndarray, beamformed: np.ndarray | None = None
     ) -> np.ndarray:
-        """Gain of the next frames.
+        """Compute the gain of the next frames.
 
         Parameters
         ----------
         spec : complex ndarray, shape (F, M, t)
-            What the microphones hear.
+            Microphone spectra.
         steering : complex ndarray, shape (F, M)
-            a, the talker at each microphone: a plane wave, or relative transfer functions; it
-            may change from call to call. Ones for microphones that are aligned already.
+            a, steering vector or relative transfer functions of the talker; may change from
+            call to call. Ones for microphones that are already aligned.
         beamformed : complex ndarray, shape (F, t), optional
-            Output y of weights with wᴴa = 1, which the gain is meant for.
+            Output y of weights with wᴴa = 1, to which the gain will be applied.
 
         Returns
         -------
@@ -109,7 +116,7 @@ class MultichannelWiener:
         ShapeError
             If the shapes do not fit each other, or M is 1.
         NumericalError
-            If the steering of a bin is not finite, or no pair hears the talker.
+            If the steering of a bin is not finite, or speech reaches no pair.
         """
         self._check(spec, steering, beamformed)
         form = speech_form(steering, self.coherence, self.most_coherence)
@@ -125,7 +132,7 @@ class MultichannelWiener:
         return gain
 
     def _check(self, spec: np.ndarray, steering: np.ndarray, beamformed: np.ndarray | None) -> None:
-        """Refuse what does not belong together."""
+        """Raise ShapeError if the arguments do not match."""
         n_freqs = len(self._state)
         if spec.ndim != 3 or len(spec) != n_freqs or spec.shape[1] < 2:
             raise ShapeError(
@@ -144,9 +151,9 @@ class MultichannelWiener:
 def speech_form(
     steering: np.ndarray, coherence: np.ndarray | None, most_coherence: float
 ) -> np.ndarray:
-    """The Hermitian form Q whose mean E{xᴴ Q x} is the power of the talker.
+    """Hermitian form Q for which E{xᴴ Q x} is the power of the talker.
 
-    All n_ij are linear in the spectra x_i x_j*, and so is φ_s: one form for each bin.
+    φ_s is linear in all n_ij, which are linear in the spectra x_i x_j*: one form for each bin.
 
     Parameters
     ----------
@@ -161,11 +168,16 @@ def speech_form(
     Raises
     ------
     NumericalError
-        If the steering of a bin is not finite, or no pair hears the talker.
+        If the steering of a bin is not finite, or speech reaches no pair.
+
+    Examples
+    --------
+    >>> speech_form(np.ones((1, 2)), coherence=None, most_coherence=0.95)[0, 0, 1].real.item()
+    0.5
     """
     level = np.abs(steering).astype(np.float64)
     phase = np.exp(1j * np.angle(steering))
-    turn = phase[:, :, None] * phase[:, None, :].conj()  # of x_i x_j* in a plane wave
+    turn = phase[:, :, None] * phase[:, None, :].conj()  # phase of x_i x_j* for a plane wave
     if coherence is None:
         alike = np.zeros(turn.shape)
     else:
@@ -174,10 +186,12 @@ def speech_form(
     heard = level[:, :, None] * level[:, None, :]
     heard -= alike * 0.5 * (power[:, :, None] + power[:, None, :])
     mics = np.arange(level.shape[1])
-    heard[:, mics, mics] = 0  # a microphone is no pair
+    heard[:, mics, mics] = 0  # only pairs of different microphones count
     square = np.sum(heard**2, axis=(1, 2))
-    if not (square > 0).all():  # NaN is refused too
-        raise NumericalError(f"no two microphones hear the talker in bin {np.argmin(square > 0)}")
+    if not (square > 0).all():  # written so that NaN is refused, too
+        raise NumericalError(
+            f"speech reaches no pair of microphones in bin {np.argmin(square > 0)}"
+        )
     weight = heard / square[:, None, None]
     form = weight * turn
     form[:, mics, mics] = -np.sum(weight * alike, axis=2)
@@ -185,7 +199,7 @@ def speech_form(
 
 
 def check_rule(rule: str, has_coherence: bool) -> None:
-    """Refuse an unknown rule, and a coherence where none is used or none where one is."""
+    """Raise ConfigError if the rule is unknown, or a coherence is missing or not used."""
     if rule not in RULES:
         raise ConfigError(f"unknown multichannel post-filter {rule!r}; use {', '.join(RULES)}")
     if has_coherence != (rule == "mccowan"):
@@ -195,14 +209,14 @@ def check_rule(rule: str, has_coherence: bool) -> None:
 def _zelinski(
     n_freqs: int, hop_seconds: float, diffuse: np.ndarray | None, least_gain_db: float
 ) -> MultichannelGain:
-    """Zelinski's rule as a post-filter."""
+    """Make Zelinski's gain for a post-filter record."""
     return MultichannelWiener("zelinski", n_freqs, hop_seconds, least_gain_db=least_gain_db)
 
 
 def _mccowan(
     n_freqs: int, hop_seconds: float, diffuse: np.ndarray | None, least_gain_db: float
 ) -> MultichannelGain:
-    """McCowan's rule as a post-filter in a diffuse field."""
+    """Make McCowan's gain for a diffuse field, for a post-filter record."""
     return MultichannelWiener("mccowan", n_freqs, hop_seconds, diffuse, least_gain_db=least_gain_db)
 
 
@@ -210,7 +224,7 @@ RECORDS = (
     PostFilter(
         "zelinski",
         "Zelinski",
-        "multichannel Wiener gain for noise without coherence (Zelinski 1988)",
+        "multichannel Wiener gain for uncorrelated noise (Zelinski 1988)",
         multichannel=_zelinski,
     ),
     PostFilter(

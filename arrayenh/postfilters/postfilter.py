@@ -1,7 +1,7 @@
-"""What the chain must know of a post-filter and of a noise tracker: one record each.
+"""The `PostFilter` and `NoiseTracking` records.
 
-`POSTFILTERS` and `NOISE_TRACKERS` hold them all, by name. Networks are post-filters, too, but
-are files of weights (`arrayenh.networks.catalogue`).
+`POSTFILTERS` and `NOISE_TRACKERS` hold all records by name. Post-filter networks are files,
+listed in `arrayenh.networks.catalogue`.
 """
 
 from collections.abc import Callable
@@ -15,42 +15,42 @@ from arrayenh.statistics.noise_psd import NoiseTracker
 
 
 class SpectralGain(Protocol):
-    """A gain that follows the noise, frame by frame."""
+    """A single-channel spectral gain, frame by frame."""
 
     def update(self, power: np.ndarray, noise_psd: np.ndarray) -> np.ndarray:
-        """Gain (F, t) of the next frames, from their power and that of the noise, (F, t) each."""
+        """Compute the gain of the next frames from their power and noise PSD, (F, t) each."""
 
 
 class MultichannelGain(Protocol):
-    """A gain that hears all microphones."""
+    """A spectral gain from all microphones, frame by frame."""
 
     def update(
         self, spec: np.ndarray, steering: np.ndarray, beamformed: np.ndarray | None = None
     ) -> np.ndarray:
-        """Gain (F, t) of the next frames, from (F, M, t), (F, M) and (F, t)."""
+        """Compute the gain (F, t) of the next frames; shapes (F, M, t), (F, M) and (F, t)."""
 
 
 @dataclass(frozen=True, slots=True)
 class PostFilter:
-    """A post-filter by its name: `gain` of one channel, or `multichannel` of all.
+    """Description of a post-filter: a single-channel `gain`, or a `multichannel` one.
 
     Attributes
     ----------
     name : str
-        In commands and files.
+        Name in commands and files.
     label : str
-        In tables and reports.
+        Label in tables and reports.
     summary : str
-        One line.
+        One line for the help.
     gain : callable, optional
-        Of F and the least gain in dB, a `SpectralGain`.
+        Maps F and the least gain in dB to a `SpectralGain`.
     tracker : str
-        Name of the noise tracker that it was published with.
+        Name of the noise tracker of its publication.
     multichannel : callable, optional
-        Of F, the time from frame to frame, the coherence of a diffuse field (F, M, M), or None
-        where the array is not known, and the least gain in dB, a `MultichannelGain`.
+        Maps F, the time from frame to frame, the coherence of a diffuse field (F, M, M), or
+        None if the array is unknown, and the least gain in dB to a `MultichannelGain`.
     needs_array : bool
-        Whether it has to know where the microphones are.
+        Whether it needs the microphone positions.
     """
 
     name: str
@@ -64,14 +64,14 @@ class PostFilter:
 
 @dataclass(frozen=True, slots=True)
 class NoiseTracking:
-    """A noise tracker by its name, in the settings that suit a post-filter.
+    """Description of a noise tracker, with settings for a post-filter.
 
     Attributes
     ----------
     name, label, summary : str
-        As of `PostFilter`.
+        See `PostFilter`.
     tracker : callable
-        Of F and the time from frame to frame, s, a `NoiseTracker`.
+        Maps F and the time from frame to frame, s, to a `NoiseTracker`.
     """
 
     name: str

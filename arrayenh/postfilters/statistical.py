@@ -1,4 +1,4 @@
-"""Statistical post-filter: noise tracking and a spectral gain, on a stream of samples."""
+"""Statistical post-filter: noise tracker and spectral gain, on a stream of samples."""
 
 import numpy as np
 
@@ -10,7 +10,7 @@ N_FFT, HOP = 512, 128
 
 
 class StatisticalPostFilter:
-    """A statistical gain over the noise that a tracker finds; causal.
+    """Causal post-filter: a spectral gain with a noise tracker, in its own STFT.
 
     Parameters
     ----------
@@ -18,17 +18,23 @@ class StatisticalPostFilter:
     sample_rate : int
         Hz.
     least_gain_db : float
-        The most that is taken away, dB.
+        Lowest gain, dB.
     noise : {"spp", "minimum-statistics", "imcra"}, optional
-        Tracker of the noise; by default "imcra" for "om-lsa", as its authors have it, and
-        "spp" for the others.
+        Noise tracker. Default: "imcra" for "om-lsa", as in its publication, else "spp".
     n_channels : int
-        Two ears have one gain in common, from their mean power: it moves nothing.
+        1, or 2 for two ears. They get one common gain from their mean power, which preserves the
+        interaural cues.
 
     Raises
     ------
     ConfigError
         If the rule or the tracker is unknown.
+
+    Examples
+    --------
+    >>> postfilter = StatisticalPostFilter("mmse-lsa", sample_rate=16_000)
+    >>> postfilter.push(np.zeros(1024, np.float32)).shape  # 384 samples behind
+    (640,)
     """
 
     def __init__(
@@ -44,7 +50,7 @@ class StatisticalPostFilter:
         self._synthesis = [Synthesis(stft) for _ in range(n_channels)]
         record = POSTFILTERS.get_known(rule)
         if record.gain is None:
-            raise ConfigError(f"postfilter {rule} hears several microphones, not one channel")
+            raise ConfigError(f"postfilter {rule} needs several microphones, not one channel")
         self._gain = record.gain(stft.n_freqs, least_gain_db)
         tracking = NOISE_TRACKERS.get_known(noise or record.tracker)
         self._tracker = tracking.tracker(stft.n_freqs, HOP / sample_rate)
@@ -56,13 +62,13 @@ class StatisticalPostFilter:
         ----------
         samples : float32 ndarray, shape (n,) or (C, n)
         last : bool
-            The signal ends here.
+            Whether the signal ends here.
 
         Returns
         -------
         filtered : float32 ndarray, shape (n',) or (C, n')
-            In time with the input: what is ready, up to 384 samples behind it, and at the
-            end at least as many samples in all as came in.
+            Completed samples, aligned with the input and up to 384 samples behind it; in total
+            at least as many as the input at the end.
         """
         spec = self._analysis.push(np.atleast_2d(samples), last)
         power = np.mean(spec.real**2 + spec.imag**2, axis=1)

@@ -1,18 +1,19 @@
-"""Blind separation: demixing matrices from nothing but the independence of the talkers.
+"""Blind source separation by independence of the sources: AuxIVA and ILRMA.
 
-x = A s in every bin; W, (K, M), is sought so that the rows of y = W x are independent. With
-more microphones than talkers (M > K) what is left over is background: its subspace is kept
-uncorrelated with the sources, so that it need never be written down (OverIVA). Then
+The model is x = A s in every bin. The demixing matrix W, (K, M), is estimated so that the rows of
+y = W x are independent. With more microphones than sources (M > K) the remaining subspace is
+background, constrained to be uncorrelated with the sources, so that its demixing filters need not
+be computed (OverIVA). Then
 
     A = C Wᴴ (W C Wᴴ)⁻¹,   C = E[x xᴴ]
 
-is W⁻¹ where M = K, the columns a_k are how the microphones hear each source, and one round of
-iterative projection is, for each source in turn,
+is W⁻¹ if M = K. The columns a_k are the transfer functions of the sources. One iteration of
+iterative projection updates each source in turn,
 
     w_k = V_k⁻¹ a_k / sqrt(a_kᴴ V_k⁻¹ a_k),   V_k(f) = E[x xᴴ / r_k]
 
-AuxIVA and ILRMA differ only in r_k: one activity of all frequencies, or a spectrogram of low
-rank.
+AuxIVA and ILRMA differ only in r_k: an activity common to all frequencies, or a low-rank
+spectrogram.
 """
 
 from collections.abc import Callable
@@ -26,20 +27,20 @@ from arrayenh.statistics.covariance import spatial_covariance
 from arrayenh.statistics.loading import loaded
 from arrayenh.statistics.transfer_functions import hermitian
 
-LOADING = 1e-10  # relative: where two microphones hear the same, to the bit
-FLOOR = 1e-10  # of a frame's power, relative to the mean: digital silence
-LEAST_POWER = 1e-15  # of a low-rank model whose mean is 1
+LOADING = 1e-10  # relative, for identical channels
+FLOOR = 1e-10  # of a frame's activity relative to the mean, for digital silence
+LEAST_POWER = 1e-15  # floor of the low-rank model, whose mean is 1
 CONTRASTS = ("laplace", "gauss")
-MOST_SOURCES = 6  # whose permutations are all tried
-N_PARTS = 16  # of the bins, summed apart: the same whatever the number of threads
-NEAR = 3  # bins on either side that are active together
-GLOBAL_ROUNDS, LOCAL_ROUNDS = 20, 30  # at most
+MOST_SOURCES = 6  # all permutations are evaluated
+N_PARTS = 16  # partial sums over bins, so that results do not depend on the thread count
+NEAR = 3  # neighbouring bins on either side in the alignment
+GLOBAL_ROUNDS, LOCAL_ROUNDS = 20, 30  # most iterations of the alignment
 
 Tick = Callable[[], object]
 
 
 def nothing() -> None:
-    """What is told of an iteration where nobody asks."""
+    """Do nothing, the default callback of an iteration."""
 
 
 def auxiva(
@@ -51,12 +52,12 @@ def auxiva(
     loading: float = LOADING,
     tick: Tick = nothing,
 ) -> np.ndarray:
-    """Independent vector analysis by auxiliary functions and iterative projection.
+    """Demixing matrices by AuxIVA: auxiliary-function independent vector analysis.
 
         r_k(t) = 2 ‖y_k(:,t)‖  (Laplace),   ‖y_k(:,t)‖² / F  (time-varying Gauss)
 
-    Minimises  Σ_k E[G(‖y_k‖)] - Σ_f log det(W C Wᴴ)  with G(r) = r or F log r²; no iteration
-    raises it.
+    Minimises  Σ_k E[G(‖y_k‖)] - Σ_f log det(W C Wᴴ)  with G(r) = r or F log r². The cost never
+    increases from one iteration to the next.
 
     Parameters
     ----------
@@ -66,7 +67,7 @@ def auxiva(
     n_iterations : int
     contrast : {"laplace", "gauss"}
     demixing : complex ndarray, shape (F, K, M), optional
-        Where to start; default: the first K microphones are the sources.
+        Initial value; default: the first K microphones.
     loading : float
         Diagonal loading of every covariance, relative to its mean diagonal.
     tick : callable
@@ -75,7 +76,7 @@ def auxiva(
     Returns
     -------
     demixing : complex128 ndarray, shape (F, K, M)
-        W, of no particular scale; y = W x. Silent bins are left as they were.
+        W, with arbitrary scale; y = W x. Silent bins keep their initial value.
 
     Raises
     ------
@@ -91,6 +92,12 @@ def auxiva(
     N. Ono, "Stable and fast update rules for independent vector analysis based on auxiliary
     function technique", WASPAA 2011; R. Scheibler and N. Ono, "Independent vector analysis
     with more microphones than sources", WASPAA 2019.
+
+    Examples
+    --------
+    >>> spec = np.random.default_rng(0).standard_normal((3, 2, 40)).astype(np.complex64)
+    >>> auxiva(spec, n_sources=2, n_iterations=2).shape
+    (3, 2, 2)
     """
     if contrast not in CONTRASTS:
         raise ConfigError(f"unknown contrast {contrast!r}; use {', '.join(CONTRASTS)}")
@@ -118,12 +125,12 @@ def ilrma(
     loading: float = LOADING,
     tick: Tick = nothing,
 ) -> np.ndarray:
-    """Independent low-rank matrix analysis: every source has a spectrogram of a few bases.
+    """Demixing matrices by ILRMA: independent low-rank matrix analysis.
 
         r_k(f,t) = Σ_b t_k(f,b) v_k(b,t)
 
-    Minimises  Σ_k Σ_f E[|y_k|²/r_k + log r_k] - Σ_f log det(W C Wᴴ)  by turns: multiplicative
-    updates (Itakura-Saito divergence) of t, then of v, then iterative projection.
+    Minimises  Σ_k Σ_f E[|y_k|²/r_k + log r_k] - Σ_f log det(W C Wᴴ)  by alternating
+    multiplicative updates (Itakura-Saito divergence) of t and v, and iterative projection of W.
 
     Parameters
     ----------
@@ -131,17 +138,17 @@ def ilrma(
     n_sources : int
         K, at most M.
     rng : numpy.random.Generator
-        Draws the first t and v.
+        Draws the initial t and v.
     n_iterations : int
     n_bases : int
-        Of each source.
+        Bases of each source.
     demixing, loading, tick
         As for `auxiva`.
 
     Returns
     -------
     demixing : complex128 ndarray, shape (F, K, M)
-        W; every source has mean power 1.
+        W, scaled so that every source has mean power 1.
 
     Raises
     ------
@@ -153,6 +160,13 @@ def ilrma(
     D. Kitamura, N. Ono, H. Sawada, H. Kameoka and H. Saruwatari, "Determined blind source
     separation unifying independent vector analysis and nonnegative matrix factorization",
     IEEE/ACM TASLP 24, 2016; the background as in Scheibler & Ono 2019.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> spec = rng.standard_normal((3, 2, 40)).astype(np.complex64)
+    >>> ilrma(spec, 2, rng, n_iterations=2, n_bases=2).shape
+    (3, 2, 2)
     """
     cov, demixing = prepared(spec, n_sources, demixing, loading)
     n_freqs, _, n_frames = spec.shape
@@ -172,12 +186,12 @@ def ilrma(
 
 
 def first(rng: np.random.Generator, *shape: int) -> np.ndarray:
-    """What a low-rank model starts from: numbers from 0.1 to 1."""
+    """Draw the initial values of a low-rank model, from 0.1 to 1."""
     return 0.1 + 0.9 * rng.random(shape)
 
 
 def scale_to_one(power: np.ndarray, demixing: np.ndarray) -> np.ndarray:
-    """Give every source mean power 1, in place; return by what its power was multiplied."""
+    """Scale every source to mean power 1, in place; return the power gains."""
     mean = power.mean(axis=(0, 2), dtype=np.float64)
     gains = 1 / np.where(mean > 0, mean, 1.0)
     power *= gains[:, None].astype(power.dtype)
@@ -188,7 +202,7 @@ def scale_to_one(power: np.ndarray, demixing: np.ndarray) -> np.ndarray:
 def prepared(
     spec: np.ndarray, n_sources: int, demixing: np.ndarray | None, loading: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The loaded covariance, and the matrices to start from: checked, and ours to change."""
+    """Check the inputs; return the loaded covariance and a copy of the initial matrices."""
     if spec.ndim != 3 or not spec.shape[2]:
         raise ShapeError(f"spec must have shape (F, M, T), T at least 1; got {spec.shape}")
     n_freqs, n_mics, _ = spec.shape
@@ -211,7 +225,7 @@ def prepared(
 
 
 def mixing_matrices(demixing: np.ndarray, cov: np.ndarray) -> np.ndarray:
-    """How the microphones hear each source.
+    """Mixing matrices: the transfer functions of the sources to the microphones.
 
         A = C Wᴴ (W C Wᴴ)⁻¹
 
@@ -219,17 +233,23 @@ def mixing_matrices(demixing: np.ndarray, cov: np.ndarray) -> np.ndarray:
     ----------
     demixing : complex ndarray, shape (F, K, M)
     cov : complex128 ndarray, shape (F, M, M)
-        C, loaded where microphones may be alike.
+        C, loaded if channels may be identical.
 
     Returns
     -------
     mixing : complex128 ndarray, shape (F, M, K)
-        W⁻¹ where M = K; 0 in silent bins.
+        W⁻¹ if M = K; 0 in silent bins.
 
     Raises
     ------
     NumericalError
-        If two rows of a demixing matrix are one.
+        If two rows of a demixing matrix are linearly dependent.
+
+    Examples
+    --------
+    >>> mixing_matrices(np.array([[[2, 0], [0, 4]]]), np.eye(2)[None]).real
+    array([[[0.5 , 0.  ],
+            [0.  , 0.25]]])
     """
     filtered = demixing @ cov
     gram = filtered @ hermitian(demixing)
@@ -243,12 +263,12 @@ def mixing_matrices(demixing: np.ndarray, cov: np.ndarray) -> np.ndarray:
 def project_back(
     demixing: np.ndarray, spec: np.ndarray, reference: int = 0, loading: float = LOADING
 ) -> np.ndarray:
-    """Scale and phase of each source as the reference microphone hears it.
+    """Scale the sources to their image at the reference microphone (projection back).
 
         w_k ← a_k(ref) w_k
 
-    By least squares the sources then add up to the reference microphone: exactly where there
-    are as many microphones as sources, else but for the background.
+    The scaled sources add up to the reference microphone: exactly if M = K, otherwise except for
+    the background, in the least-squares sense.
 
     Parameters
     ----------
@@ -256,7 +276,7 @@ def project_back(
     spec : complex ndarray, shape (F, M, T)
     reference : int
     loading : float
-        Of the covariance, relative.
+        Relative loading of the covariance.
 
     Returns
     -------
@@ -273,6 +293,13 @@ def project_back(
     K. Matsuoka and S. Nakashima, "Minimal distortion principle for blind source separation",
     ICA 2001; N. Murata, S. Ikeda and A. Ziehe, "An approach to blind source separation based
     on temporal structure of speech signals", Neurocomputing 41, 2001.
+
+    Examples
+    --------
+    >>> spec = np.array([[[1, 0], [0, 1]]], np.complex64)
+    >>> project_back(np.array([[[2, 2], [2, -2]]]), spec).real.round(3)
+    array([[[ 0.5,  0.5],
+            [ 0.5, -0.5]]])
     """
     n_freqs, n_sources, n_mics = demixing.shape
     if spec.ndim != 3 or spec.shape[:2] != (n_freqs, n_mics) or not 0 <= reference < n_mics:
@@ -287,12 +314,12 @@ def project_back(
 
 
 def silent(cov: np.ndarray) -> np.ndarray:
-    """Bins without sound, bool, shape (F,)."""
+    """Silent bins, bool, shape (F,)."""
     return ~(np.trace(cov, axis1=1, axis2=2).real > 0)
 
 
 def apply(demixing: np.ndarray, spec: np.ndarray) -> np.ndarray:
-    """Demix: y = W x.
+    """Apply demixing matrices to a spectrum: y = W x.
 
     Parameters
     ----------
@@ -307,34 +334,41 @@ def apply(demixing: np.ndarray, spec: np.ndarray) -> np.ndarray:
     ------
     ShapeError
         If F or M differ.
+
+    Examples
+    --------
+    >>> demixing = np.array([[[1, 0], [1, -1]]])
+    >>> apply(demixing, np.array([[[1, 2], [1, 1]]], np.complex64)).real
+    array([[[1., 2.],
+            [0., 1.]]], dtype=float32)
     """
     rows = range(demixing.shape[1])
     return np.stack([beamformers.apply(demixing[:, k].conj(), spec) for k in rows], axis=1)
 
 
 def align(demixing: np.ndarray, spec: np.ndarray, loading: float = LOADING) -> np.ndarray:
-    """Put the sources of every bin in the order in which they are active together.
+    """Align the sources over frequency by the correlation of their activities.
 
-    IVA ties frequencies together by one activity of all, and often swaps the talkers in a
-    whole band. Here the share of each source in the power of a bin, over time,
+    IVA couples the frequencies by a common activity, yet often swaps the talkers in a whole band.
+    The alignment uses the share of each source in the power of a bin, over time,
 
         p_k(f,t) = ‖a_k‖² |y_k|² / Σ_j ‖a_j‖² |y_j|²
 
-    made zero in mean and 1 in norm, is compared: first with its mean over all bins, then, bin
-    by bin, with the sum over the bins nearby, twice and three times as high, and half and a
-    third.
+    normalised to zero mean and norm 1. It is correlated first with its mean over all bins, and
+    then, bin by bin, with the sum over neighbouring and harmonically related bins (at 2, 3, 1/2
+    and 1/3 of the frequency).
 
     Parameters
     ----------
     demixing : complex ndarray, shape (F, K, M)
     spec : complex ndarray, shape (F, M, T)
     loading : float
-        Of the covariance, relative.
+        Relative loading of the covariance.
 
     Returns
     -------
     demixing : complex128 ndarray, shape (F, K, M)
-        Its rows permuted.
+        With permuted rows.
 
     Raises
     ------
@@ -345,10 +379,16 @@ def align(demixing: np.ndarray, spec: np.ndarray, loading: float = LOADING) -> n
     ----------
     H. Sawada, S. Araki and S. Makino, "Underdetermined convolutive blind source separation
     via frequency bin-wise clustering and permutation alignment", IEEE TASLP 19, 2011.
+
+    Examples
+    --------
+    >>> spec = np.random.default_rng(0).standard_normal((3, 2, 40)).astype(np.complex64)
+    >>> align(np.tile(np.eye(2), (3, 1, 1)), spec).shape
+    (3, 2, 2)
     """
     n_freqs, n_sources, _ = demixing.shape
     if n_sources > MOST_SOURCES:
-        raise ConfigError(f"at most {MOST_SOURCES} sources are put in order; got {n_sources}")
+        raise ConfigError(f"at most {MOST_SOURCES} sources can be aligned; got {n_sources}")
     orders = np.array(list(permutations(range(n_sources))))
     shares = power_shares(demixing, spec, loading)
     order = np.tile(np.arange(n_sources), (n_freqs, 1))
@@ -360,7 +400,7 @@ def align(demixing: np.ndarray, spec: np.ndarray, loading: float = LOADING) -> n
 
 
 def power_shares(demixing: np.ndarray, spec: np.ndarray, loading: float) -> np.ndarray:
-    """p_k of `align`, zero in mean and 1 in norm over time, or 0; shape (F, K, T)."""
+    """Shares p_k of `align`, normalised to zero mean and norm 1 over time; shape (F, K, T)."""
     cov = loaded(spatial_covariance(spec), loading)
     heard = np.sum(np.abs(mixing_matrices(demixing, cov)) ** 2, axis=1)
     shares = np.empty((*demixing.shape[:2], spec.shape[2]), spec.real.dtype)
@@ -371,14 +411,14 @@ def power_shares(demixing: np.ndarray, spec: np.ndarray, loading: float) -> np.n
 
 
 def normalised(shares: np.ndarray) -> np.ndarray:
-    """Zero in mean and 1 in norm over time, or 0."""
+    """Normalise to zero mean and norm 1 over time; constants become 0."""
     centred = shares - shares.mean(axis=-1, keepdims=True)
     norm = np.linalg.norm(centred, axis=-1, keepdims=True)
     return centred / np.where(norm > 0, norm, 1)
 
 
 def align_to_mean(shares: np.ndarray, orders: np.ndarray, order: np.ndarray) -> None:
-    """Permute the sources of each bin, in place, to be most like the mean of all bins."""
+    """Permute the sources of each bin, in place, for the best correlation with the mean."""
     for _ in range(GLOBAL_ROUNDS):
         mean = normalised(shares.mean(axis=0))
         likeness = np.einsum("fjt,kt->fjk", shares, mean, optimize=True)

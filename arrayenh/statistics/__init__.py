@@ -1,1 +1,1 @@
-"""What is estimated from spectra: covariances, transfer functions, noise."""
+"""Statistics of spectra: covariances, relative transfer functions, noise PSD."""

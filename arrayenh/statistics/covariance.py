@@ -1,4 +1,4 @@
-"""Spatial covariances from masks: the statistics that every adaptive beamformer rests on."""
+"""Spatial covariances weighted by masks, the statistics of the adaptive beamformers."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from arrayenh.errors import ConfigError, NumericalError, ShapeError
 
 
 def spatial_covariance(spec: np.ndarray, mask: np.ndarray | None = None) -> np.ndarray:
-    """Mask-weighted covariance between microphones, one matrix per bin.
+    """Mask-weighted spatial covariance, one matrix per bin.
 
         Φ(f) = Σ_t γ(f,t) x(f,t) x(f,t)ᴴ / Σ_t γ(f,t)
 
@@ -15,7 +15,7 @@ def spatial_covariance(spec: np.ndarray, mask: np.ndarray | None = None) -> np.n
     ----------
     spec : complex ndarray, shape (F, M, T)
     mask : float ndarray, shape (F, T), optional
-        γ, not negative; without it every frame counts the same.
+        γ, not negative; default: 1 in every frame.
 
     Returns
     -------
@@ -25,9 +25,16 @@ def spatial_covariance(spec: np.ndarray, mask: np.ndarray | None = None) -> np.n
     Raises
     ------
     ShapeError
-        If `spec` has not three axes, or `mask` not the F and T of `spec`.
+        If `spec` does not have three axes, or `mask` not the F and T of `spec`.
     NumericalError
-        If a bin is masked out in every frame.
+        If the mask is zero in every frame of a bin.
+
+    Examples
+    --------
+    >>> spec = np.array([[[1, 1j], [1, 1j]]], np.complex64)  # F = 1, M = 2, T = 2
+    >>> spatial_covariance(spec)[0].real
+    array([[1., 1.],
+           [1., 1.]])
     """
     if spec.ndim != 3:
         raise ShapeError(f"spec must have shape (F, M, T); got {spec.shape}")
@@ -43,7 +50,7 @@ def spatial_covariance(spec: np.ndarray, mask: np.ndarray | None = None) -> np.n
 def speech_noise_covariances(
     spec: np.ndarray, speech_mask: np.ndarray, noise_mask: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """`spatial_covariance` for two masks in one pass over the spectrum.
+    """Speech and noise covariances, `spatial_covariance` for two masks in one pass.
 
     Parameters
     ----------
@@ -60,6 +67,15 @@ def speech_noise_covariances(
         If a mask does not have the F and T of `spec`.
     NumericalError
         If a mask is zero in every frame of a bin.
+
+    Examples
+    --------
+    >>> spec = np.array([[[1, 0], [0, 2]]], np.complex64)
+    >>> speech_mask = np.array([[1, 0]], np.float32)
+    >>> speech_cov, noise_cov = speech_noise_covariances(spec, speech_mask, 1 - speech_mask)
+    >>> noise_cov[0].real
+    array([[0., 0.],
+           [0., 4.]])
     """
     if spec.ndim != 3:
         raise ShapeError(f"spec must have shape (F, M, T); got {spec.shape}")
@@ -77,19 +93,19 @@ def speech_noise_covariances(
 def blocked_covariance(
     spec: np.ndarray, n_frames: int, mask: np.ndarray | None = None
 ) -> np.ndarray:
-    """`spatial_covariance` of consecutive blocks: how the statistics change with time.
+    """Spatial covariances of consecutive blocks of frames.
 
     Parameters
     ----------
     spec : complex ndarray, shape (F, M, T)
     n_frames : int
-        Frames of a block; the last one has what is left.
+        Frames of a block; the last block may be shorter.
     mask : float ndarray, shape (F, T), optional
 
     Returns
     -------
     cov : complex128 ndarray, shape (B, F, M, M)
-        B = ⌈T / n_frames⌉. Zero where a block's mask is.
+        B = ⌈T / n_frames⌉. Zero where the mask of a block is zero.
 
     Raises
     ------
@@ -97,6 +113,11 @@ def blocked_covariance(
         If the shapes do not fit.
     ConfigError
         If `n_frames` is below 1.
+
+    Examples
+    --------
+    >>> blocked_covariance(np.ones((1, 2, 5), np.complex64), n_frames=2).shape
+    (3, 1, 2, 2)
     """
     if spec.ndim != 3:
         raise ShapeError(f"spec must have shape (F, M, T); got {spec.shape}")
@@ -122,12 +143,12 @@ def blocked_covariance(
 
 
 class RecursiveCovariance:
-    """A covariance that forgets, at the rate at which it learns.
+    """Recursive, exponentially weighted covariance.
 
         Φ <- (1 - βγ) Φ + βγ x xᴴ,   β = 1 - exp(-hop / memory)
 
-    A bin that is masked out (γ = 0) keeps what it knows. Frames may come one by one or many
-    at once.
+    A masked frame (γ = 0) does not change the covariance. The result does not depend on how the
+    frames are split into calls.
 
     Parameters
     ----------
@@ -140,12 +161,19 @@ class RecursiveCovariance:
     Attributes
     ----------
     mass : float64 ndarray, shape (F,)
-        What has been learnt of 1: 1 - Π (1 - βγ).
+        Total weight so far, 1 - Π (1 - βγ), which tends to 1.
 
     Raises
     ------
     ConfigError
         If a number is not positive.
+
+    Examples
+    --------
+    >>> recursive = RecursiveCovariance(1, 2, hop_seconds=0.01, memory_seconds=0.5)
+    >>> recursive.update(np.ones((1, 2, 10), np.complex64))[0].real.round(3)
+    array([[1., 1.],
+           [1., 1.]])
     """
 
     def __init__(
@@ -158,18 +186,18 @@ class RecursiveCovariance:
         self.reset()
 
     def reset(self) -> None:
-        """Forget everything."""
+        """Reset the state."""
         n_freqs, n_mics = self._shape
         self._sum = np.zeros((n_freqs, n_mics, n_mics), np.complex128)
         self.mass = np.zeros(n_freqs)
 
     @property
     def cov(self) -> np.ndarray:
-        """Φ over what has been learnt, complex128, (F, M, M); zero where nothing has."""
+        """Φ normalised by `mass`, complex128, (F, M, M); zero where the mass is zero."""
         return self._sum / np.where(self.mass > 0, self.mass, 1)[:, None, None]
 
     def update(self, spec: np.ndarray, mask: np.ndarray | None = None) -> np.ndarray:
-        """Learn from the next frames.
+        """Update the covariance with the next frames.
 
         Parameters
         ----------
@@ -180,7 +208,7 @@ class RecursiveCovariance:
         Returns
         -------
         cov : complex128 ndarray, shape (F, M, M)
-            After the last of them.
+            Covariance after the last frame.
 
         Raises
         ------
@@ -193,7 +221,9 @@ class RecursiveCovariance:
             mask = np.ones((len(spec), spec.shape[2]), np.float32)
         check_mask(spec, mask)
         learnt = self.rate * mask.astype(np.float64)
-        kept = np.cumprod((1 - learnt)[:, ::-1], axis=1)[:, ::-1]  # by frame t and all after it
+        kept = np.cumprod((1 - learnt)[:, ::-1], axis=1)[
+            :, ::-1
+        ]  # decay by frame t and all later ones
         later = np.concatenate([kept[:, 1:], np.ones((len(spec), 1))], axis=1)[:, : spec.shape[2]]
         left = kept[:, 0] if spec.shape[2] else np.ones(len(spec))
         added = np.empty_like(self._sum)
@@ -204,7 +234,7 @@ class RecursiveCovariance:
 
 
 def check_mask(spec: np.ndarray, mask: np.ndarray) -> None:
-    """Refuse a mask that has not the F and T of `spec`."""
+    """Raise ShapeError if a mask does not have the F and T of `spec`."""
     if mask.shape != (spec.shape[0], spec.shape[2]):
         raise ShapeError(
             f"mask must have shape (F, T) = {(spec.shape[0], spec.shape[2])} to match spec; "
@@ -213,20 +243,26 @@ def check_mask(spec: np.ndarray, mask: np.ndarray) -> None:
 
 
 def divided(cov: np.ndarray, mass: np.ndarray) -> np.ndarray:
-    """Sums over the mass of their mask, which must be empty in no bin."""
+    """Normalise sums by the mass of their mask; raise NumericalError if a mass is zero."""
     if not (mass > 0).all():  # written so that NaN is refused too
         raise NumericalError(f"mask is zero in every frame of bin {np.argmin(mass > 0)}")
     return cov / mass[:, None, None]
 
 
-EMPTY = 1e-14  # of the loudest bin's power: what float32 spectra leave of a missing band
+EMPTY = 1e-14  # relative to the loudest bin: rounding of float32 spectra in an empty band
 
 
-LEAST_MASK = 1e-6  # keeps a mask of exact zeros from being no statistics at all
+LEAST_MASK = 1e-6  # floor, so that a mask of zeros still yields a covariance
 
 
 def sounding(spec: np.ndarray) -> np.ndarray:
-    """Whether every microphone hears something in a bin, bool, shape (F,)."""
+    """Valid bins, in which every microphone has power; bool, shape (F,).
+
+    Examples
+    --------
+    >>> sounding(np.array([[[0, 0]], [[1, 2]]], np.complex64))
+    array([False,  True])
+    """
     power = sum(np.einsum("fmt,fmt->fm", part, part) for part in (spec.real, spec.imag))
     return power.min(axis=1) > EMPTY * max(power.max(initial=0), 1e-20)
 
@@ -234,7 +270,16 @@ def sounding(spec: np.ndarray) -> np.ndarray:
 def covariances(
     spec: np.ndarray, mask: np.ndarray, there: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Speech and noise covariances of the bins that are there."""
+    """Speech and noise covariances of the valid bins, weighted by m² and (1 - m)².
+
+    Examples
+    --------
+    >>> spec = np.array([[[1, 0], [0, 2]]], np.complex64)
+    >>> mask = np.array([[1, 0]], np.float32)
+    >>> covariances(spec, mask, sounding(spec))[1][0].real.round(3)
+    array([[0., 0.],
+           [0., 4.]])
+    """
     if not there.all():
         spec, mask = spec[there], mask[there]
     speech = np.maximum(mask, np.float32(LEAST_MASK))

@@ -1,7 +1,7 @@
-"""Filters over several frames of all microphones: their statistics, solution, application.
+"""Multi-frame (convolutional) filters: statistics, solution and application.
 
-Reverberation is longer than a frame, and no weights of a single frame can undo it. A
-convolutional filter looks at the frames t - δ₀, t - δ₁, ... of every microphone at once:
+Reverberation is longer than a frame, so single-frame weights cannot remove it. A convolutional
+filter combines the frames t - δ₀, t - δ₁, ... of all microphones:
 
     x̄(t) = [x(t - δ₀); x(t - δ₁); ...],   y(t) = wᴴ x̄(t)
 """
@@ -13,9 +13,9 @@ import numpy as np
 from arrayenh import _kernels
 from arrayenh.errors import ConfigError, NumericalError, ShapeError
 
-LOADING = 1e-6  # relative; hides the rounding of statistics summed in single precision
-LOADING_STEP, MOST_LOADING = 100.0, 1e-2  # until the matrix is positive definite
-FOUR = 4  # delays that the kernel takes at once
+LOADING = 1e-6  # relative; covers the rounding of statistics summed in single precision
+LOADING_STEP, MOST_LOADING = 100.0, 1e-2  # raised until the matrix is positive definite
+FOUR = 4  # delays processed at once by the kernel
 
 
 def lagged_covariance(spec: np.ndarray, weight: np.ndarray, delays: Sequence[int]) -> np.ndarray:
@@ -23,7 +23,7 @@ def lagged_covariance(spec: np.ndarray, weight: np.ndarray, delays: Sequence[int
 
         R(f) = Σ_t γ(f,t) x̄(f,t) x̄(f,t)ᴴ,   x̄(t) = [x(t - δ₀); x(t - δ₁); ...]
 
-    Nothing is heard before the first frame.
+    The spectrum is zero before the first frame.
 
     Parameters
     ----------
@@ -31,12 +31,12 @@ def lagged_covariance(spec: np.ndarray, weight: np.ndarray, delays: Sequence[int
     weight : float ndarray, shape (F, T)
         γ, not negative.
     delays : sequence of int, length A
-        δ, frames, from 0 up.
+        δ, frames, 0 or more, increasing.
 
     Returns
     -------
     cov : complex128 ndarray, shape (F, A·M, A·M)
-        Hermitian; microphones of the same delay side by side.
+        Hermitian, ordered by delay, then microphone.
 
     Raises
     ------
@@ -44,6 +44,13 @@ def lagged_covariance(spec: np.ndarray, weight: np.ndarray, delays: Sequence[int
         If `weight` does not have the F and T of `spec`.
     ConfigError
         If the delays are negative or do not rise.
+
+    Examples
+    --------
+    >>> spec = np.array([[[1, 2, 3]]], np.complex64)  # one bin, one microphone
+    >>> lagged_covariance(spec, np.ones((1, 3), np.float32), delays=[0, 1])[0].real
+    array([[14.,  8.],
+           [ 8.,  5.]])
     """
     check_spec(spec)
     if weight.shape != (spec.shape[0], spec.shape[2]):
@@ -73,7 +80,7 @@ def lagged_cross_covariance(
     target : complex ndarray, shape (F, T)
         d.
     delays : sequence of int, length A
-        δ, frames, from 0 up.
+        δ, frames, 0 or more, increasing.
 
     Returns
     -------
@@ -85,6 +92,13 @@ def lagged_cross_covariance(
         If `target` does not have the F and T of `spec`.
     ConfigError
         If the delays are negative or do not rise.
+
+    Examples
+    --------
+    >>> spec = np.array([[[1, 2, 3]]], np.complex64)
+    >>> lagged_cross_covariance(spec, spec[:, 0], delays=[0, 1])[0].real
+    array([[14.],
+           [ 8.]])
     """
     check_spec(spec)
     if target.shape != (spec.shape[0], spec.shape[2]):
@@ -105,12 +119,12 @@ def lagged_filter(
     Parameters
     ----------
     filters : complex ndarray, shape (F, A, M, O)
-        For each of O outputs.
+        Filters of O outputs.
     spec : complex64 ndarray, shape (F, M, T)
     delays : sequence of int, length A
         Frames.
     past : complex64 ndarray, shape (F, M, P), optional
-        The frames before; without them nothing was heard. Only the last are needed.
+        Earlier frames, of which the last δ are needed. Default: zeros.
 
     Returns
     -------
@@ -122,6 +136,13 @@ def lagged_filter(
         If the shapes do not fit.
     ConfigError
         If the delays are negative or do not rise.
+
+    Examples
+    --------
+    >>> spec = np.array([[[1, 2, 3]]], np.complex64)
+    >>> delay = np.array([0, 1]).reshape(1, 2, 1, 1)
+    >>> lagged_filter(delay, spec, delays=[0, 1]).real
+    array([[[0., 1., 2.]]], dtype=float32)
     """
     check_spec(spec)
     shifts = checked_delays(delays)
@@ -143,7 +164,7 @@ def add_lagged(
     past: np.ndarray | None,
     out: np.ndarray,
 ) -> None:
-    """Add the output of filters that fit to `out`, complex64, shape (F, O, T)."""
+    """Add the output of the filters to `out`, complex64, shape (F, O, T), without checks."""
     n_freqs, n_mics, _ = spec.shape
     n_past = int(delays[-1])
     before = np.zeros((n_freqs, n_mics, n_past), np.complex64)
@@ -162,7 +183,7 @@ def add_lagged(
 def solve_loaded(
     cov: np.ndarray, right: np.ndarray, loading: float = LOADING
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(R + δ tr(R)/n I)⁻¹ right for each bin, with as much loading as it takes.
+    """Solve (R + δ tr(R)/n I) x = right in each bin, increasing the loading if needed.
 
     Parameters
     ----------
@@ -170,18 +191,25 @@ def solve_loaded(
         Hermitian, positive semidefinite.
     right : complex128 ndarray, shape (F, n, K)
     loading : float
-        δ to begin with.
+        Initial δ.
 
     Returns
     -------
     answer : complex128 ndarray, shape (F, n, K)
     used : float64 ndarray, shape (F,)
-        The loading that was enough.
+        Final δ.
 
     Raises
     ------
     NumericalError
-        If a matrix holds no power, is not finite, or not positive even with 1 %.
+        If a matrix is zero, not finite, or not positive definite even with δ = 1 %.
+
+    Examples
+    --------
+    >>> cov, right = 2 * np.eye(2, dtype=np.complex128)[None], np.ones((1, 2, 1), np.complex128)
+    >>> answer, used = solve_loaded(cov, right)
+    >>> answer[0, :, 0].real.round(3), used
+    (array([0.5, 0.5]), array([1.e-06]))
     """
     answer = np.empty(right.shape, np.complex128)
     used = np.empty(len(cov))
@@ -202,7 +230,7 @@ def solve_loaded(
 
 
 def checked_delays(delays: Sequence[int]) -> np.ndarray:
-    """Delays as an array; refuses what does not rise from 0 or more."""
+    """Convert delays to an array; raise ConfigError if they are negative or not increasing."""
     shifts = np.asarray(delays)
     rising = shifts.ndim == 1 and len(shifts) > 0 and np.all(np.diff(shifts) > 0)
     if not rising or shifts[0] < 0 or not np.issubdtype(shifts.dtype, np.integer):
@@ -211,14 +239,14 @@ def checked_delays(delays: Sequence[int]) -> np.ndarray:
 
 
 def pairs_by_lag(delays: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """All pairs a <= b of delays, those that are equally far apart side by side.
+    """All pairs a <= b of delays, grouped by their difference.
 
     Returns
     -------
     lags : int64 ndarray, shape (L,)
-        δ_b - δ_a, rising.
+        δ_b - δ_a, increasing.
     firsts : int64 ndarray, shape (L + 1,)
-        First pair of each lag, and the number of pairs.
+        Index of the first pair of each lag, and the number of pairs.
     pairs : int64 ndarray, shape (P, 2)
     """
     first, second = np.triu_indices(len(delays))
@@ -230,7 +258,7 @@ def pairs_by_lag(delays: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray
 
 
 def check_spec(spec: np.ndarray) -> None:
-    """Refuse a spectrum that has not three axes."""
+    """Raise ShapeError if a spectrum does not have three axes."""
     if spec.ndim != 3:
         raise ShapeError(f"spec must have shape (F, M, T); got {spec.shape}")
 
@@ -241,7 +269,7 @@ def apply_lagged(
     delays: Sequence[int],
     past: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Filter and sum over frames: y(t) = Σ_a w_aᴴ x(t - δ_a).
+    """Apply multi-frame weights of one output: y(t) = Σ_a w_aᴴ x(t - δ_a).
 
     Parameters
     ----------
@@ -249,10 +277,16 @@ def apply_lagged(
     spec : complex64 ndarray, shape (F, M, T)
     delays : sequence of int, length A
     past : complex64 ndarray, shape (F, M, P), optional
-        The frames before.
+        Earlier frames. Default: zeros.
 
     Returns
     -------
     beamformed : complex64 ndarray, shape (F, T)
+
+    Examples
+    --------
+    >>> spec = np.array([[[1, 2, 3]]], np.complex64)
+    >>> apply_lagged(np.array([[[0], [1]]]), spec, delays=[0, 1]).real
+    array([[0., 1., 2.]], dtype=float32)
     """
     return lagged_filter(weights[..., None], spec, delays, past)[:, 0]

@@ -13,5 +13,5 @@ def mean_power(spec: np.ndarray) -> np.ndarray:
 
 
 def squared(spec: np.ndarray) -> np.ndarray:
-    """|y|², float32, of the shape of `spec`."""
+    """Squared magnitude |y|², float32, of the shape of `spec`."""
     return spec.real**2 + spec.imag**2

@@ -1,6 +1,6 @@
-"""Relative transfer functions: how a talker is heard at each microphone against the reference.
+"""Relative transfer functions of a talker from the reference to each microphone.
 
-Steering from statistics instead of geometry: reflections are part of it.
+They are steering vectors estimated from statistics instead of geometry, and include reflections.
 """
 
 import numpy as np
@@ -8,13 +8,13 @@ import numpy as np
 from arrayenh.errors import NumericalError, ShapeError
 from arrayenh.statistics.loading import LOADING
 
-LEAST_HEARD = 1e-9  # of the talker at all microphones together
+LEAST_HEARD = 1e-9  # least magnitude at the reference, relative to the norm over the microphones
 
 
 def rtf_by_subtraction(
     noisy_cov: np.ndarray, noise_cov: np.ndarray, reference: int = 0
 ) -> np.ndarray:
-    """Relative transfer function from what speech adds to the noise covariance.
+    """Relative transfer function by covariance subtraction.
 
         a = (Φₓ - Φₙ) e_ref / e_refᵀ (Φₓ - Φₙ) e_ref
 
@@ -33,7 +33,7 @@ def rtf_by_subtraction(
     ShapeError
         If the shapes differ, or the reference is no microphone.
     NumericalError
-        If a bin has no more power with speech than without.
+        If the noisy power of a bin at the reference does not exceed the noise power.
 
     References
     ----------
@@ -41,6 +41,13 @@ def rtf_by_subtraction(
     Speech Audio Process. 12, 2004; S. Markovich-Golan and S. Gannot, "Performance analysis of
     the covariance subtraction method for relative transfer function estimation and comparison
     to the covariance whitening method", ICASSP 2015, eq. 5.
+
+    Examples
+    --------
+    >>> rtf, noise_cov = np.array([1, 0.5]), np.eye(2)[None]
+    >>> noisy_cov = np.outer(rtf, rtf) + noise_cov
+    >>> rtf_by_subtraction(noisy_cov, noise_cov).real
+    array([[1. , 0.5]])
     """
     check_covariances(noisy_cov, noise_cov, reference)
     column = (noisy_cov - noise_cov)[..., reference].astype(np.complex128)
@@ -48,7 +55,7 @@ def rtf_by_subtraction(
     if not (power > 0).all():
         raise NumericalError(
             f"bin {np.argmin(power > 0)} has no more power with speech than without: use "
-            f"rtf_by_whitening, or another stretch of noise"
+            f"rtf_by_whitening, or another noise interval"
         )
     return column / power[:, None]
 
@@ -59,14 +66,14 @@ def rtf_by_whitening(
     reference: int = 0,
     loading: float = LOADING,
 ) -> np.ndarray:
-    """Relative transfer function from the direction in which speech tops the noise most.
+    """Relative transfer function by covariance whitening.
 
         Φₙ = L Lᴴ,   v = principal eigenvector of L⁻¹ Φₛ L⁻ᴴ,   a = L v / (L v)_ref
 
     Parameters
     ----------
     speech_cov : complex ndarray, shape (F, M, M)
-        Of speech, or of noisy speech: both have the same principal direction.
+        Covariance of speech or of noisy speech; both have the same principal eigenvector.
     noise_cov : complex ndarray, shape (F, M, M)
     reference : int
     loading : float
@@ -82,34 +89,41 @@ def rtf_by_whitening(
     ShapeError
         If the shapes differ, or the reference is no microphone.
     NumericalError
-        If a noise covariance is singular, or the reference does not hear the talker.
+        If a noise covariance is singular, or no speech reaches the reference microphone.
 
     References
     ----------
     S. Markovich, S. Gannot and I. Cohen, "Multichannel eigenspace beamforming in a
     reverberant noisy environment with multiple interfering speech signals", IEEE TASLP 17,
     2009; Markovich-Golan and Gannot 2015, eq. 9.
+
+    Examples
+    --------
+    >>> rtf, noise_cov = np.array([1, 0.5]), np.eye(2)[None]
+    >>> noisy_cov = np.outer(rtf, rtf) + noise_cov
+    >>> rtf_by_whitening(noisy_cov, noise_cov).real.round(3)
+    array([[1. , 0.5]])
     """
     check_covariances(speech_cov, noise_cov, reference)
     heard = principal_direction(speech_cov, noise_cov, loading)
     at = heard[:, reference]
     if not (np.abs(at) > LEAST_HEARD).all():
         bad = np.argmin(np.abs(at))
-        raise NumericalError(f"microphone {reference} does not hear the talker in bin {bad}")
+        raise NumericalError(f"no speech reaches microphone {reference} in bin {bad}")
     return heard / at[:, None]
 
 
 def principal_direction(
     speech_cov: np.ndarray, noise_cov: np.ndarray, loading: float | np.ndarray = LOADING
 ) -> np.ndarray:
-    """The talker at each microphone, L v, of norm 1 in each bin; complex128, shape (F, M)."""
+    """Transfer function of the talker, L v, of norm 1 in each bin; complex128, shape (F, M)."""
     factor, _, vectors = generalised_eigen(speech_cov, noise_cov, loading)
     heard = (factor @ vectors[..., -1:])[..., 0]
     return heard / np.linalg.norm(heard, axis=1, keepdims=True)
 
 
 def rank_one(speech_cov: np.ndarray, noise_cov: np.ndarray, loading: float = LOADING) -> np.ndarray:
-    """Speech covariance reduced to one talker: the part of its principal direction.
+    """Rank-one approximation of a speech covariance, by its principal generalised eigenvector.
 
         Φₛ ≈ λ₁ L v vᴴ Lᴴ
 
@@ -125,6 +139,13 @@ def rank_one(speech_cov: np.ndarray, noise_cov: np.ndarray, loading: float = LOA
     R. Serizel, M. Moonen, B. van Dijk and J. Wouters, "Low-rank approximation based
     multichannel Wiener filter algorithms for noise reduction with application in cochlear
     implants", IEEE/ACM TASLP 22, 2014, eq. 31.
+
+    Examples
+    --------
+    >>> speech_cov, noise_cov = np.array([[[2.0, 1], [1, 2]]]), np.eye(2)[None]
+    >>> rank_one(speech_cov, noise_cov)[0].real.round(3)
+    array([[1.5, 1.5],
+           [1.5, 1.5]])
     """
     check_covariances(speech_cov, noise_cov, 0)
     factor, values, vectors = generalised_eigen(speech_cov, noise_cov, loading)
@@ -135,12 +156,12 @@ def rank_one(speech_cov: np.ndarray, noise_cov: np.ndarray, loading: float = LOA
 def speech_covariance(
     noisy_cov: np.ndarray, noise_cov: np.ndarray, loading: float = LOADING
 ) -> np.ndarray:
-    """What a noisy covariance holds beyond the noise, as a covariance.
+    """Speech covariance: the noisy covariance minus the noise, positive semidefinite.
 
         Φₛ = L V max(Λ - I, 0) Vᴴ Lᴴ,   with V Λ Vᴴ = L⁻¹ Φₓ L⁻ᴴ
 
-    Φₓ - Φₙ without the directions in which that is negative. Parameters and errors are those
-    of `rtf_by_whitening`.
+    This is Φₓ - Φₙ without its negative part. Parameters and errors are those of
+    `rtf_by_whitening`.
 
     Returns
     -------
@@ -150,6 +171,13 @@ def speech_covariance(
     References
     ----------
     Serizel et al. 2014, eq. 24.
+
+    Examples
+    --------
+    >>> noisy_cov, noise_cov = np.array([[[2.0, 1], [1, 2]]]), np.eye(2)[None]
+    >>> speech_covariance(noisy_cov, noise_cov)[0].real.round(3)
+    array([[1., 1.],
+           [1., 1.]])
     """
     check_covariances(noisy_cov, noise_cov, 0)
     factor, values, vectors = generalised_eigen(noisy_cov, noise_cov, loading)
@@ -160,15 +188,15 @@ def speech_covariance(
 def generalised_eigen(
     speech_cov: np.ndarray, noise_cov: np.ndarray, loading: float | np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Cholesky factor L of the noise, and eigenvalues and -vectors of L⁻¹ Φₛ L⁻ᴴ, rising.
+    """Generalised eigendecomposition: Cholesky factor L of Φₙ, eigenpairs of L⁻¹ Φₛ L⁻ᴴ.
 
     Returns
     -------
     factor : complex128 ndarray, shape (F, M, M)
     values : float64 ndarray, shape (F, M)
-        Signal-to-noise ratios.
+        Eigenvalues, which are signal-to-noise ratios, ascending.
     vectors : complex128 ndarray, shape (F, M, M)
-        In columns.
+        Eigenvectors, in columns.
 
     Raises
     ------
@@ -200,7 +228,7 @@ def hermitian(matrices: np.ndarray) -> np.ndarray:
 
 
 def check_covariances(first: np.ndarray, second: np.ndarray, reference: int) -> None:
-    """Refuse covariances of different shapes and references that are no microphone."""
+    """Raise ShapeError if the shapes differ or the reference is not a microphone."""
     if first.shape != second.shape or first.ndim != 3 or first.shape[1] != first.shape[2]:
         raise ShapeError(
             f"covariances must share the shape (F, M, M); got {first.shape} and {second.shape}"

@@ -454,7 +454,7 @@ def test_what_a_network_needs(inputs, roles):
 
 
 def test_a_mask_is_no_post_filter(load):
-    with pytest.raises(ConfigError, match="gives masks: it is no post-filter"):
+    with pytest.raises(ConfigError, match="estimates masks: it is not a post-filter"):
         NeuralPostFilter(load("level"))
 
 
@@ -805,21 +805,21 @@ def test_what_is_missing_is_said(settings, says):
         ("half", {}, "is for postfilter neural, and postfilter is mmse-lsa"),
         ("half", {"masks": "neural"}, "is for postfilter neural, and postfilter is mmse-lsa"),
         ("level,pole", BLIND, "model names two networks for masks"),
-        ("level", BLIND | {"n_fft": 2048, "hop": 512}, "every 512: leave n_fft and hop out"),
-        ("level", {"masks": "neural", "n_fft": 1024}, "every 256: leave n_fft and hop out"),
-        ("level ahead", BLIND | {"online": True}, "looks ahead: it cannot go frame by frame"),
-        ("ahead", {"postfilter": "neural", "online": True}, "looks ahead: it cannot go frame"),
+        ("level", BLIND | {"n_fft": 2048, "hop": 512}, "2048 and 512: leave n_fft and hop out"),
+        ("level", {"masks": "neural", "n_fft": 1024}, "1024 and 256: leave n_fft and hop out"),
+        ("level ahead", BLIND | {"online": True}, "looks ahead: it cannot run frame by frame"),
+        ("ahead", {"postfilter": "neural", "online": True}, "looks ahead: it cannot run frame"),
         (
             "pole of noise",
             BLIND | {"online": True},
-            "the noise left over, which is not told online",
+            "needs the residual noise as an input, which no online chain provides",
         ),
         (
             "noise",
             {"postfilter": "neural", "online": True},
-            "the noise left over, which is not told",
+            "needs the residual noise as an input, which no online chain",
         ),
-        ("48 kHz", BLIND, "hears 48000 Hz; the chain works at 16000 Hz"),
+        ("48 kHz", BLIND, "works at 48000 Hz, the chain at 16000 Hz"),
     ],
 )
 def test_a_network_that_does_not_fit_is_refused(model, names, settings, says):

@@ -214,7 +214,7 @@ WRONG = {
     f"{LCMV} --nulls 1,2,3,4": "4 microphones keep one direction and at most 3 nulls; got 4",
     f"{LCMV} --nulls 30,x": "nulls wants numbers joined by commas; got '30,x'",
     f"{LCMV} --nulls nan": "nulls wants numbers joined by commas; got 'nan'",
-    "enhance rec.wav --nulls 30": "nulls belong to beamformer lcmv; got mvdr",
+    "enhance rec.wav --nulls 30": "nulls need beamformer lcmv; got mvdr",
     "enhance rec.wav --beamformer lcmv": "lcmv needs the array's geometry --array",
     f"enhance rec.wav --beamformer lcmv {RING}": "lcmv needs a direction: --doa",
     "enhance rec.wav --noise 1-3": "noise 1-3 ends after rec.wav, which is 2.0 s long",
@@ -223,22 +223,22 @@ WRONG = {
     "enhance rec.wav --noise 2-1": "noise wants a stretch of time like 0:00-0:02; got '2-1'",
     "enhance rec.wav --beamformer binaural-mwf": "without ears (--ears LEFT,RIGHT) --array",
     f"{BINAURAL} --ears 0,9": "ear 9 is not among the microphones in use, 0, 1, 2, 3",
-    f"{BINAURAL} --ears 0": "ears are two channels, left,right; got '0'",
+    f"{BINAURAL} --ears 0": "ears must be two channels, left,right; got '0'",
     f"{BINAURAL} --ears left,right": "ears wants numbers joined by commas; got 'left,right'",
-    f"{BINAURAL} --array linear4-35mm": "two ears need microphones left and right --ears",
-    f"{BINAURAL} --ears 0,1 --postfilter zelinski": "zelinski stands behind one output",
+    f"{BINAURAL} --array linear4-35mm": "microphones left and right none on one side --ears",
+    f"{BINAURAL} --ears 0,1 --postfilter zelinski": "zelinski needs a beamformer with one output",
     f"{BINAURAL} --ears 0,1 --partial 2": "partial must be 0 to 1; got 2",
     "enhance rec.wav --online --beamformer gev": "gev has no online form; das, mvdr, rank1-mwf",
     "enhance rec.wav --online --noise 0-1": "online statistics leave noise out",
     "enhance rec.wav --online --memory 0": "memory_seconds must be 0.05 to 3600; got 0",
     "enhance rec.wav --online --postfilter zelinski": "zelinski is not online; use mmse-lsa",
     "enhance rec.wav --postfilter mccowan": "mccowan needs the array's geometry --array",
-    "enhance rec.wav --beamformer none --postfilter zelinski": "zelinski stands behind",
+    "enhance rec.wav --beamformer none --postfilter zelinski": "zelinski needs a beamformer",
     "enhance rec.wav --beamformer mwf --mu -1": "mu must be 0 to 1000; got -1",
     "enhance rec.wav --beamformer mcwf --frames 0": "frames must be 1 to 16; got 0",
     "enhance rec.wav --beamformer mcwf --frames 2.5": "'--frames' integer",
     f"enhance rec.wav {RING} --doa 0 --distance 0": "distance must be 0.05 to 1000; got 0",
-    f"enhance rec.wav {RING} --doa 0 --distance 1 --head": "far away: give head or distance",
+    f"enhance rec.wav {RING} --doa 0 --distance 1 --head": "far field: give head or distance",
     "enhance rec.wav --array linear4-35mm --doa 0 --head": "microphone 1 18 mm cannot be on a head",
     "enhance rec.wav --dereverb wep": "unknown dereverb 'wep' (did you mean wpe?); use wpe, none",
     "enhance rec.wav --noise-tracker x": "unknown noise_tracker 'x'; use",
@@ -566,7 +566,7 @@ def test_shorter_mono_files_are_padded_when_asked(here, done, speech):
 def test_one_microphone_works_and_it_says_so(here, call):
     code, out, err = call("enhance m0.wav")
     assert code == 0 and "reference > neural" in out
-    assert err == "note: m0.wav: one microphone: the spatial stages step aside\n"
+    assert err == "note: m0.wav: one microphone: the spatial stages are skipped\n"
 
 
 def test_rows_of_the_array_follow_the_channels(here, call):
@@ -673,9 +673,9 @@ def test_faulty_microphones_are_named_and_worked_around(here, call, speech, faul
 @pytest.mark.parametrize(
     "fault, remedy",
     [
-        ("flipped", "put right"),
-        ("quiet", "put right"),
-        ("offset", "put right"),
+        ("flipped", "corrected"),
+        ("quiet", "corrected"),
+        ("offset", "corrected"),
         ("clipped", "kept"),
     ],
 )
@@ -689,7 +689,7 @@ def test_a_dead_reference_hands_over(here, call, speech):
     save("in.wav", speech * [[0], [1], [1], [1]])
     code, _, err = call("enhance in.wav")
     assert code == 0
-    assert "microphone 0 cannot be the reference: microphone 1 is, instead" in err
+    assert "microphone 0 cannot be the reference: microphone 1 is used instead" in err
 
 
 def test_silence_stays_silence(here, call):
@@ -749,7 +749,7 @@ def test_a_folder_is_mirrored(tree, call):
     code, out, err = call("enhance in -o out --stages st")
     assert code == 0 and out.count("written") == 3
     assert listing("out") == RESULTS
-    assert "note: b.flac: one microphone: the spatial stages step aside\n" in err
+    assert "note: b.flac: one microphone: the spatial stages are skipped\n" in err
     assert all(line.startswith("note: ") for line in err.splitlines())
     assert len([name for name in listing("st") if name.endswith("reference.wav")]) == 3
     assert "st/sub/a_enhanced.mvdr.wav" in {f"st/{name}" for name in listing("st")}

@@ -81,7 +81,7 @@ def test_the_table_says_when_from_where_and_what_cannot_be_told(here, call):
     assert [row[0] for row in rows][-4:] == ["1.00", "1.50", "2.00", "2.50"]
     assert all(abs(float(row[2]) - 60) < 2 for row in rows)
     assert "Talkers, over the whole recording" in out and "100 %" in out
-    assert "cannot tell up from down" in lines[-1]
+    assert "cannot distinguish up from down" in lines[-1]
 
 
 def test_json_has_the_numbers_of_the_table(here, call):
@@ -122,7 +122,7 @@ def test_a_line_says_so_and_leaves_elevation_empty(here, call):
     assert result["talkers"][0]["azimuth_deg"] == pytest.approx(120, abs=2)
     assert {row["elevation_deg"] for row in result["directions"]} == {None}
     _, out, _ = call("localize line.wav --array linear4-35mm --csv line.csv")
-    assert "mirror image sounds the same" in out
+    assert "mirror image is equivalent" in out
     assert Path("line.csv").read_text().splitlines()[1].split(",")[3] == ""
 
 

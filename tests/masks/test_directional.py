@@ -106,7 +106,7 @@ def test_a_direction_that_is_found_chooses_nobody_and_the_log_says_so(talkers):
         for doa in (None, "auto")
     )
     assert_array_equal(blind.samples, found.samples)
-    assert "the direction that was found does not steer: the network's masks do" in found.log
+    assert "the estimated direction does not steer: the network's masks do" in found.log
     assert any(line.startswith("direction of the talker: ") for line in found.log)
 
 

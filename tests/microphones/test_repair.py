@@ -35,7 +35,7 @@ def test_a_quiet_microphone_is_lifted_to_the_level_most_have():
     assert_allclose(20 * np.log10(microphones.gains), [0, 0, 0, 0, 40], atol=0.1)
     mended = Conditioning(microphones)(samples)
     assert_allclose(level_db(mended) - level_db(samples)[0], [0, 0, 0, -12, 0], atol=0.1)
-    assert len(log) == 1 and log[0].endswith("put right")
+    assert len(log) == 1 and log[0].endswith("corrected")
 
 
 def test_gains_are_relative_to_the_reference_microphone():
@@ -50,7 +50,7 @@ def test_a_flipped_microphone_is_turned_back():
     microphones, log = chosen(samples)
     assert microphones.gains.tolist() == [1, -1, 1]
     assert_array_equal(Conditioning(microphones)(samples)[1], -samples[1])
-    assert len(log) == 1 and "flipped" in log[0] and log[0].endswith("put right")
+    assert len(log) == 1 and "flipped" in log[0] and log[0].endswith("corrected")
 
 
 def test_an_offset_is_taken_off_where_it_is_a_fault():
@@ -69,7 +69,7 @@ def test_dead_microphones_are_left_out_and_another_is_the_reference():
     samples[0] = 0
     microphones, log = chosen(samples, channels=[4, 7, 9])
     assert microphones.rows == (1, 2) and microphones.reference == 0
-    assert log[-1] == "microphone 4 cannot be the reference: microphone 7 is, instead"
+    assert log[-1] == "microphone 4 cannot be the reference: microphone 7 is used instead"
     block = samples[:, :100]
     assert_array_equal(Conditioning(microphones)(block), block[1:])
 

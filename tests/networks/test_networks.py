@@ -245,7 +245,7 @@ WRONG = {
     "twice": (lambda: relabelled(said(inputs=["rest", "rest"])), "inputs are named twice"),
     "alone": (
         lambda: relabelled(said(inputs=["microphone", "rest"])),
-        "'microphone' stands alone",
+        "'microphone' must be the only input",
     ),
     "deaf": (
         lambda: relabelled(said(task="postfilter", inputs=["rest"])),
@@ -331,7 +331,9 @@ def test_spectra_of_another_shape_are_refused(shape):
 
 
 def test_masks_of_microphones_need_a_network_for_them():
-    with pytest.raises(ConfigError, match="hears reference, beamformed, rest, not any microphone"):
+    with pytest.raises(
+        ConfigError, match="the inputs reference, beamformed, rest, not a single microphone"
+    ):
         network(tiny.level_mask(THREE)).masks(spectrum(F, 2, 3))
     with pytest.raises(ShapeError, match="spec must have shape"):
         network(tiny.level_mask()).masks(spectrum(F - 1, 2, 3))

@@ -249,5 +249,5 @@ def test_what_does_not_fit_is_refused():
 def test_a_talker_whom_one_microphone_hears_at_most_is_refused(bad):
     steering = np.ones((F, 3), complex)
     steering[2] = bad
-    with pytest.raises(NumericalError, match="no two microphones hear the talker in bin 2"):
+    with pytest.raises(NumericalError, match="speech reaches no pair of microphones in bin 2"):
         MultichannelWiener("zelinski", F, HOP).update(np.ones((F, 3, 2), complex), steering)

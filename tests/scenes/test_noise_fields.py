@@ -117,7 +117,7 @@ def test_coherence_of_a_field():
     upright = np.array([[0.0, 0, 0], [0, 0, 0.2]])  # waves from the horizon arrive at once
     assert np.all(diffuse_coherence(upright, freqs, "cylindrical") == 1)
     assert_array_equal(diffuse_coherence(PAIR, freqs, "uncorrelated")[1], np.eye(2))
-    with pytest.raises(ConfigError, match="unknown noise field 'round'; there are spherical"):
+    with pytest.raises(ConfigError, match="unknown noise field 'round'; use spherical"):
         diffuse_coherence(PAIR, freqs, "round")
     with pytest.raises(ShapeError, match=r"\(M, 3\); got \(2,\)"):
         diffuse_coherence(PAIR[:, 0], freqs)
