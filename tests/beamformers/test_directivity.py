@@ -318,6 +318,16 @@ def test_the_white_noise_gain_wanted_is_kept_and_no_more(least_db):
     assert (lost[short] < had[short]).all()
 
 
+def test_the_white_noise_gain_is_just_that_wanted_from_a_heavy_loading_on():
+    """A tenth of a decibel above what δ = 1/2 gives takes hardly more than δ."""
+    positions = load_array("linear4-35mm").positions
+    a, free = supergain(positions, 0.0, FREQS[:1], loading=0.5)
+    wanted = patterns.white_noise_gain(free, a)[0] + 0.1
+    coherence = diffuse_coherence(positions, FREQS[:1])
+    held = superdirective(a, coherence, 0.5, least_wng_db=wanted)
+    assert_allclose(patterns.white_noise_gain(held, a), wanted, atol=1e-6)
+
+
 # ---- what is refused ---------------------------------------------------------------------
 
 A = np.ones((4, 3), complex)

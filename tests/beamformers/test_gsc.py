@@ -2,11 +2,13 @@
 
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 
+from arrayenh.beamformers.beamformer import Stream
 from arrayenh.beamformers.delay_and_sum import delay_and_sum
-from arrayenh.beamformers.gsc import blocking_matrix, sidelobe_canceller
-from arrayenh.beamformers.mvdr import mvdr
+from arrayenh.beamformers.gsc import GSC, blocking_matrix, sidelobe_canceller
+from arrayenh.beamformers.mvdr import MVDR, mvdr
+from arrayenh.chain.settings import Settings
 from arrayenh.errors import NumericalError, ShapeError
 from arrayenh.statistics.loading import LOADING
 from tests.signals import complex_normal, random_covariances
@@ -66,6 +68,15 @@ def test_of_a_fixed_beamformer_it_keeps_the_response():
     a, cov = complex_normal(rng, F, 4), random_covariances(rng, F, 4)
     found = sidelobe_canceller(a, cov, 2j * delay_and_sum(a))
     assert_allclose(found, 2j * mvdr(a, cov), rtol=1e-8)
+
+
+def test_as_long_as_no_direction_is_known_the_recursive_one_is_the_blind_mvdr():
+    rng = np.random.default_rng(4)
+    spec = complex_normal(rng, F, 3, 30, dtype=np.complex64)
+    mask = rng.random((F, 30)).astype(np.float32)
+    stream, settings = Stream(F, 3, 0.008), Settings(beamformer="gsc", online=True, doa="auto")
+    found = GSC.recursive(stream, settings)(spec, mask, None)
+    assert_array_equal(found, MVDR.recursive(stream, settings)(spec, mask, None))
 
 
 def test_what_cannot_be_blocked_is_refused():

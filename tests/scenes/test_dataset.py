@@ -292,6 +292,7 @@ def can_be(recipe, index):
 
 
 @pytest.mark.filterwarnings("default")
+@pytest.mark.slow
 def test_a_worker_of_the_cluster_may_die(whole, tmp_path):
     distributed = pytest.importorskip("distributed")
     folder, victims = tmp_path / "set", []
