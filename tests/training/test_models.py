@@ -202,7 +202,7 @@ def test_a_network_has_the_size_that_its_settings_say():
         for settings in ({}, {"hidden": 40}, {"bands": 64}, {"channels": (8, 8, 8)}, {"layers": 1})
     ]
     assert max(sizes) < 1_500_000 and len(set(sizes)) == 5
-    with pytest.raises(ConfigError, match="hiden: unexpected keyword"):
+    with pytest.raises(ConfigError, match="hiden: unknown key; did you mean hidden"):
         build("mask-gru", {"hiden": 3})
     with pytest.raises(ConfigError, match="no network 'mask-grru'"):
         build("mask-grru", {})

@@ -694,7 +694,10 @@ def n_dev(pairs):
 @pytest.mark.parametrize(
     "change, message",
     [
-        (("[loss]", "[rum]\nx = 1\n[loss]"), "rum: unknown key; known are model, "),
+        (
+            ("[loss]", "[rum]\nx = 1\n[loss]"),
+            "rum: unknown key; did you mean run? known are model, ",
+        ),
         (("mask = 1.0", "masks = 1.0"), "loss.masks: unknown key; did you mean mask?"),
         (("mask = 1.0", ""), "loss needs a weight above 0; set si_sdr, spectral, stft, magnitude"),
         (("epochs = 3", "epochs = 3\nsteps = 3"), "run needs either steps or epochs"),
