@@ -42,11 +42,14 @@ def response(weights, steering):
 
 
 def in_pieces(update, *frames, sizes=(1,)):
-    """`update` on so many frames at a time, in turn; the outputs joined."""
+    """`update` on so many frames at a time, in turn; the outputs joined.
+
+    Each piece lies in memory of its own, as in a stream: for views the loops are compiled anew.
+    """
     parts, start, k = [], 0, 0
     while start < frames[0].shape[-1]:
         stop = start + sizes[k % len(sizes)]
-        parts.append(update(*(x[..., start:stop] for x in frames)))
+        parts.append(update(*(x[..., start:stop].copy() for x in frames)))
         start, k = stop, k + 1
     return np.concatenate(parts, axis=1)
 
@@ -212,6 +215,19 @@ def test_frames_one_by_one_or_all_at_once_are_the_same_to_the_last_bit(n_mics, s
     assert_array_equal(gsc[1].weights, gsc[0].weights)
 
 
+@pytest.mark.slow
+def test_views_are_heard_as_what_they_show():
+    """Every second frame of a longer recording, or a copy of those."""
+    spec, a, speech, noise = scene(np.random.default_rng(12), n_frames=60)
+    views = spec[:, :, ::2], speech[:, ::2], noise[:, ::2]
+    copies = [x.copy() for x in views]
+    size = F, M, HOP, 0.5
+    assert_array_equal(RecursiveMvdr(*size).update(*views), RecursiveMvdr(*size).update(*copies))
+    steered = [RecursiveMvdr(*size).update(x, None, n, a) for x, _, n in (views, copies)]
+    assert_array_equal(*steered)
+    assert_array_equal(*[RecursiveGsc(*size).update(x, n, a) for x, _, n in (views, copies)])
+
+
 def test_after_a_reset_everything_begins_again():
     spec, a, speech, noise = scene(np.random.default_rng(13), n_frames=31)
     blind, gsc, das = (
@@ -268,11 +284,11 @@ def test_noise_is_forgotten_only_where_noise_is_heard():
     spec, a, _, noise = scene(np.random.default_rng(15), n_frames=200)
     plain, disturbed = RecursiveMvdr(F, M, HOP, 0.5), RecursiveMvdr(F, M, HOP, 0.5)
     plain.update(spec, None, noise, a)
-    half = spec[:, :, :100], None, noise[:, :100], a
+    half = spec[:, :, :100].copy(), None, noise[:, :100].copy(), a
     disturbed.update(*half)
     loud = (1e3 * complex_normal(np.random.default_rng(0), F, M, 8 * M)).astype(np.complex64)
     disturbed.update(loud, None, np.zeros((F, 8 * M), np.float32), a)
-    disturbed.update(spec[:, :, 100:], None, noise[:, 100:], a)
+    disturbed.update(spec[:, :, 100:].copy(), None, noise[:, 100:].copy(), a)
     assert_array_equal(disturbed.noise_cov_inverse, plain.noise_cov_inverse)
     assert_array_equal(disturbed.weights, plain.weights)
 
@@ -345,7 +361,8 @@ def test_the_norm_of_a_sidelobe_canceller_is_bounded(most_norm):
     online = RecursiveGsc(F, M, HOP, most_norm=most_norm)
     largest = 0.0
     for start in range(0, 300, 10):
-        online.update(spec[:, :, start : start + 10], np.ones((F, 10), np.float32), a)
+        piece = spec[:, :, start : start + 10].copy()
+        online.update(piece, np.ones((F, 10), np.float32), a)
         largest = max(largest, float(np.sum(np.abs(online.weights) ** 2, axis=1).max()))
         assert_allclose(response(online.weights, a), 1, atol=1e-10)
     assert largest == pytest.approx(most_norm, rel=1e-9)

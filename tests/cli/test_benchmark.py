@@ -85,6 +85,7 @@ def test_tables_and_report_are_written(capsys):
     assert "Small rooms" in page and len(page) < 5e6
 
 
+@pytest.mark.slow
 def test_scores_do_not_depend_on_who_computes_them():
     pytest.importorskip("distributed", reason="Dask needs the package distributed")
     from distributed import LocalCluster
