@@ -21,7 +21,7 @@ import numpy as np
 
 from arrayenh.beamformers.beamformer import Beamformer
 from arrayenh.beamformers.filters import Filters
-from arrayenh.chain.setting import BEAMFORMER, Setting
+from arrayenh.chain.setting_record import BEAMFORMER, Setting
 from arrayenh.chain.settings import Settings
 from arrayenh.evaluation.metric import of_pair
 from arrayenh.evaluation.systems.peer import Peer

@@ -13,9 +13,9 @@ from arrayenh.beamformers.beamformer import (
 from arrayenh.beamformers.delay_and_sum import delay_and_sum
 from arrayenh.beamformers.filters import Filters
 from arrayenh.beamformers.mvdr import recursive_mvdr
-from arrayenh.beamformers.recursive import RECURSIVE_LOADING, Recursion
+from arrayenh.beamformers.recursion import RECURSIVE_LOADING, Recursion
 from arrayenh.errors import ConfigError, NumericalError, ShapeError
-from arrayenh.statistics.loading import GEOMETRY_LOADING, LOADING, solve
+from arrayenh.statistics.loading import GEOMETRY_LOADING, LOADING, loaded, solve
 from arrayenh.statistics.transfer_functions import hermitian
 
 
@@ -121,9 +121,7 @@ def sidelobe_canceller(
     if fixed is not None:
         quiescent = np.asarray(fixed, np.complex128)
     blocking = blocking_matrix(steering)
-    n_mics = steering.shape[1]
-    load = loading * np.trace(noise_cov, axis1=1, axis2=2).real / n_mics
-    noise = np.asarray(noise_cov, np.complex128) + load[:, None, None] * np.eye(n_mics)
+    noise = loaded(np.asarray(noise_cov, np.complex128), loading)
     through = noise @ quiescent[:, :, None]
     blocked = hermitian(blocking) @ noise @ blocking
     noise_filter = solve(blocked, hermitian(blocking) @ through)
@@ -223,7 +221,7 @@ class RecursiveGsc(Recursion):
         adjoint = hermitian(blocking_matrix(steering)).transpose(1, 2, 0)
         room = self.most_norm - np.sum(np.abs(fixed) ** 2, axis=1)
         beamformed = np.empty((self.n_freqs, spec.shape[2]), np.complex64)
-        _kernels.recursive.recursive_canceller(
+        _kernels.recursion.recursive_canceller(
             spec,
             noise_weight,
             self.forget,

@@ -15,7 +15,7 @@ from arrayenh.beamformers.beamformer import (
     Update,
 )
 from arrayenh.beamformers.filters import Filters
-from arrayenh.beamformers.recursive import RECURSIVE_LOADING, Recursion
+from arrayenh.beamformers.recursion import RECURSIVE_LOADING, Recursion
 from arrayenh.checks import within
 from arrayenh.errors import NumericalError, ShapeError
 from arrayenh.statistics.loading import GEOMETRY_LOADING, LOADING, solve
@@ -241,7 +241,7 @@ class RecursiveMvdr(Recursion):
         speech = np.zeros_like(noise_weight) if speech_weight is None else speech_weight
         beamformed = np.empty((self.n_freqs, spec.shape[2]), np.complex64)
         level = np.zeros((2, *beamformed.shape), np.float32)
-        _kernels.recursive.recursive_beamformer(
+        _kernels.recursion.recursive_beamformer(
             spec,
             speech,
             noise_weight,

@@ -6,7 +6,7 @@ from functools import cache
 from typing import Annotated, Any, cast
 
 from arrayenh.beamformers.beamformer import BEAMFORMERS, Beamformer
-from arrayenh.chain.setting import (
+from arrayenh.chain.setting_record import (
     ARRAY,
     BEAMFORMER,
     MASKS,

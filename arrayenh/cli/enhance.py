@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from arrayenh.chain.profile import profile_names, resolve
-from arrayenh.chain.setting import ARRAY, INPUT, OUTPUT
+from arrayenh.chain.setting_record import ARRAY, INPUT, OUTPUT
 from arrayenh.chain.settings import Settings
 from arrayenh.cli import terminal
 from arrayenh.cli.batch import Request, batch, enhance_one, enhancer_of

@@ -7,7 +7,7 @@ from typing import Annotated, Any, get_args
 
 import typer
 
-from arrayenh.chain.setting import PANELS, Described
+from arrayenh.chain.setting_record import PANELS, Described
 from arrayenh.chain.settings import by_name, settings_class
 
 PREFIX = "setting_"  # of the parameters, which keeps them apart from the command's own

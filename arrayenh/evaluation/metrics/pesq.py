@@ -1,4 +1,4 @@
-"""Scores that model a listener: PESQ and STOI, by the packages that people compare with."""
+"""PESQ, perceptual evaluation of speech quality (ITU-T P.862), by the package `pesq`."""
 
 import math
 

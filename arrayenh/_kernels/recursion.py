@@ -1,4 +1,4 @@
-"""Loops of arrayenh.beamformers.recursive.  Called by that module only; nothing is checked.
+"""Loops of arrayenh.beamformers.mvdr and gsc, frame by frame.  Nothing is checked here.
 
 Bins are processed in blocks of LANES, (M, M, LANES), so that every step is vectorised over bins.
 All frames of a block are processed in turn while its state is in the cache.
