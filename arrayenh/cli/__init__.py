@@ -1,1 +1,1 @@
-"""The rim: the command line."""
+"""The command line."""

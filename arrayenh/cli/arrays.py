@@ -10,14 +10,14 @@ from arrayenh.cli import terminal
 if TYPE_CHECKING:
     from arrayenh.microphones.geometry import MicArray
 
-app = typer.Typer(help="Microphone arrays: list them, look at one.")
+app = typer.Typer(help="Microphone arrays: list them, show one.")
 
 
 @app.command("list")
 def list_arrays(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """List the arrays that ship by name."""
+    """List the built-in arrays by name."""
     from arrayenh.microphones.geometry import load_array, preset_names
 
     arrays = [load_array(name) for name in preset_names()]
@@ -43,7 +43,7 @@ def show(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace FILE.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print positions as JSON.")] = False,
 ) -> None:
-    """Plot an array; with -o, save the picture, or the geometry as JSON, XML or CSV."""
+    """Draw an array; with -o, save the drawing, or the geometry as JSON, XML or CSV."""
     from arrayenh.cli.figures.array import MIN_WIDTH, render_text
     from arrayenh.microphones.geometry import load_array
 
@@ -78,20 +78,20 @@ def beampattern(
     beamformer: Annotated[str, typer.Option(help="das or superdirective.")] = "das",
     doa: Annotated[
         float | None,
-        typer.Option(metavar="DEG", help="Look direction; by default it follows from the array."),
+        typer.Option(metavar="DEG", help="Look direction. Default: depends on the array."),
     ] = None,
     field: Annotated[
         str, typer.Option(help="Diffuse noise: spherical or cylindrical.")
     ] = "spherical",
     loading: Annotated[
-        float | None, typer.Option(help="Of superdirective weights; 0.01 by default.")
+        float | None, typer.Option(help="Diagonal loading, superdirective. Default: 0.01.")
     ] = None,
     min_wng: Annotated[
         float | None,
-        typer.Option(metavar="DB", help="Least white-noise gain; loads just enough for it."),
+        typer.Option(metavar="DB", help="Least white-noise gain; sets the loading to reach it."),
     ] = None,
     freq: Annotated[
-        str | None, typer.Option(metavar="LIST", help="In Hz; octaves by default.")
+        str | None, typer.Option(metavar="LIST", help="Frequencies, Hz. Default: octaves.")
     ] = None,
     output: Annotated[
         Path | None,
@@ -100,7 +100,7 @@ def beampattern(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace FILE.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print all numbers as JSON.")] = False,
 ) -> None:
-    """Show from where a beamformer hears: pattern, directivity, white-noise gain."""
+    """Show the beampattern, the directivity index and the white-noise gain of a beamformer."""
     from arrayenh.beamformers.beampattern import hear
     from arrayenh.cli import beampattern as view
     from arrayenh.microphones.geometry import load_array
@@ -119,7 +119,7 @@ def beampattern(
 
 
 def save(array: "MicArray", output: Path, overwrite: bool) -> None:
-    """Write the geometry or the picture, as the suffix says."""
+    """Write the geometry or the figure; the suffix sets the format."""
     from arrayenh.cli.figures.array import FIGURE_SUFFIXES, save_figure
     from arrayenh.cli.outputs import check_file, check_folder
     from arrayenh.errors import ConfigError

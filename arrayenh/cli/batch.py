@@ -1,4 +1,4 @@
-"""Many recordings, one after the other or several at once; one that fails is no end to it."""
+"""Enhancement of many recordings, in turn or in parallel; one failure does not stop the rest."""
 
 import os
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """Everything but the recording: the same for all of a batch."""
+    """Settings and options that all recordings of a batch share."""
 
     settings: "Settings"
     array: str | None = None
@@ -37,7 +37,7 @@ class Request:
 
 @lru_cache(1)
 def enhancer_of(settings: "Settings", array: str | None) -> "Enhancer":
-    """The chain of a batch: made once in a process, its networks loaded once."""
+    """Return the chain of a batch: built once per process, so networks are loaded once."""
     from arrayenh.chain.enhancer import Enhancer
 
     return Enhancer(settings, array)
@@ -69,7 +69,7 @@ def enhance_one(job: Job, request: Request, progress: "Progress | None" = None) 
 
 
 def attempt(job: Job, request: Request) -> Summary | str:
-    """Enhance one of a batch; a failure is its message, not the batch's end."""
+    """Enhance one recording of a batch; return the error message if it fails."""
     try:
         return enhance_one(job, request)
     except terminal.FAILURES as error:
@@ -77,7 +77,7 @@ def attempt(job: Job, request: Request) -> Summary | str:
 
 
 def batch(planned: list[Job], request: Request, jobs: int) -> Iterator[Summary | str]:
-    """Results in the order of the jobs."""
+    """Enhance the recordings; yield the results in the order of the jobs."""
     if jobs == 1:
         yield from (attempt(job, request) for job in planned)
         return

@@ -1,4 +1,4 @@
-"""`arrayenh arrays beampattern`: from where an array hears, as a table and as a figure."""
+"""`arrayenh arrays beampattern`: the beampattern of an array, as a table and as a figure."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ STRIP_HEADER = "-180    -90       0        90     180"
 
 
 def frequencies(text: str | None) -> np.ndarray:
-    """Frequencies from a list in Hz, in rising order; the octaves where there is none."""
+    """Parse a list of frequencies in Hz, sorted; the octaves by default."""
     if text is None:
         return np.array(OCTAVES)
     try:
@@ -42,7 +42,7 @@ def design_for(
     loading: float | None,
     least_wng_db: float | None,
 ) -> Design:
-    """The design asked for; what was not asked follows from the array."""
+    """Beamformer design from the options; defaults depend on the array."""
     if beamformer == "das" and (loading is not None or least_wng_db is not None):
         raise ConfigError("--loading and --min-wng need --beamformer superdirective")
     if beamformer == "superdirective" and loading is None:
@@ -53,7 +53,7 @@ def design_for(
 
 
 def show(array: MicArray, hearing: Hearing) -> None:
-    """A hearing for people: a row for each frequency, with its pattern in characters."""
+    """Print a table: a row for each frequency, with its beampattern in characters."""
     terminal.out.print(terminal.escape(f"{array.name}: {hearing.design.words}"))
     columns = ("Hz", "DI dB", "WNG dB", "beamwidth °", STRIP_HEADER)
     rows = (
@@ -69,14 +69,14 @@ def show(array: MicArray, hearing: Hearing) -> None:
     )
     terminal.show_table("", columns, rows)
     shades = "  ".join(f"{shade} {least:g} dB" for least, shade in SHADES[:-1])
-    terminal.out.print(f"pattern by azimuth, the most within {COLUMN}°: {shades} or more")
+    terminal.out.print(f"pattern by azimuth, the highest level within {COLUMN}°: {shades} or more")
     terminal.out.print("DI: directivity index; WNG: white-noise gain; beamwidth to -3 dB")
 
 
 def strips(hearing: Hearing) -> list[str]:
     """The pattern of each frequency in 37 characters, azimuth -180 to 180 degrees.
 
-    A character shows the loudest direction of its 10 degrees, so that no lobe is missed.
+    A character shows the highest level within its 10 degrees, so that no lobe is missed.
     """
     middles = np.arange(-180, 181, COLUMN)
     apart = np.abs((hearing.azimuths_deg - middles[:, None] + 180) % 360 - 180)
@@ -89,7 +89,7 @@ def _shade(level_db: float) -> str:
 
 
 def as_dict(array: MicArray, hearing: Hearing) -> dict[str, Any]:
-    """The same for scripts."""
+    """Beampattern and gains for JSON."""
     design = hearing.design
     return {
         "name": array.name,
@@ -109,7 +109,7 @@ def as_dict(array: MicArray, hearing: Hearing) -> dict[str, Any]:
 
 
 def save(array: MicArray, hearing: Hearing, output: Path, overwrite: bool) -> None:
-    """Write the figure, in the format that the suffix says."""
+    """Write the figure; the suffix sets the format."""
     from arrayenh.cli.figures.array import FIGURE_SUFFIXES, write_figure
     from arrayenh.cli.figures.beampattern import plot_hearing
     from arrayenh.cli.outputs import check_file, check_folder

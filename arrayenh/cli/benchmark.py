@@ -1,4 +1,4 @@
-"""`arrayenh benchmark`: every system on every scene, scored, timed, and a report of it."""
+"""`arrayenh benchmark`: score and time every system on every scene, and report the results."""
 
 import json
 import shlex
@@ -42,23 +42,23 @@ def command(
     systems: Annotated[
         str | None,
         typer.Option(
-            metavar="LIST", help="Such as noisy,das,mvdr,mvdr[masks=spp]+mmse-lsa,noisereduce."
+            metavar="LIST", help="Systems: noisy,das,mvdr,mvdr[masks=spp]+mmse-lsa,noisereduce."
         ),
     ] = None,
     metrics: Annotated[
-        str | None, typer.Option(metavar="LIST", help="Scores, such as si_sdr,pesq_wb,stoi.")
+        str | None, typer.Option(metavar="LIST", help="Scores: si_sdr,pesq_wb,stoi.")
     ] = None,
     count: Annotated[
-        int | None, typer.Option("-n", "--count", min=1, help="Scenes; of a folder, the first.")
+        int | None, typer.Option("-n", "--count", min=1, help="Number of scenes; the first in a folder.")
     ] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Of the scenes that are drawn.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed for drawing the scenes.")] = None,
     data: Annotated[
         Path | None,
         typer.Option(
             metavar="DIR", help="A corpus with a manifest.csv: the suite's speech and noise."
         ),
     ] = None,
-    split: Annotated[str, typer.Option(help="Of the corpus.")] = "valid",
+    split: Annotated[str, typer.Option(help="Split of the corpus.")] = "valid",
     speech: Annotated[
         str | None, typer.Option(metavar="DIR|LIST.csv", help="Speech instead of the suite's.")
     ] = None,
@@ -69,13 +69,13 @@ def command(
         str | None, typer.Option(metavar="NAME|FILE", help="Geometry of a folder's recordings.")
     ] = None,
     target: Annotated[
-        str | None, typer.Option(metavar="early|reverberant", help="What is scored against.")
+        str | None, typer.Option(metavar="early|reverberant", help="Reference for the scores.")
     ] = None,
     transcripts: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="CSV of names and texts, for the word error rate."),
     ] = None,
-    baseline: Annotated[str | None, typer.Option(help="The system that gains are over.")] = None,
+    baseline: Annotated[str | None, typer.Option(help="System that gains are relative to.")] = None,
     jobs: Annotated[int, typer.Option("--jobs", min=1, help="Processes.")] = 1,
     scheduler: Annotated[
         str | None,
@@ -90,10 +90,11 @@ def command(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the means as JSON.")] = False,
 ) -> None:
-    """Score every system on every scene, beside others and beside what is possible.
+    """Score every system on every scene, compared with other systems and oracle bounds.
 
-    Writes results.md, results.csv, report.html and, with pyarrow, results.parquet. Stopped, the
-    same command goes on where it was; another system or score computes only what is new.
+    Writes results.md, results.csv, report.html and, with pyarrow, results.parquet. The same
+    command resumes a run that was stopped; after adding a system or a score it computes only
+    the new results.
     """
     from arrayenh.errors import ConfigError
 
@@ -103,7 +104,7 @@ def command(
         list_all()
         return
     if not what or output is None:
-        raise ConfigError("say what to run, and where to: arrayenh benchmark quick -o DIR (--list)")
+        raise ConfigError("no suite or no -o DIR; for example: arrayenh benchmark quick -o DIR (see --list)")
     start = time.perf_counter()
     options = {"seed": seed, "scenes": count, "target": target, "baseline": baseline}
     source, suite = cases(what, output, options, (data, split, speech, noise, array, transcripts))
@@ -120,7 +121,7 @@ def command(
 def cases(
     what: str, output: Path, options: dict[str, Any], sounds: tuple[Any, ...]
 ) -> "tuple[Source, Suite]":
-    """What is enhanced and scored: the cases, and what the suite says of them."""
+    """Cases to enhance and score, and the suite's settings for them."""
     from arrayenh.cli.outputs import check_folder, make_folder
     from arrayenh.errors import ConfigError
     from arrayenh.evaluation.cases.drawn import DrawnScenes
@@ -137,7 +138,7 @@ def cases(
     check_target(given.get("target", "early"))
     if Path(what).is_dir():
         if data or speech or noise or "seed" in given:
-            raise ConfigError("a folder has its own sounds: leave --data, --speech, --seed out")
+            raise ConfigError("a folder has its own recordings: omit --data, --speech, --noise and --seed")
         suite = replace(
             Suite(scene={}, systems=tuple(FOLDER_SYSTEMS.split(","))),
             **{key: value for key, value in given.items() if key != "scenes"},
@@ -159,7 +160,7 @@ def cases(
 def benchmark(
     source: "Source", suite: "Suite", systems: str | None, metrics: str | None, output: Path
 ) -> "Benchmark":
-    """Systems and scores, checked before any work."""
+    """Systems and scores, validated before any recording is processed."""
     from arrayenh.evaluation.cache import Cache
     from arrayenh.evaluation.runner import Benchmark
     from arrayenh.evaluation.scoring import METRICS, chosen
@@ -178,7 +179,7 @@ def benchmark(
 
 
 def check_plan(output: Path, source: "Source") -> None:
-    """Refuse to mix the results of two benchmarks in one folder."""
+    """Raise an error if the folder holds the results of another benchmark."""
     from arrayenh.cli.outputs import make_folder
     from arrayenh.errors import AudioError
     from arrayenh.evaluation.cache import read_json
@@ -188,15 +189,15 @@ def check_plan(output: Path, source: "Source") -> None:
     before = read_json(described)
     if before and before != said:
         raise AudioError(
-            f"{output} holds the benchmark of something else ({next(iter(before.values()))}); "
-            f"give another folder, or the same suite, seed and sounds to go on"
+            f"{output} holds another benchmark ({next(iter(before.values()))}); "
+            f"give another folder, or resume it with the same suite, seed and sounds"
         )
     make_folder(output)
     write_whole(described, json.dumps(said))
 
 
 def workers(scheduler: str | None, jobs: int) -> "Map":
-    """Who does the work: always processes of one thread, so that scores are the same."""
+    """Worker pool: always single-threaded processes, so that scores are reproducible."""
     from arrayenh.cli.simulate import workers as elsewhere
     from arrayenh.scenes.workers import in_processes
 
@@ -206,7 +207,7 @@ def workers(scheduler: str | None, jobs: int) -> "Map":
 def measured(
     bench: "Benchmark", suite: "Suite", mapped: "Map", costs: bool, what: str
 ) -> "Results":
-    """Scores, then costs."""
+    """Compute the scores, then the costs."""
     from arrayenh.evaluation.cost import SECONDS, measure_costs
     from arrayenh.evaluation.runner import results_of, run
 
@@ -228,7 +229,7 @@ def measured(
 
 
 def versions() -> dict[str, str]:
-    """What the scores were computed with."""
+    """Versions of the packages that compute the scores."""
     import platform
     from importlib.metadata import PackageNotFoundError, version
 
@@ -244,7 +245,7 @@ def versions() -> dict[str, str]:
 
 
 def write_tables(results: "Results", output: Path) -> None:
-    """The tables, each whole or not at all."""
+    """Write the tables atomically."""
     from arrayenh.errors import MissingExtraError
     from arrayenh.evaluation.tables import csv_text, markdown, parquet_bytes
     from arrayenh.files import write_whole
@@ -258,7 +259,7 @@ def write_tables(results: "Results", output: Path) -> None:
 
 
 def write_ladders(results: "Results", output: Path) -> None:
-    """Scores over SNR, as a picture, where scenes have several."""
+    """Draw the scores over SNR where the scenes have several SNRs."""
     from arrayenh.cli.figures.ladder import ladder, plot_ladder
     from arrayenh.errors import MissingExtraError
     from arrayenh.files import write_whole
@@ -272,7 +273,7 @@ def write_ladders(results: "Results", output: Path) -> None:
 
 
 def write_report(results: "Results", bench: "Benchmark", output: Path) -> None:
-    """The page, with the sounds of telling scenes."""
+    """Write the HTML report, with audio of representative scenes."""
     from arrayenh.reports.benchmark.page import (
         SceneSounds,
         pick_scenes,
@@ -291,7 +292,7 @@ def write_report(results: "Results", bench: "Benchmark", output: Path) -> None:
 
 
 def outputs(systems: "Sequence[System]", trial: Any) -> dict[str, Any]:
-    """What each system that can gives, and the target itself."""
+    """Outputs of the systems that do not fail, and the target."""
     from arrayenh.errors import ArrayenhError
 
     found = {}
@@ -318,7 +319,7 @@ def show(results: "Results", output: Path, took: float, as_json: bool) -> None:
 
 
 def as_dict(results: "Results", output: Path, took: float) -> dict[str, Any]:
-    """Means for scripts."""
+    """Mean scores for JSON."""
     from arrayenh.evaluation.intervals import mean_interval
 
     means: dict[str, Any] = {}

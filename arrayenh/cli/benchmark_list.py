@@ -1,10 +1,10 @@
-"""`arrayenh benchmark --list`: what there is to compare."""
+"""`arrayenh benchmark --list`: the available suites, systems and scores."""
 
 from arrayenh.cli import terminal
 
 
 def list_all() -> None:
-    """Names of suites, systems and scores."""
+    """Print the names of suites, systems and scores."""
     from arrayenh.evaluation.scoring import METRICS
     from arrayenh.evaluation.suite import load_suite, suite_names
     from arrayenh.evaluation.systems.names import known

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 SCORES = ("snr", "si_sdr", "pesq_wb", "stoi", "estoi")
 SNR_NOTE = (
     "SNR of noisy, delay-and-sum and MVDR by shadow filtering: the same weights applied to the "
-    "early speech and to all the rest; of the post-filter, waveform against early speech"
+    "early speech and to all the rest; SNR of the post-filter: its waveform against early speech"
 )
 
 
@@ -27,9 +27,9 @@ def command(
     output: Annotated[
         Path, typer.Option("-o", "--output", metavar="DIR", help="Folder for the results.")
     ] = Path("arrayenh_demo"),
-    seed: Annotated[int, typer.Option(min=0, help="Of the noise.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the noise.")] = 0,
     competing_talker: Annotated[
-        bool, typer.Option("--competing-talker", help="Let a second person talk, too.")
+        bool, typer.Option("--competing-talker", help="Add a second talker.")
     ] = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace earlier results.")
@@ -68,7 +68,7 @@ def command(
 
 
 def run_chain(scene: "DemoScene") -> list[Stage]:
-    """Every stage of the chain on the scene, scored against the early speech."""
+    """Run every stage of the chain on the scene; score it against the early speech."""
     import numpy as np
 
     from arrayenh.audio import Recording
@@ -102,7 +102,7 @@ def run_chain(scene: "DemoScene") -> list[Stage]:
 
 
 def renamed(shadows: "Mapping[str, np.ndarray]") -> "dict[str, np.ndarray]":
-    """Shadows as the arguments of `shadow_snr`."""
+    """Rename shadow-filtered signals to the arguments of `shadow_snr`."""
     return {"speech": shadows["speech"], "noise": shadows["rest"]}
 
 
@@ -130,5 +130,5 @@ def show(scene: "DemoScene", stages: list[Stage], output: Path, as_json: bool) -
 
 
 def cell(value: float) -> str:
-    """A score as a cell."""
+    """Format a score for a table cell."""
     return "n/a" if value != value else f"{value:.2f}"

@@ -1,4 +1,4 @@
-"""`arrayenh enhance`: recordings in, clean voices out."""
+"""`arrayenh enhance`: enhance multichannel recordings, one clean voice each."""
 
 from collections import Counter
 from dataclasses import asdict
@@ -29,7 +29,7 @@ def command(
     ],
     options: dict[str, Any],
     mics: Annotated[
-        int | None, typer.Option(help="Use the first so many microphones.", rich_help_panel=INPUT)
+        int | None, typer.Option(help="Use only the first N microphones.", rich_help_panel=INPUT)
     ] = None,
     channels: Annotated[
         str | None,
@@ -42,14 +42,14 @@ def command(
     pad: Annotated[
         bool,
         typer.Option(
-            "--pad", help="Fill up shorter mono files with silence.", rich_help_panel=INPUT
+            "--pad", help="Pad shorter mono files with silence.", rich_help_panel=INPUT
         ),
     ] = False,
     profile: Annotated[
         str | None,
         typer.Option(
             metavar="NAME|FILE",
-            help=f"Settings that the options change: {', '.join(profile_names())}, or a TOML file.",
+            help=f"Profile, overridden by options: {', '.join(profile_names())}, or a TOML file.",
             rich_help_panel=INPUT,
         ),
     ] = None,
@@ -67,7 +67,7 @@ def command(
             "-o",
             "--output",
             metavar="FILE|DIR",
-            help="Where to write. Default: NAME_enhanced.wav beside REC.",
+            help="Output. Default: NAME_enhanced.wav beside REC.",
             rich_help_panel=OUTPUT,
         ),
     ] = None,
@@ -81,7 +81,7 @@ def command(
         Path | None,
         typer.Option(
             metavar="FILE.html",
-            help="Also write a page to look and listen.",
+            help="Also write an HTML report with plots and audio.",
             rich_help_panel=OUTPUT,
         ),
     ] = None,
@@ -95,16 +95,16 @@ def command(
         bool,
         typer.Option(
             "--normalise",
-            help="Bring the peak of the output to -1 dBFS.",
+            help="Normalize the peak of the output to -1 dBFS.",
             rich_help_panel=OUTPUT,
         ),
     ] = False,
     overwrite: Annotated[
         bool,
-        typer.Option("--overwrite", help="Replace outputs that exist.", rich_help_panel=OUTPUT),
+        typer.Option("--overwrite", help="Replace existing outputs.", rich_help_panel=OUTPUT),
     ] = False,
     jobs: Annotated[
-        int, typer.Option(min=1, help="Recordings enhanced at once.", rich_help_panel=OUTPUT)
+        int, typer.Option(min=1, help="Number of recordings processed in parallel.", rich_help_panel=OUTPUT)
     ] = 1,
     as_json: Annotated[
         bool,
@@ -113,9 +113,9 @@ def command(
 ) -> None:
     """Enhance recordings: beamformer, post-filter, one clean voice each.
 
-    Without --array the chain is blind: it needs no geometry. The output is as long as the
-    input, at its rate and level. A batch goes on when one recording fails, lists the
-    failures at the end, and exits with 1.
+    Without --array the chain is blind: it needs no geometry. The output has the length, the
+    sample rate and the level of the input. If a recording of a batch fails, the others are
+    still processed; the failures are listed at the end and the exit code is 1.
     """
     chosen = selection(mics, channels)
     first = chosen[0] if chosen else None
@@ -138,7 +138,7 @@ def command(
 
 
 def neural(model: str | None) -> dict[str, str]:
-    """Settings that are neural because a model for them is given, where nobody says otherwise."""
+    """Settings to make neural because a model is given and no option sets them otherwise."""
     if model is None:
         return {}
     from arrayenh.chain.networks import SETTINGS, by_task
@@ -147,14 +147,14 @@ def neural(model: str | None) -> dict[str, str]:
 
 
 def check(request: Request, planned: list[Job]) -> None:
-    """Refuse what is wrong for any recording, before the first of them."""
+    """Validate the request before any recording is processed."""
     from arrayenh.audio import LEAST_RATE, MOST_RATE
 
     if request.rate is not None and not LEAST_RATE <= request.rate <= MOST_RATE:
         raise ConfigError(f"--rate must be {LEAST_RATE} to {MOST_RATE} Hz; got {request.rate}")
     if request.report is not None and len(planned) > 1:
         raise ConfigError(
-            f"--report is one file for {len(planned)} recordings; enhance one, or leave it out"
+            f"--report is one file for {len(planned)} recordings; enhance one, or omit it"
         )
     if request.stages is not None:
         (place, count), *_ = Counter(job.within / job.output.stem for job in planned).most_common(1)
@@ -195,7 +195,7 @@ def finish(planned: list[Job], done: list[Summary | str], as_json: Settings | No
 
 
 def show(summary: Summary) -> None:
-    """The summary for people."""
+    """Print the summary as text."""
     terminal.warn(f"{summary.input}: {line}" for line in summary.log)
     level = summary.level_change_db
     rows = [

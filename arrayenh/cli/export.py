@@ -12,26 +12,26 @@ from arrayenh.cli.train import need_torch
 def command(
     checkpoint: Annotated[
         Path,
-        typer.Argument(metavar="CHECKPOINT", help="Folder of a training, or a file from it."),
+        typer.Argument(metavar="CHECKPOINT", help="Folder of a training run, or a checkpoint file from it."),
     ],
     output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE.onnx")],
     streaming: Annotated[
-        bool, typer.Option("--streaming", help="Frame by frame, with states, for live use.")
+        bool, typer.Option("--streaming", help="Process frame by frame, with states, for live use.")
     ] = False,
     half: Annotated[
-        bool, typer.Option("--half", help="Weights in 16 bits: half the file, nearly as good.")
+        bool, typer.Option("--half", help="16-bit weights: half the file size, nearly the same output.")
     ] = False,
     int8: Annotated[
-        bool, typer.Option("--int8", help="Matrices in 8 bits: smaller and rougher; listen first.")
+        bool, typer.Option("--int8", help="8-bit matrices: smaller and less accurate; check by listening.")
     ] = False,
-    describe: Annotated[str, typer.Option(metavar="TEXT", help="A line about the network.")] = "",
-    licence: Annotated[str, typer.Option(metavar="NAME", help="Of the weights.")] = "",
+    describe: Annotated[str, typer.Option(metavar="TEXT", help="One-line description of the network.")] = "",
+    licence: Annotated[str, typer.Option(metavar="NAME", help="Licence of the weights.")] = "",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print a summary as JSON.")] = False,
 ) -> None:
-    """Write a trained network as a file for `arrayenh enhance --model`.
+    """Export a trained network to an ONNX file for `arrayenh enhance --model`.
 
-    It is compared with the network as it was trained, and not written if it differs.
+    The exported network is compared with the trained one, and not written if they differ.
     """
     from arrayenh.cli.outputs import check_file, check_folder
 

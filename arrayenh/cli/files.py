@@ -1,4 +1,4 @@
-"""From a recording on disk to files: the chain in bounded memory, written whole."""
+"""Enhancement of a recording on disk in bounded memory, with atomically written outputs."""
 
 import tempfile
 import time
@@ -37,7 +37,7 @@ def enhance_file(
     source : RecordingFile
     outputs : Outputs
     progress : callable
-        Told the part that is done, 0 to 1.
+        Called with the fraction that is done, 0 to 1.
 
     Raises
     ------
@@ -92,16 +92,16 @@ def enhance_file(
 
 
 def rate_note(rate: int) -> tuple[str, ...]:
-    """Say that a fast output holds nothing above the band that is processed."""
+    """Note for the user when the output rate exceeds the processing rate: the band is limited."""
     if rate <= RATE:
         return ()
-    return (f"written at {rate} Hz; processed at {RATE} Hz, so nothing is above {RATE // 2} Hz",)
+    return (f"written at {rate} Hz; processed at {RATE} Hz, so the output is empty above {RATE // 2} Hz",)
 
 
 def reported(
     pieces: Iterator[dict[str, np.ndarray]], n_samples: int, progress: Progress
 ) -> Iterator[dict[str, np.ndarray]]:
-    """Tell `progress` how far the stream is."""
+    """Pass the pieces on; report the fraction of the stream to `progress`."""
     done = 0
     for piece in pieces:
         yield piece
@@ -110,7 +110,7 @@ def reported(
 
 
 class Listener:
-    """Hears every stage as it passes: levels, stage files, an excerpt for the report."""
+    """Records levels, stage files and an excerpt for the report as the stages stream by."""
 
     def __init__(self, session: Session, outputs: Outputs, stack: ExitStack) -> None:
         self.session, self.outputs, self._stack = session, outputs, stack
@@ -121,7 +121,7 @@ class Listener:
         self._heard = 0
 
     def __call__(self, piece: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Take note of the next samples of every stage."""
+        """Record the next samples of every stage."""
         if not self.names:
             self.names = tuple(name for name in piece if name != "enhanced")
             self._open()
@@ -131,17 +131,17 @@ class Listener:
             writer.write(np.atleast_2d(piece[name]))
         if self.outputs.report and self._heard < REPORT_SECONDS * RATE:
             self._heard += piece["enhanced"].shape[-1]
-            for name, samples in piece.items():  # of two ears the report shows the left
+            for name, samples in piece.items():  # the report shows the left of two ears
                 self._excerpt.setdefault(name, []).append(np.atleast_2d(samples)[0])
         return piece
 
     def level_change_db(self, gain: float) -> float | None:
-        """Level of the result, written with `gain`, over that of the reference microphone, dB."""
+        """Level of the output, written with `gain`, relative to the reference microphone, dB."""
         before, after = self._power["reference"], gain**2 * self._power["enhanced"]
         return float(10 * np.log10(after / before)) if before > 0 and after > 0 else None
 
     def report(self, enhancer: Enhancer, summary: Summary) -> None:
-        """Write the report and the settings, where asked for."""
+        """Write the report and the settings if they were requested."""
         if self.outputs.stages:
             write_whole(self.outputs.stages / SETTINGS, as_toml(enhancer.settings))
         if self.outputs.report:
@@ -184,7 +184,7 @@ class Spool:
         self.peak = max(self.peak, float(np.abs(samples).max(initial=0.0)))
         try:
             self._file.write(np.ascontiguousarray(samples.T, np.float32).tobytes())
-            self._file.flush()  # a full disk is told here, not when it is read
+            self._file.flush()  # a full disk raises here, not when it is read
         except OSError as error:
             raise AudioError(f"no room to write the result: {error.strerror}") from error
 

@@ -1,4 +1,4 @@
-"""What the command line's REC means: files, folders, globs, one file per microphone."""
+"""Resolution of the REC argument: files, folders, globs, one file per microphone."""
 
 import glob
 import os
@@ -13,12 +13,12 @@ from arrayenh.errors import AudioError, ConfigError
 MARK = "_enhanced"
 SEPARATED = re.compile(r"_talker\d+$")
 OTHER_SUFFIXES = frozenset({".mp3", ".m4a", ".mp4", ".aac", ".wma", ".opus", ".oga", ".webm"})
-"""Of sound that we do not write: as the name of a folder, certainly a mistake."""
+"""Audio suffixes that cannot be written; as the name of an output folder they are a mistake."""
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One recording, where its result goes, and the folder in which it stands below REC."""
+    """One recording, its output path, and its folder below REC."""
 
     recording: str
     output: Path
@@ -26,7 +26,7 @@ class Job:
 
 
 def plan(recordings: Sequence[str], output: Path | None) -> list[Job]:
-    """The jobs that REC... and -o ask for, in order, each recording once.
+    """Jobs for REC... and -o, in order, each recording once.
 
     Raises
     ------
@@ -63,13 +63,13 @@ def plan(recordings: Sequence[str], output: Path | None) -> list[Job]:
 
 
 def find(recording: str) -> Iterator[tuple[str, Path]]:
-    """Each recording that REC names, and the folder it stands in below REC."""
+    """Yield each recording that REC names, and its folder below REC."""
     path = Path(recording)
     if not recording.strip():
-        raise AudioError("an empty REC names no recording; give a file, a folder or a glob")
-    if os.path.isdir(path):  # not of pathlib, which raises where it may not look
+        raise AudioError("REC is empty; give a file, a folder or a glob")
+    if os.path.isdir(path):  # not pathlib's, which raises where it has no permission
         if not os.access(path, os.R_OK | os.X_OK):
-            raise AudioError(f"the folder {recording} may not be read")
+            raise AudioError(f"no permission to read the folder {recording}")
         inside = sorted(p for p in path.rglob("*") if is_recording(p))
         if not inside:
             raise AudioError(f"the folder {recording} holds no recording")
@@ -86,7 +86,7 @@ def find(recording: str) -> Iterator[tuple[str, Path]]:
 
 
 def is_recording(path: Path) -> bool:
-    """Whether a folder scan takes this file: sound, and not a result of ours."""
+    """Whether a folder scan takes this file: audio, and not an output of `arrayenh enhance`."""
     return (
         path.suffix.lower() in SUFFIXES
         and f"{MARK}." not in path.name  # a stage is NAME_enhanced.mvdr.wav
@@ -97,13 +97,13 @@ def is_recording(path: Path) -> bool:
 
 
 def place(first: Path, within: Path, folder: Path | None) -> Path:
-    """Output of a recording: beside it, or in a folder that mirrors the inputs' tree."""
+    """Output path of a recording: beside it, or in a folder that mirrors the inputs' tree."""
     parent = first.parent if folder is None else folder / within
     return parent / f"{first.stem}{MARK}.wav"
 
 
 def selection(mics: int | None, channels: str | None) -> tuple[int, ...] | None:
-    """The channels of --channels, where it and --mics make sense for any recording."""
+    """Parse --channels; check that --channels and --mics are valid and consistent."""
     chosen = channel_list(channels)
     if mics is not None and mics < 1:
         raise ConfigError(f"--mics must be at least 1; got {mics}")
@@ -117,7 +117,7 @@ def selection(mics: int | None, channels: str | None) -> tuple[int, ...] | None:
 
 
 def channel_list(text: str | None) -> tuple[int, ...] | None:
-    """Channels from "0,2,3,5"."""
+    """Parse channel numbers such as "0,2,3,5"."""
     if text is None:
         return None
     try:

@@ -1,4 +1,4 @@
-"""`arrayenh inspect`: what is in a recording, channel by channel."""
+"""`arrayenh inspect`: levels, faults and spectra of a recording, channel by channel."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -19,25 +19,25 @@ FEATURES = ("centroid Hz", "bandwidth Hz", "flatness", "roll-off Hz")
 
 
 def command(
-    recording: Annotated[str, typer.Argument(metavar="REC", help="As for 'arrayenh enhance'.")],
-    mics: Annotated[int | None, typer.Option(help="The first so many channels.")] = None,
+    recording: Annotated[str, typer.Argument(metavar="REC", help="Recording, as in 'arrayenh enhance'.")],
+    mics: Annotated[int | None, typer.Option(help="Use only the first N channels.")] = None,
     channels: Annotated[str | None, typer.Option(metavar="LIST", help="These channels.")] = None,
-    pad: Annotated[bool, typer.Option("--pad", help="Fill up shorter mono files.")] = False,
+    pad: Annotated[bool, typer.Option("--pad", help="Pad shorter mono files with silence.")] = False,
     against: Annotated[
         str | None,
-        typer.Option(metavar="FILE", help="Another recording beside it, such as its output."),
+        typer.Option(metavar="FILE", help="Recording to compare with, such as the output."),
     ] = None,
     plot: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Also draw the spectra: PNG, SVG or PDF.")
     ] = None,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace a figure that exists.")
+        bool, typer.Option("--overwrite", help="Replace an existing figure.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Print levels, faults and spectra of every channel.
 
-    With --against, before and after: the first channel of REC beside the first of FILE.
+    With --against, the first channel of REC is compared with the first channel of FILE.
     """
     names = [name for name, _ in find(recording)]
     chosen = selection(mics, channels)
@@ -58,7 +58,7 @@ def command(
 
 
 def check(names: list[str], against: str | None, plot: Path | None, overwrite: bool) -> None:
-    """Refuse, before any work, what could not be done after it."""
+    """Validate the options before any recording is processed."""
     for option, given in (("--against", against), ("--plot", plot)):
         if given is not None and len(names) > 1:
             raise ConfigError(f"{option} is one file for {len(names)} recordings; inspect one")
@@ -70,7 +70,7 @@ def check(names: list[str], against: str | None, plot: Path | None, overwrite: b
             raise ConfigError(f"--plot {plot} should end in {', '.join(FIGURE_SUFFIXES)}")
         check_file(plot, overwrite)
         check_folder(plot.parent)
-        new_figure((1, 1))  # says now if matplotlib is missing
+        new_figure((1, 1))  # raises now if matplotlib is missing
 
 
 def save(before: Inspection, after: Inspection | None, plot: Path) -> None:
@@ -91,7 +91,7 @@ def finish(
     n_names: int,
     as_json: bool,
 ) -> None:
-    """Print what was found; exit with 1 if some recordings failed."""
+    """Print the results; exit with 1 if a recording failed."""
     if as_json:
         results = [as_dict(inspection) for inspection in found]
         if after is not None:
@@ -111,7 +111,7 @@ def finish(
 
 
 def show(inspection: Inspection) -> None:
-    """An inspection for people."""
+    """Print an inspection as text."""
     from arrayenh.microphones.diagnostics import faults_text
 
     source, reports = inspection.source, inspection.reports
@@ -135,7 +135,7 @@ def show(inspection: Inspection) -> None:
 
 
 def show_change(before: Inspection, after: Inspection) -> None:
-    """The first channels of two recordings, and what became of them, for people."""
+    """Print the first channels of two recordings and their difference as text."""
     import numpy as np
 
     old, new = (numbers(inspection.features[0]) for inspection in (before, after))
@@ -145,7 +145,7 @@ def show_change(before: Inspection, after: Inspection) -> None:
     levels = [inspection.levels_dbfs[0] for inspection in (before, after)]
     n_bands = min(map(len, levels))
     old_db, new_db = (level[:n_bands] for level in levels)
-    with np.errstate(invalid="ignore"):  # between two silences there is no change to tell
+    with np.errstate(invalid="ignore"):  # the change between two silences is undefined
         change_db = new_db - old_db
     bands = [
         ("before", *map(level_cell, old_db)),
@@ -157,34 +157,34 @@ def show_change(before: Inspection, after: Inspection) -> None:
 
 
 def band_names(inspection: Inspection) -> list[str]:
-    """Octave bands as heads of columns."""
+    """Column headings of the octave bands."""
     return [f"{centre:g} Hz" for centre in inspection.centres]
 
 
 def level_cell(level: float, sign: str = "") -> str:
-    """A level as a cell."""
+    """Format a level for a table cell."""
     return "n/a" if level != level else f"{level:{sign}.0f}"
 
 
 def numbers(features: "SpectralFeatures") -> list[float]:
-    """Features in the order of `FEATURES`."""
+    """Values of the features in the order of `FEATURES`."""
     return [features.centroid_hz, features.bandwidth_hz, features.flatness, features.rolloff_hz]
 
 
 def feature_words(values: Sequence[float], sign: str = "") -> Iterator[str]:
-    """Features as cells."""
+    """Format features for table cells."""
     for name, value in zip(FEATURES, values, strict=True):
         digits = 3 if name == "flatness" else 0
         yield "n/a" if value != value else f"{value:{sign}.{digits}f}"
 
 
 def feature_cells(features: "SpectralFeatures") -> tuple[str, ...]:
-    """Features of a channel as cells."""
+    """Format the features of a channel for table cells."""
     return tuple(feature_words(numbers(features)))
 
 
 def row(channel: int, report: "ChannelReport") -> tuple[str, ...]:
-    """A channel as cells."""
+    """Format a channel as a table row."""
     return (
         str(channel),
         f"{report.level_dbfs:.1f}",
@@ -197,7 +197,7 @@ def row(channel: int, report: "ChannelReport") -> tuple[str, ...]:
 
 
 def as_dict(inspection: Inspection) -> dict[str, Any]:
-    """The same for scripts."""
+    """An inspection for JSON."""
     source = inspection.source
     return {
         "input": inspection.recording,
@@ -225,7 +225,7 @@ def as_dict(inspection: Inspection) -> dict[str, Any]:
 
 
 def with_spectrum(inspection: Inspection) -> dict[str, Any]:
-    """The same with the long-term spectra."""
+    """An inspection with the long-term spectra, for JSON."""
     found = as_dict(inspection)
     found["spectrum_hz"] = inspection.spectrum.freqs.tolist()
     for channel, levels in zip(found["channels"], inspection.spectrum.levels_db(), strict=True):

@@ -1,4 +1,4 @@
-"""What is in a recording, channel by channel."""
+"""Levels, faults and spectra of a recording, channel by channel."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Inspection:
-    """What was found in a recording; levels (M, bands) in dBFS around `centres`, Hz."""
+    """Results for one recording; octave-band levels (M, bands) in dBFS around `centres`, Hz."""
 
     recording: str
     source: "RecordingFile"
@@ -31,7 +31,7 @@ class Inspection:
 def inspect(
     recording: str, mics: int | None, channels: tuple[int, ...] | None, pad: bool
 ) -> Inspection:
-    """Hear a recording once, in blocks."""
+    """Read a recording once, block by block, and measure it."""
     from arrayenh.audio import open_recording
     from arrayenh.audio.octave_bands import OctaveBands
     from arrayenh.chain.capture import survey
@@ -47,12 +47,12 @@ def inspect(
 
 
 class Progress:
-    """Tells how much of a recording has been heard."""
+    """Reports the fraction of a recording that has been read."""
 
     def __init__(self, progress: "Callable[[float], object]") -> None:
         self._progress, self._done = progress, 0
 
     def update(self, block: "np.ndarray") -> None:
-        """Hear the next samples, (M, n)."""
+        """Count the next samples, (M, n)."""
         self._done += block.shape[1]
         self._progress(self._done)

@@ -1,4 +1,4 @@
-"""A recording, its enhanced output and its clean speech: found, aligned, judged."""
+"""Quality checks of one recording: find and align the output and the reference, then judge."""
 
 import os
 import time
@@ -20,10 +20,10 @@ from arrayenh.evaluation.thresholds import Profile
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is asked of every recording.
+    """Settings of the quality checks, shared by all recordings.
 
-    Either `enhancer` makes the outputs, or they are in `enhanced`: a file, or a folder. So is
-    the clean speech, `reference`.
+    The outputs are computed by `enhancer` or read from `enhanced`, a file or a folder. The
+    clean speech, `reference`, is a file or a folder too.
     """
 
     profile: Profile
@@ -38,7 +38,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A verdict, the files it is about, and what was done on the way."""
+    """A verdict, the files it was computed from, and the log lines."""
 
     verdict: Verdict
     enhanced: Path | None = None
@@ -48,7 +48,7 @@ class Judged:
 
 
 def attempt(recording: str, within: Path, request: Request) -> Judged:
-    """Judge one of a batch; a failure is the verdict's error, not the batch's end."""
+    """Judge one recording of a batch; a failure becomes the error of its verdict."""
     started = time.perf_counter()
     try:
         found = judged(recording, within, request)
@@ -64,9 +64,9 @@ def judged(recording: str, within: Path, request: Request) -> Judged:
     Raises
     ------
     AudioError
-        If a file is missing or cannot be read, or the files do not belong together.
+        If a file is missing or cannot be read, or rates or lengths do not match.
     MetricError
-        If no check of the profile could be made.
+        If no check of the profile could be computed.
     """
     source = read(recording, request.mics, request.channels, request.pad)
     enhanced, clean = request.enhanced, request.reference
@@ -92,10 +92,10 @@ def judged(recording: str, within: Path, request: Request) -> Judged:
 
 
 def partner(given: Path, recording: str, within: Path, marks: tuple[str, ...], what: str) -> Path:
-    """The file that belongs to a recording: `given`, or of its name in that folder.
+    """Output or reference file of a recording: `given`, or the file of its name in that folder.
 
-    In a folder it lies as the recording lies in its own, or at the top; its name is that of
-    the recording with the first of `marks` for which there is one.
+    The folder is searched at the recording's relative path, then at the top. The name is that
+    of the recording plus the first of `marks` for which a file exists.
     """
     if not given.is_dir():
         return given
@@ -112,16 +112,18 @@ def partner(given: Path, recording: str, within: Path, marks: tuple[str, ...], w
                 and not any(os.path.samefile(path, part) for part in paths if part.exists())
             )
             if len(there) > 1:
-                raise AudioError(f"{there[0]} and {there[1]}: which is the {what}? Name the file")
+                raise AudioError(f"{there[0]} and {there[1]} may both be the {what}; give the file")
             if there:
                 return there[0]
     raise AudioError(f"{given} holds no {what} called {' or '.join(n + '.*' for n in names)}")
 
 
 def enhance(enhancer: Enhancer, source: Recording) -> tuple[np.ndarray, int, tuple[str, ...]]:
-    """What `arrayenh enhance` would write, (N,); the channel whose speech it keeps; the log.
+    """Run the chain as `arrayenh enhance` does.
 
-    Of two ears, the left one.
+    Returns the output, (N,), the reference channel and the log lines. Of a binaural output,
+    the left ear.
+
     """
     session = enhancer.open(source)
     pieces = [piece["enhanced"] for piece in session.stages(max(source.n_samples, 1))]
@@ -131,7 +133,7 @@ def enhance(enhancer: Enhancer, source: Recording) -> tuple[np.ndarray, int, tup
 
 
 def row(recording: Recording, channel: int) -> int:
-    """The row of a channel, by the file's own number."""
+    """Row of a channel, given its number in the file."""
     if channel not in recording.channels:
         raise AudioError(
             f"{recording.name} has no channel {channel}; in use are "
@@ -141,7 +143,7 @@ def row(recording: Recording, channel: int) -> int:
 
 
 def together(files: list[tuple[Recording, int]]) -> tuple[list[np.ndarray], tuple[str, ...]]:
-    """The chosen row of each, cut to one length, and what was done about it."""
+    """The chosen row of each recording, cut to one length, and the log lines."""
     first = files[0][0]
     lengths = [recording.n_samples for recording, _ in files]
     for recording, _ in files[1:]:

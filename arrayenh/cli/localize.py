@@ -1,4 +1,4 @@
-"""`arrayenh localize`: from where is spoken, over time."""
+"""`arrayenh localize`: directions of the talkers over time."""
 
 import csv as csv_files
 import io
@@ -18,41 +18,41 @@ if TYPE_CHECKING:
 LEAST_STEP, MOST_STEP = 0.05, 3600.0  # seconds
 COLUMNS = ("time_s", "track", "azimuth_deg", "elevation_deg", "confidence")
 HEADER = ("time s", "track", "azimuth °", "elevation °", "confidence")
-NO_DIRECTION = "no direction: nobody speaks, or nothing stands out of the noise"
+NO_DIRECTION = "no direction: no speech, or no source above the noise"
 WANTED_ARRAY = (
-    "localize needs --array NAME|FILE, where the microphones are: a name such as linear4-35mm or "
+    "localize needs --array NAME|FILE, the microphone positions: a name such as linear4-35mm or "
     "circular6-46mm ('arrayenh arrays list' shows all), or a .json, .csv or .xml file"
 )
 
 
 def command(
-    recording: Annotated[str, typer.Argument(metavar="REC", help="As for 'arrayenh enhance'.")],
+    recording: Annotated[str, typer.Argument(metavar="REC", help="Recording, as in 'arrayenh enhance'.")],
     array: Annotated[
-        str | None, typer.Option(metavar="NAME|FILE", help="Geometry; needed.")
+        str | None, typer.Option(metavar="NAME|FILE", help="Geometry; required.")
     ] = None,
-    mics: Annotated[int | None, typer.Option(help="The first so many channels.")] = None,
+    mics: Annotated[int | None, typer.Option(help="Use only the first N channels.")] = None,
     channels: Annotated[str | None, typer.Option(metavar="LIST", help="These channels.")] = None,
     method: Annotated[str, typer.Option(help="srp-phat, music or norm-music.")] = "srp-phat",
     talkers: Annotated[
-        int | None, typer.Option(metavar="K", help="Most talkers. Default: found.")
+        int | None, typer.Option(metavar="K", help="Highest number of talkers. Default: estimated.")
     ] = None,
-    step: Annotated[float, typer.Option(metavar="S", help="Seconds from row to row.")] = 0.25,
+    step: Annotated[float, typer.Option(metavar="S", help="Seconds between rows.")] = 0.25,
     csv: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Also write the rows as CSV.")
     ] = None,
     plot: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Also draw them: PNG, SVG or PDF.")
     ] = None,
-    pad: Annotated[bool, typer.Option("--pad", help="Fill up shorter mono files.")] = False,
+    pad: Annotated[bool, typer.Option("--pad", help="Pad shorter mono files with silence.")] = False,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace files that exist.")
+        bool, typer.Option("--overwrite", help="Replace existing files.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Print the directions of the talkers over time, and over the whole recording.
 
-    Azimuth turns counter-clockwise from forward, elevation up from the horizon. Microphones
-    in a line hear the angle to their line only; those in a plane cannot tell up from down.
+    Azimuth is counter-clockwise from forward, elevation is upwards from the horizon. A linear
+    array resolves only the angle to its axis; a planar array cannot distinguish up from down.
     """
     from arrayenh.chain.localisation import Request, locate
 
@@ -77,7 +77,7 @@ def command(
 
 
 def finish(found: "list[Located]", failed: list[str], n_names: int, as_json: bool) -> None:
-    """Print what was found; exit with 1 if some recordings failed."""
+    """Print the results; exit with 1 if a recording failed."""
     if as_json:
         results = [as_dict(located) for located in found]
         terminal.show_json(results[0] if n_names == 1 else results)
@@ -92,7 +92,7 @@ def finish(found: "list[Located]", failed: list[str], n_names: int, as_json: boo
 
 
 def check(step: float, names: list[str], outputs: dict[str, Path | None], overwrite: bool) -> None:
-    """Refuse, before any work, what could not be done after it."""
+    """Validate the options before any recording is processed."""
     from arrayenh.audio import split_paths
     from arrayenh.checks import within
     from arrayenh.cli.figures.array import FIGURE_SUFFIXES, new_figure
@@ -113,11 +113,11 @@ def check(step: float, names: list[str], outputs: dict[str, Path | None], overwr
     if plot is not None:
         if plot.suffix.lower() not in FIGURE_SUFFIXES:
             raise ConfigError(f"--plot {plot} should end in {', '.join(FIGURE_SUFFIXES)}")
-        new_figure((1, 1))  # says now if matplotlib is missing
+        new_figure((1, 1))  # raises now if matplotlib is missing
 
 
 def save(located: "Located", csv: Path | None, plot: Path | None) -> None:
-    """Write the rows and the figure, where asked for."""
+    """Write the rows and the figure if they were requested."""
     from arrayenh.cli.outputs import make_folder
     from arrayenh.files import write_whole
 
@@ -139,7 +139,7 @@ def save(located: "Located", csv: Path | None, plot: Path | None) -> None:
 
 
 def show(located: "Located") -> None:
-    """What was found, for people."""
+    """Print the results as text."""
     source = located.source
     terminal.warn(located.log)
     terminal.out.print(
@@ -158,7 +158,7 @@ def show(located: "Located") -> None:
 
 
 def row_cells(located: "Located", unknown: str) -> Iterator[tuple[str, ...]]:
-    """Rows as text."""
+    """Format the rows for table cells."""
     for row in located.rows:
         yield (
             f"{row.time:.2f}",
@@ -170,7 +170,7 @@ def row_cells(located: "Located", unknown: str) -> Iterator[tuple[str, ...]]:
 
 
 def place_cells(located: "Located") -> Iterator[tuple[str, ...]]:
-    """The talkers of the whole recording as text."""
+    """Format the talkers of the whole recording for table cells."""
     for k, place in enumerate(located.places):
         yield (
             str(k + 1),
@@ -183,14 +183,14 @@ def place_cells(located: "Located") -> Iterator[tuple[str, ...]]:
 
 
 def degrees(angle: float, unknown: str) -> str:
-    """An angle in degrees, or the sign that it is not known."""
+    """Format an angle in degrees; `unknown` for NaN."""
     import math
 
     return unknown if math.isnan(angle) else f"{math.degrees(angle) + 0.0:.1f}"
 
 
 def as_dict(located: "Located") -> dict[str, Any]:
-    """The same for scripts; an angle that the array does not hear is null."""
+    """Results for JSON; an angle that the array cannot resolve is null."""
     from math import degrees
 
     return {

@@ -1,4 +1,4 @@
-"""The command `arrayenh`: parses, calls one function, prints.
+"""Entry point of the command `arrayenh`: parse the arguments, run a command, set the exit code.
 
 Heavy modules are imported inside the commands that need them, so that `--help` is quick.
 """
@@ -50,7 +50,7 @@ COMMANDS = (
 )  # fmt: skip
 for module in COMMANDS:
     name, help_text = module.__name__.rpartition(".")[2], module.command.__doc__ or ""
-    # typer keeps the line breaks of a paragraph, which fit no terminal but ours
+    # typer keeps the line breaks of a paragraph, which do not fit other terminal widths
     app.command(
         name, help="\n\n".join(p.replace("\n", " ") for p in cleandoc(help_text).split("\n\n"))
     )(module.command)
@@ -60,7 +60,7 @@ app.add_typer(scene.app, name="scene")
 
 
 def print_version(wanted: bool) -> None:
-    """Print the version and stop there."""
+    """Print the version and exit."""
     if wanted:
         typer.echo(f"arrayenh {__version__}")
         raise typer.Exit()
@@ -80,9 +80,9 @@ def options(
 
 def main() -> None:
     """Run the command and exit with its code."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: tidy up, then 130
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: clean up, then exit with 130
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # an old locale is no reason to fail
+        sys.stdout.reconfigure(errors="replace")  # characters that an old locale cannot encode are replaced
     code = run(sys.argv[1:])
     problem = last_words(sys.stdout)
     if problem and not isinstance(problem, BrokenPipeError):
@@ -93,7 +93,7 @@ def main() -> None:
 
 
 def last_words(stream: TextIO | None) -> OSError | None:
-    """Flush a stream; what cannot be written is dropped, or Python would try it again."""
+    """Flush a stream; drop what cannot be written, or Python would try again at exit."""
     if stream is None:  # closed by the caller
         return None
     try:
@@ -108,7 +108,7 @@ def run(arguments: list[str]) -> int:
     """Run the command; return 0, 1 (some failed), 2 (wrong request), 70 or 130."""
     try:
         code = app(arguments or ["--help"], prog_name="arrayenh", standalone_mode=False)
-        if code == INTERRUPTED:  # typer's word for Ctrl-C
+        if code == INTERRUPTED:  # typer's exception for Ctrl-C
             complain("interrupted")
         return code if isinstance(code, int) else 0
     except terminal.FAILURES as error:
@@ -120,17 +120,17 @@ def run(arguments: list[str]) -> int:
     except (KeyboardInterrupt, typer.Abort):
         complain("interrupted")
         return INTERRUPTED
-    except SystemExit as stop:  # of typer, where nobody reads on: the results are written
+    except SystemExit as stop:  # typer's, when the pipe is closed: the results are written
         unread = isinstance(stop.__context__, BrokenPipeError)
         return stop.code if isinstance(stop.code, int) and not unread else 0
-    except Exception:  # the last resort of the program: a mistake of ours, said as such
+    except Exception:  # anything else is a bug in arrayenh
         traceback.print_exc()
         complain("this is a bug in arrayenh: please report it with the lines above")
         return CRASH
 
 
 def usage(error: Any) -> str:
-    """What is wrong with the words of a command, and where the right ones are listed."""
+    """Message for a usage error, with a pointer to `--help`."""
     message = error.format_message().strip()
     stop = "" if message.endswith((".", "?", "!")) else "."
     command = error.ctx.command_path if getattr(error, "ctx", None) else "arrayenh"
@@ -139,6 +139,6 @@ def usage(error: Any) -> str:
 
 def complain(line: str) -> None:
     """Print one line on stderr."""
-    if sys.stderr is not None:  # print would take stdout for it
+    if sys.stderr is not None:  # print would use stdout instead
         with suppress(OSError):
             print(f"arrayenh: {' '.join(line.split())}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""Memory: what is no longer needed goes back at once."""
+"""Allocator setting that returns freed memory to the system at once."""
 
 import ctypes
 
@@ -9,8 +9,8 @@ LARGE = 1 << 20  # bytes
 def give_back() -> None:
     """Let the allocator return arrays above 1 MB to the system when they are freed.
 
-    By itself glibc keeps blocks of up to 32 MB for later, in which arrays of other sizes do not
-    fit: a fifth of the memory of an hour's recording. Elsewhere nothing is done.
+    By default glibc keeps freed blocks of up to 32 MB, which arrays of other sizes cannot reuse:
+    a fifth of the memory for a recording of an hour. On other systems this does nothing.
     """
     try:
         ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, LARGE)

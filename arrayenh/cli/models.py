@@ -1,4 +1,4 @@
-"""`arrayenh models`: the networks that ship, and what a file holds."""
+"""`arrayenh models`: the built-in networks, and the contents of a network file."""
 
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,13 +10,13 @@ from arrayenh.cli import terminal
 if TYPE_CHECKING:
     from arrayenh.networks.runtime import Network
 
-app = typer.Typer(help="Networks for masks and post-filters: list them, look at one.")
+app = typer.Typer(help="Networks for masks and post-filters: list them, show one.")
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @app.callback(invoke_without_command=True)
 def list_models(context: typer.Context, as_json: AsJson = False) -> None:
-    """Networks that ship; 'arrayenh models show' tells more of one, or of a file."""
+    """List the built-in networks; 'arrayenh models show' describes one, or a file."""
     if context.invoked_subcommand is not None:
         return
     from arrayenh.networks.catalogue import names
@@ -36,10 +36,10 @@ def list_models(context: typer.Context, as_json: AsJson = False) -> None:
 
 @app.command("show")
 def show(
-    name: Annotated[str, typer.Argument(metavar="NAME|FILE", help="One that ships, or ONNX.")],
+    name: Annotated[str, typer.Argument(metavar="NAME|FILE", help="Built-in network, or ONNX file.")],
     as_json: AsJson = False,
 ) -> None:
-    """Tell what a network takes and gives, and its model card."""
+    """Print the inputs and outputs of a network, and its model card."""
     from arrayenh.networks.catalogue import card
     from arrayenh.networks.runtime import Network
 
@@ -57,7 +57,7 @@ def show(
 
 
 def facts(network: "Network") -> dict[str, Any]:
-    """What a list tells of a network."""
+    """Properties of a network for the list."""
     from arrayenh.networks.catalogue import describe
 
     signature, latency = network.signature, network.latency_seconds
@@ -73,14 +73,14 @@ def facts(network: "Network") -> dict[str, Any]:
 
 
 def row(found: dict[str, Any]) -> tuple[str, ...]:
-    """The same for people."""
+    """Properties of a network as a table row."""
     return tuple(
         said(value, "looks ahead" if key == "latency_ms" else "n/a") for key, value in found.items()
     )
 
 
 def said(value: Any, nothing: str = "n/a") -> str:
-    """A fact in words."""
+    """Format a property as text."""
     if value is None:
         return nothing
     return ", ".join(value) if isinstance(value, list | tuple) else str(value)

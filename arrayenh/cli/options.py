@@ -1,4 +1,4 @@
-"""Options of commands, made from the settings of the chain: names, ranges, choices, defaults."""
+"""Command-line options generated from the settings: names, ranges, choices, defaults."""
 
 import inspect
 from collections.abc import Callable, Mapping
@@ -10,11 +10,11 @@ import typer
 from arrayenh.chain.setting_record import PANELS, Described
 from arrayenh.chain.settings import by_name, settings_class
 
-PREFIX = "setting_"  # of the parameters, which keeps them apart from the command's own
+PREFIX = "setting_"  # prefix of the parameters, to separate them from the command's own
 
 
 def with_settings(command: Callable[..., None]) -> Callable[..., None]:
-    """A command that takes every setting of the chain as an option.
+    """Add every setting of the chain to a command as an option.
 
     Parameters
     ----------
@@ -48,13 +48,13 @@ def with_settings(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def panel(one: inspect.Parameter) -> int:
-    """Place of a parameter in the help: arguments first, then by the part it stands in."""
+    """Position of a parameter in the help: arguments first, then by panel."""
     (*_, info) = get_args(one.annotation)
     return PANELS.index(info.rich_help_panel) if info.rich_help_panel in PANELS else -1
 
 
 def parameter(one: Described) -> inspect.Parameter:
-    """A setting as a parameter that typer makes an option of."""
+    """Convert a setting to a parameter from which typer makes an option."""
     flag = one.kinds == (bool,)
     kind = one.kinds[0] if len(one.kinds) == 1 else str
     option = typer.Option(
@@ -73,7 +73,7 @@ def parameter(one: Described) -> inspect.Parameter:
 
 
 def help_text(one: Described) -> str:
-    """The sentence on a setting, its choices and its default."""
+    """Help text of a setting: description, choices and default."""
     parts = [one.setting.help]
     if one.setting.choices is not None:
         parts.append(f"One of {', '.join(one.choices)}.")
@@ -83,12 +83,12 @@ def help_text(one: Described) -> str:
 
 
 def parsed(one: Described, value: Any) -> Any:
-    """The value of an option; of a setting of several types from its text."""
+    """Value of an option; parsed from its text if the setting has several types."""
     return one.parse(value) if isinstance(value, str) and len(one.kinds) > 1 else value
 
 
 def as_markdown() -> str:
-    """The table of all settings, for the documentation."""
+    """Table of all settings in Markdown, for the documentation."""
     lines = ["| setting | option | what it does | values | default |", "|---|---|---|---|---|"]
     for one in by_name(settings_class()).values():
         cells = (
@@ -99,7 +99,7 @@ def as_markdown() -> str:
 
 
 def values(one: Described) -> str:
-    """What a setting may be, in words."""
+    """Allowed values of a setting, as text."""
     setting = one.setting
     words = list(one.choices)
     if setting.least is not None and setting.most is not None:
@@ -110,5 +110,5 @@ def values(one: Described) -> str:
 
 
 def given(options: Mapping[str, Any], **more: Any) -> dict[str, Any]:
-    """Options, and others where they are not None and not given already."""
+    """Add to the options those of `more` that are not None and not given already."""
     return {key: value for key, value in more.items() if value is not None} | dict(options)

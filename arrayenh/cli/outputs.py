@@ -1,4 +1,4 @@
-"""Where results go; what could not or must not be written is refused before any work."""
+"""Output paths of one recording, validated before processing starts."""
 
 import os
 from dataclasses import dataclass
@@ -14,9 +14,9 @@ SETTINGS = "enhance.toml"  # beside the stages
 
 @dataclass(frozen=True, slots=True)
 class Outputs:
-    """Where the results of one recording go.
+    """Output paths of one recording.
 
-    `rate` is the rate of the enhanced file, Hz; None: that of the recording.
+    `rate` is the sample rate of the enhanced file, Hz; None: that of the recording.
     """
 
     enhanced: Path
@@ -33,7 +33,7 @@ class Outputs:
 
     @property
     def folders(self) -> list[Path]:
-        """Folders that must be there to write."""
+        """Folders that must exist before writing."""
         return [
             self.enhanced.parent,
             *([self.stages] if self.stages else []),
@@ -41,7 +41,7 @@ class Outputs:
         ]
 
     def check(self, config: Settings, source: RecordingFile) -> None:
-        """Refuse, before any work, what could not or must not be written after it."""
+        """Raise an error, before processing, if an output cannot be written."""
         refuse_to_replace(source, self.enhanced)
         check_new(self.enhanced, self.overwrite)
         if self.report:
@@ -60,13 +60,13 @@ class Outputs:
 
 
 def refuse_to_replace(source: RecordingFile, output: Path) -> None:
-    """Refuse to write over the recording itself, with --overwrite too."""
+    """Raise an error if the output is the recording itself, even with --overwrite."""
     if output.exists() and any(os.path.samefile(output, path) for path in source.paths):
         raise ConfigError(f"{output} is the recording itself; give another -o")
 
 
 def check_file(path: Path, overwrite: bool) -> None:
-    """Refuse a file that must not be replaced."""
+    """Raise an error if the path is a folder, or exists and `overwrite` is false."""
     if path.is_dir():
         raise AudioError(f"{path} is a folder; name a file in it")
     if path.exists() and not overwrite:
@@ -74,26 +74,26 @@ def check_file(path: Path, overwrite: bool) -> None:
 
 
 def check_settings(path: Path, config: Settings, overwrite: bool) -> None:
-    """Refuse to mix stages made with different settings in one folder."""
+    """Raise an error if the folder holds stages made with other settings."""
     if path.exists() and not overwrite and path.read_bytes() != as_toml(config).encode():
         raise AudioError(
-            f"{path} holds other settings, of other stages; use --overwrite to replace it "
+            f"{path} holds the settings of an earlier run that differ; use --overwrite to replace it "
             f"or another --stages folder"
         )
 
 
 def check_folder(folder: Path) -> None:
-    """Refuse a folder that is not there and cannot be made, or not be written to."""
+    """Raise an error if the folder cannot be created or written to."""
     there = next(path for path in (folder, *folder.parents) if path.exists())
     if not there.is_dir():
-        raise AudioError(f"{there} is a file: no folder can be made of {folder}")
+        raise AudioError(f"{there} is a file, so the folder {folder} cannot be created")
     if not os.access(there, os.W_OK | os.X_OK):
-        raise AudioError(f"the folder {there} may not be written to; choose another")
+        raise AudioError(f"no permission to write to the folder {there}; choose another")
 
 
 def make_folder(folder: Path) -> None:
-    """Make an output folder, or say in one line why not."""
+    """Create an output folder; an OSError becomes an AudioError."""
     try:
         os.makedirs(folder, exist_ok=True)
     except OSError as error:
-        raise AudioError(f"the folder {folder} cannot be made: {error.strerror}") from error
+        raise AudioError(f"the folder {folder} cannot be created: {error.strerror}") from error

@@ -1,4 +1,4 @@
-"""`arrayenh qa`: whether enhanced recordings are good enough, for people and pipelines."""
+"""`arrayenh qa`: quality checks of enhanced recordings, interactive or in a pipeline."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,37 +18,37 @@ if TYPE_CHECKING:
 
 def command(
     recordings: Annotated[
-        list[str], typer.Argument(metavar="REC...", help="As for 'arrayenh enhance'.")
+        list[str], typer.Argument(metavar="REC...", help="Recordings, as in 'arrayenh enhance'.")
     ],
     enhanced: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE|DIR",
-            help="The outputs to judge: in a folder NAME_enhanced.* or NAME.*. "
-            "Default: what 'arrayenh enhance' would give.",
+            help="Outputs to check; in a folder NAME_enhanced.* or NAME.*. "
+            "Default: computed as by 'arrayenh enhance'.",
         ),
     ] = None,
     reference: Annotated[
         Path | None,
-        typer.Option(metavar="FILE|DIR", help="The clean speech: in a folder NAME.*."),
+        typer.Option(metavar="FILE|DIR", help="Clean speech; in a folder NAME.*."),
     ] = None,
     profile: Annotated[
-        str, typer.Option(metavar="NAME|FILE.toml", help="improvement, no-harm or your own.")
+        str, typer.Option(metavar="NAME|FILE.toml", help="improvement, no-harm or a TOML file.")
     ] = "improvement",
     threshold: Annotated[
         list[str] | None,
         typer.Option(
             metavar="KEY=BOUND",
-            help="On top of the profile, any number of them: 'delta_snr=>2', clipping=off.",
+            help="Override a check of the profile; repeatable: 'delta_snr=>2', clipping=off.",
         ),
     ] = None,
     channel: Annotated[
         int | None,
-        typer.Option(metavar="K", help="Channel that is the input. Default: the first in use."),
+        typer.Option(metavar="K", help="Input channel. Default: the first in use."),
     ] = None,
-    mics: Annotated[int | None, typer.Option(help="The first so many channels.")] = None,
+    mics: Annotated[int | None, typer.Option(help="Use only the first N channels.")] = None,
     channels: Annotated[str | None, typer.Option(metavar="LIST", help="These channels.")] = None,
-    pad: Annotated[bool, typer.Option("--pad", help="Fill up shorter mono files.")] = False,
+    pad: Annotated[bool, typer.Option("--pad", help="Pad shorter mono files with silence.")] = False,
     array: Annotated[
         str | None, typer.Option(metavar="NAME|FILE", help="Geometry, for the chain.")
     ] = None,
@@ -60,15 +60,15 @@ def command(
         Path | None, typer.Option(metavar="FILE.xml", help="Also write JUnit XML.")
     ] = None,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace a JUnit file that exists.")
+        bool, typer.Option("--overwrite", help="Replace an existing JUnit file.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Check outputs against a profile: improvement (of SNR, PESQ, STOI) or no-harm.
 
-    Exits with 1 if a check fails or a recording cannot be judged. Without --reference what
-    needs no clean speech is judged, and the rest is skipped; so is what needs a package that
-    is not installed. Quote thresholds: to a shell, > means a file.
+    The exit code is 1 if a check fails or a recording cannot be judged. Without --reference,
+    checks that need clean speech are skipped; so are checks whose package is not installed.
+    Quote thresholds, because the shell reads > as a redirection.
     """
     from arrayenh.cli.judged import Request, attempt
     from arrayenh.evaluation.thresholds import load_profile
@@ -79,7 +79,7 @@ def command(
     check(list(found), {"--enhanced": enhanced, "--reference": reference}, junit, overwrite)
     enhancer = None if enhanced else new_enhancer(chain, array, channel, chosen)
     if enhanced and (chain or array):
-        raise ConfigError("--chain and --array are of the chain; with --enhanced there is none")
+        raise ConfigError("--chain and --array set up the chain, but --enhanced runs none; omit them")
     request = Request(asked, enhancer, enhanced, reference, mics, chosen, pad, channel)
     done: list[Judged] = []
     with terminal.progress(len(found), f"{len(found)} recordings") as progress:
@@ -94,7 +94,7 @@ def command(
 def check(
     names: list[str], partners: dict[str, Path | None], junit: Path | None, overwrite: bool
 ) -> None:
-    """Refuse, before any work, what could not be done after it."""
+    """Validate the options before any recording is processed."""
     from arrayenh.cli.outputs import check_file, check_folder
 
     for option, path in partners.items():
@@ -114,7 +114,7 @@ def check(
 def new_enhancer(
     chain: str | None, array: str | None, channel: int | None, channels: tuple[int, ...] | None
 ) -> "Enhancer":
-    """The chain whose outputs are judged, as `arrayenh enhance` would set it up."""
+    """Build the chain whose outputs are judged, as `arrayenh enhance` does."""
     from arrayenh.chain.enhancer import Enhancer
     from arrayenh.chain.profile import resolve
 
@@ -137,7 +137,7 @@ def save(done: "list[Judged]", request: "Request", junit: Path) -> None:
 def finish(done: "list[Judged]", request: "Request", as_json: bool) -> None:
     """Print the verdicts; exit with 1 unless all passed."""
     failed = [each for each in done if each.verdict.error is not None]
-    if failed and len(done) == 1:  # of one recording alone, the request was wrong
+    if failed and len(done) == 1:  # the only recording failed: the request was wrong
         raise AudioError(failed[0].verdict.error)
     for each in done:
         terminal.warn(f"{each.verdict.recording}: {line}" for line in each.log)
@@ -162,7 +162,7 @@ def finish(done: "list[Judged]", request: "Request", as_json: bool) -> None:
 
 
 def show_checks(judged: "Judged") -> None:
-    """The checks of one recording."""
+    """Print the checks of one recording."""
     columns = ("check", "input", "output", "value", "wanted", "unit", "verdict")
     rows = (
         (
@@ -180,7 +180,7 @@ def show_checks(judged: "Judged") -> None:
 
 
 def summary(judged: "Judged") -> tuple[str, ...]:
-    """A recording as a row of the table of many."""
+    """Format a recording as a row of the summary table."""
     verdict = judged.verdict
     counts = (str(verdict.count(passed)) for passed in (True, False, None))
     failed = [check.words for check in verdict.checks if check.passed is False]
@@ -189,7 +189,7 @@ def summary(judged: "Judged") -> tuple[str, ...]:
 
 
 def skipped(done: "list[Judged]") -> Iterator[str]:
-    """A line for each reason why checks were skipped."""
+    """Yield a line for each reason why checks were skipped."""
     names: dict[str, dict[str, None]] = {}
     for check in (check for each in done for check in each.verdict.checks):
         if check.passed is None:
@@ -199,7 +199,7 @@ def skipped(done: "list[Judged]") -> Iterator[str]:
 
 
 def as_dict(done: "list[Judged]", request: "Request") -> dict[str, Any]:
-    """The same for scripts."""
+    """Verdicts for JSON."""
     return {
         "profile": request.profile.name,
         "passed": all(each.verdict.passed for each in done),
@@ -220,7 +220,7 @@ def as_dict(done: "list[Judged]", request: "Request") -> dict[str, Any]:
 
 
 def check_dict(check: "Check") -> dict[str, Any]:
-    """A check for scripts."""
+    """A check for JSON."""
     return {
         "name": check.name,
         "unit": check.unit,
@@ -234,5 +234,5 @@ def check_dict(check: "Check") -> dict[str, Any]:
 
 
 def cell(value: float) -> str:
-    """A number of the table."""
+    """Format a number for a table cell."""
     return "-" if value != value else f"{value:.3f}"

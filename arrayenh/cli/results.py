@@ -1,4 +1,4 @@
-"""What commands found, before it is printed or drawn."""
+"""Results of commands, before they are printed or drawn."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What was done with one recording, for people and for `--json`."""
+    """Summary of the enhancement of one recording, for the terminal and for `--json`."""
 
     input: str
     output: str
@@ -28,7 +28,7 @@ class Summary:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Stage:
-    """One row of the demo: what came out and how good it is."""
+    """One row of the demo: the output of a stage and its scores."""
 
     key: str
     name: str

@@ -1,4 +1,4 @@
-"""`arrayenh scene`: the scene files that ship, and a look at one."""
+"""`arrayenh scene`: list the built-in scene files, describe one."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,14 +11,14 @@ if TYPE_CHECKING:
     from arrayenh.scenes.render import Rendered
     from arrayenh.scenes.scene import Scene
 
-app = typer.Typer(help="Simulated scenes: list the presets, look at one.")
+app = typer.Typer(help="Simulated scenes: list the presets, show one.")
 
 
 @app.command("list")
 def list_presets(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """List the scene files that ship by name."""
+    """List the built-in scene files by name."""
     from arrayenh.scenes.recipe import load_recipe, preset_names
 
     found = {name: str(load_recipe(name).tree.get("description", "")) for name in preset_names()}
@@ -26,7 +26,7 @@ def list_presets(
         terminal.show_json(found)
         return
     terminal.show_table("Scenes", ("name", "what"), found.items(), prose=("what",))
-    terminal.say("Your own is a TOML file: see docs/scene-files.md.")
+    terminal.say("To write your own scene file (TOML), see docs/scene-files.md.")
 
 
 @app.command("show")
@@ -37,8 +37,8 @@ def show(
             metavar="PRESET|FILE", help="Preset, scene file (.toml), or a drawn scene (scene.json)."
         ),
     ],
-    seed: Annotated[int, typer.Option(min=0, help="Of everything that is drawn.")] = 0,
-    index: Annotated[int, typer.Option(min=0, help="Which scene of that seed.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of all random values.")] = 0,
+    index: Annotated[int, typer.Option(min=0, help="Number of the scene for that seed.")] = 0,
     output: Annotated[
         Path | None,
         typer.Option("-o", "--output", metavar="FILE", help="Save the picture: PNG, SVG or PDF."),
@@ -50,9 +50,9 @@ def show(
     noise: Annotated[
         str | None, typer.Option(metavar="DIR|LIST.csv", help="Noise instead of the file's.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print what is true as JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the ground truth as JSON.")] = False,
 ) -> None:
-    """Draw a scene, render it, and tell what is in it; with -o, as a picture too."""
+    """Draw a scene, render it and describe it; with -o, save a picture too."""
     from arrayenh.cli.figures.array import FIGURE_SUFFIXES
     from arrayenh.cli.outputs import check_file, check_folder
     from arrayenh.errors import ConfigError
@@ -79,7 +79,7 @@ def show(
 
 
 def drawn(name: str, index: int, seed: int, speech: str | None, noise: str | None) -> "Scene":
-    """A scene of a recipe, or one that was drawn before."""
+    """Draw a scene from a recipe, or read one that was drawn before."""
     from arrayenh.errors import ConfigError, SceneError
     from arrayenh.scenes.dataset import with_folders
     from arrayenh.scenes.draw import draw_scene
@@ -88,7 +88,7 @@ def drawn(name: str, index: int, seed: int, speech: str | None, noise: str | Non
 
     if name.endswith(".json"):
         if speech or noise:
-            raise ConfigError("a drawn scene has its speech and noise; leave these options out")
+            raise ConfigError("a drawn scene has its own speech and noise; omit --speech and --noise")
         try:
             return scene_in_file(Path(name).read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError) as error:
@@ -98,7 +98,7 @@ def drawn(name: str, index: int, seed: int, speech: str | None, noise: str | Non
 
 
 def describe(rendered: "Rendered") -> None:
-    """Facts and a table of sources on the terminal."""
+    """Print the properties of a scene and a table of its sources."""
     from arrayenh.scenes.truth import truth
 
     scene, found = rendered.scene, truth(rendered)
@@ -121,7 +121,7 @@ def describe(rendered: "Rendered") -> None:
 
 
 def sources(rendered: "Rendered", found: dict[str, Any]) -> Any:
-    """Rows of the table: who, from where, how loud at microphone 0."""
+    """Table rows: source, position, level at microphone 0."""
     for k, talker in enumerate(found["talkers"]):
         who = f"{'target' if k == 0 else f'talker {k}'}, {talker['speaker']}"
         who += ", walks" if "path" in talker else ""
@@ -135,7 +135,7 @@ def sources(rendered: "Rendered", found: dict[str, Any]) -> Any:
 
 
 def place(source: dict[str, Any]) -> tuple[str, str, str]:
-    """Azimuth, elevation and distance as words."""
+    """Format azimuth, elevation and distance for table cells."""
     keys = ("azimuth_deg", "elevation_deg", "distance_m")
     azimuth, elevation, distance = (source.get(key) for key in keys)
     return number(azimuth, 0), number(elevation, 0), number(distance)
@@ -150,5 +150,5 @@ def level(samples: Any) -> str:
 
 
 def number(value: float | None, digits: int = 2) -> str:
-    """A number, or that there is none."""
+    """Format a number; "n/a" for None."""
     return "n/a" if value is None else f"{value:.{digits}f}"

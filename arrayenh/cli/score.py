@@ -1,4 +1,4 @@
-"""`arrayenh score`: how near an estimate is to its reference."""
+"""`arrayenh score`: scores of an estimate against its reference."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from arrayenh.evaluation.scoring import Score
 
-MOST_EXCESS = 0.01  # of the length by which files may differ
+MOST_EXCESS = 0.01  # relative difference in length that files may have
 
 
 def command(
@@ -23,14 +23,14 @@ def command(
     estimate: Annotated[Path, typer.Argument(help="The enhanced speech.")],
     mix: Annotated[
         Path | None,
-        typer.Option(metavar="NOISY", help="The unprocessed microphone: its scores and gains too."),
+        typer.Option(metavar="NOISY", help="Noisy microphone: adds its scores and the gains over it."),
     ] = None,
     channel: Annotated[int, typer.Option(help="Channel of files that have several.")] = 0,
     metrics: Annotated[
         str | None,
         typer.Option(
             metavar="LIST|all",
-            help="Scores, such as si_sdr,csig,srmr; 'arrayenh benchmark --list' names them.",
+            help="Scores: si_sdr,csig,srmr; 'arrayenh benchmark --list' lists all.",
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
@@ -63,7 +63,7 @@ def command(
 
 
 def named(metrics: str | None, with_mix: bool) -> list[str] | None:
-    """Names of the scores that were asked for; "all" are those that can be."""
+    """Parse the names of scores; "all" selects every score that can be computed."""
     from arrayenh.evaluation.scoring import METRICS
 
     if metrics != "all":
@@ -73,7 +73,7 @@ def named(metrics: str | None, with_mix: bool) -> list[str] | None:
 
 
 def load(paths: list[Path], channel: int) -> "tuple[list[np.ndarray], int]":
-    """One channel of each file, cut to one length, and their common rate."""
+    """Read one channel of each file, cut to one length, and their common rate."""
     from arrayenh.audio import read
 
     recordings = [read(path) for path in paths]
@@ -104,7 +104,7 @@ def load(paths: list[Path], channel: int) -> "tuple[list[np.ndarray], int]":
 
 
 def reasons(found: "Mapping[str, Score]", which: str) -> list[str]:
-    """A line for each reason why scores are missing."""
+    """Return a line for each reason why scores are missing."""
     names: dict[str, list[str]] = {}
     for name, score in found.items():
         if score.reason is not None:
@@ -115,7 +115,7 @@ def reasons(found: "Mapping[str, Score]", which: str) -> list[str]:
 def as_dict(
     after: "dict[str, Score]", before: "dict[str, Score] | None"
 ) -> dict[str, dict[str, float | str | None]]:
-    """Scores, gains and reasons for scripts."""
+    """Scores, gains and reasons for JSON."""
     result: dict[str, dict[str, float | str | None]] = {
         "estimate": {name: score.value for name, score in after.items()},
         "reasons": {name: score.reason for name, score in after.items() if score.reason},
@@ -132,5 +132,5 @@ def as_dict(
 
 
 def shown(score: "Score") -> str:
-    """A score as a cell."""
+    """Format a score for a table cell."""
     return "n/a" if score.value != score.value else f"{score.value:.3f}"

@@ -1,4 +1,4 @@
-"""`arrayenh separate`: talkers who speak at once, each in a file of their own."""
+"""`arrayenh separate`: separate simultaneous talkers into one file each."""
 
 import os
 import time
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from arrayenh.chain.separation import Separation, SeparationConfig
     from arrayenh.cli.files import Progress
 
-ESTIMATING = 0.9  # of the time, about
+ESTIMATING = 0.9  # share of the run time, approximately
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What was done with a recording, for people and for `--json`."""
+    """Summary of the separation of one recording, for the terminal and for `--json`."""
 
     input: str
     outputs: tuple[str, ...]
@@ -40,15 +40,15 @@ class Summary:
 
 
 def command(
-    recording: Annotated[str, typer.Argument(metavar="REC", help="As for 'arrayenh enhance'.")],
-    talkers: Annotated[int, typer.Option(metavar="K", help="How many speak at once: 2 to 6.")] = 2,
-    mics: Annotated[int | None, typer.Option(help="Use the first so many microphones.")] = None,
+    recording: Annotated[str, typer.Argument(metavar="REC", help="Recording, as in 'arrayenh enhance'.")],
+    talkers: Annotated[int, typer.Option(metavar="K", help="Number of talkers, 2 to 6.")] = 2,
+    mics: Annotated[int | None, typer.Option(help="Use only the first N microphones.")] = None,
     channels: Annotated[
         str | None, typer.Option(metavar="LIST", help="Use these channels, 0-based: 0,2,3,5.")
     ] = None,
     reference: Annotated[
         int | None,
-        typer.Option(metavar="K", help="Channel as which each voice is heard. Default: first."),
+        typer.Option(metavar="K", help="Reference channel of the outputs. Default: first."),
     ] = None,
     output: Annotated[
         Path | None,
@@ -56,25 +56,25 @@ def command(
             "-o", "--output", metavar="DIR", help="Folder to write to. Default: that of REC."
         ),
     ] = None,
-    method: Annotated[str, typer.Option(help="ilrma, or the quicker auxiva.")] = "ilrma",
+    method: Annotated[str, typer.Option(help="ilrma, or auxiva (faster).")] = "ilrma",
     iterations: Annotated[
-        int | None, typer.Option(min=1, help="Of the method. Default: 50, or 60 of auxiva.")
+        int | None, typer.Option(min=1, help="Iterations. Default: 50 (ilrma) or 60 (auxiva).")
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of what ilrma starts from.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the random start of ilrma.")] = 0,
     rate: Annotated[
         int | None, typer.Option(metavar="HZ", help="Rate of the outputs. Default: the input's.")
     ] = None,
-    pad: Annotated[bool, typer.Option("--pad", help="Fill up shorter mono files.")] = False,
+    pad: Annotated[bool, typer.Option("--pad", help="Pad shorter mono files with silence.")] = False,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace outputs that exist.")
+        bool, typer.Option("--overwrite", help="Replace existing outputs.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
 ) -> None:
-    """Separate talkers who speak at once: NAME_talker1.wav, NAME_talker2.wav, the loudest first.
+    """Separate simultaneous talkers: NAME_talker1.wav, NAME_talker2.wav, the loudest first.
 
-    It needs no geometry, and at least as many microphones as talkers, who stay where they are.
-    The outputs are as long as the input, at its rate, each as the reference microphone would
-    hear that talker alone.
+    No geometry is needed, but at least as many microphones as talkers, and talkers that do not
+    move. The outputs have the length and the sample rate of the input. Each is the signal of
+    one talker at the reference microphone.
     """
     from arrayenh.audio import LEAST_RATE, MOST_RATE, open_recording
     from arrayenh.chain.separation import SeparationConfig
@@ -101,7 +101,7 @@ def command(
 
 
 def only_one(recording: str) -> str:
-    """The one recording that REC names."""
+    """Return the recording that REC names; raise an error if there are several."""
     found = [name for name, _ in find(recording)]
     if len(found) > 1:
         raise ConfigError(f"{recording} holds {len(found)} recordings; separate one at a time")
@@ -111,7 +111,7 @@ def only_one(recording: str) -> str:
 def places(
     source: "RecordingFile", output: Path | None, talkers: int, overwrite: bool
 ) -> list[Path]:
-    """Where each talker goes; refuses, before any work, what cannot be written after it."""
+    """Output paths of the talkers, validated before processing starts."""
     from arrayenh.audio import SUFFIXES, check_new
     from arrayenh.cli.outputs import check_folder, refuse_to_replace
 
@@ -142,12 +142,12 @@ def separate_file(
     source : RecordingFile
     config : SeparationConfig
     outputs : list of path
-        As many as talkers.
+        One for each talker.
     rate : int, optional
-        Of the outputs, Hz.
+        Sample rate of the outputs, Hz.
     overwrite : bool
     progress : callable
-        Told the part that is done, 0 to 1.
+        Called with the fraction that is done, 0 to 1.
 
     Raises
     ------
@@ -203,7 +203,7 @@ def written(
                 powers[k] += float(np.sum(voice.astype(np.float64) ** 2)) / n_samples
             done += block.shape[1]
             progress(ESTIMATING + (1 - ESTIMATING) * min(1.0, done / n_samples))
-        gain = headroom(max(spool.peak for spool in spools))  # one: their balance is kept
+        gain = headroom(max(spool.peak for spool in spools))  # one gain for all, to keep their balance
         writers = [
             stack.enter_context(
                 AudioWriter(path, rate, 1, n_samples, source.subtype, source.metadata, overwrite)
@@ -217,12 +217,12 @@ def written(
 
 
 def level_dbfs(power: float) -> float | None:
-    """Mean power as a level; None for silence."""
+    """Convert mean power to a level in dBFS; None for silence."""
     return float(10 * np.log10(power)) if power > 0 else None
 
 
 def first_of(source: "RecordingFile") -> tuple[str, ...]:
-    """Say which channels are used where --mics leaves some out."""
+    """Note for the user when --mics omits channels."""
     n_mics = source.n_mics
     if n_mics == source.n_channels or source.channels != tuple(range(n_mics)):
         return ()
@@ -230,7 +230,7 @@ def first_of(source: "RecordingFile") -> tuple[str, ...]:
 
 
 def show(summary: Summary) -> None:
-    """The summary for people."""
+    """Print the summary as text."""
     terminal.warn(f"{summary.input}: {line}" for line in summary.log)
     rows = [
         ("method", summary.method),

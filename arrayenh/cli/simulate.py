@@ -19,14 +19,14 @@ def command(
         str,
         typer.Argument(
             metavar="PRESET|SCENE.toml|MANIFEST.csv",
-            help="What scenes ('arrayenh scene list'); or a manifest, to render it again.",
+            help="Scene recipe ('arrayenh scene list'), or a manifest to render again.",
         ),
     ],
     output: Annotated[
         Path, typer.Option("-o", "--output", metavar="DIR", help="Folder of the data set.")
     ],
     count: Annotated[int, typer.Option("-n", "--count", min=1, help="Scenes.")] = 10,
-    seed: Annotated[int, typer.Option(min=0, help="Of everything that is drawn.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of all random values.")] = 0,
     jobs: Annotated[int, typer.Option("--jobs", min=1, help="Processes.")] = 1,
     scheduler: Annotated[
         str | None,
@@ -34,13 +34,13 @@ def command(
     ] = None,
     rooms: Annotated[
         int | None,
-        typer.Option(min=1, help="So many rooms, each rendered once and used again and again."),
+        typer.Option(min=1, help="Number of rooms, each simulated once and reused."),
     ] = None,
     components: Annotated[
         str,
         typer.Option(
             metavar="LIST",
-            help="Of mixture, target, early, noise, talkers, noises, sensors, residual, dry, "
+            help="Signals to write: mixture, target, early, noise, talkers, noises, sensors, residual, dry, "
             "rirs; or all.",
         ),
     ] = "mixture,target,early,noise",
@@ -49,18 +49,18 @@ def command(
     ] = None,
     noise: Annotated[
         str | None,
-        typer.Option(metavar="DIR|LIST.csv", help="Noise instead of the recipe's, babble apart."),
+        typer.Option(metavar="DIR|LIST.csv", help="Noise instead of the recipe's, except babble."),
     ] = None,
     only: Annotated[
-        str | None, typer.Option(metavar="LIST", help="These scenes only, such as 3,17,20-25.")
+        str | None, typer.Option(metavar="LIST", help="Render only these scenes: 3,17,20-25.")
     ] = None,
     format: Annotated[str, typer.Option(help="wav (32-bit float) or flac (24 bits).")] = "wav",
     as_json: Annotated[bool, typer.Option("--json", help="Print a summary as JSON.")] = False,
 ) -> None:
-    """Make a data set of simulated rooms, with all that is true of them.
+    """Simulate a data set of rooms, with the ground truth of every scene.
 
-    Stopped at any moment, the same command goes on where it was; whatever --jobs is, the
-    files are the same to the byte.
+    The same command resumes a run that was stopped. The files are identical to the byte for
+    any --jobs.
     """
     from arrayenh.cli.outputs import check_folder
     from arrayenh.scenes.dataset import make_dataset
@@ -83,13 +83,13 @@ def command(
 
 
 def workers(scheduler: str | None, jobs: int) -> "Map":
-    """Who does the work."""
+    """Worker pool: a Dask scheduler or local processes."""
     from arrayenh.scenes.workers import in_processes, in_turn, on_cluster
 
     if scheduler is None:
         return in_turn if jobs == 1 else in_processes(jobs)
     mapped = on_cluster(scheduler)
-    # it tells of a lost scheduler at great length; our one line says the same
+    # Dask logs a lost scheduler at length; the error message is enough
     logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
     return mapped
 
@@ -103,7 +103,7 @@ def planned(
     speech: str | None,
     noise: str | None,
 ) -> "Plan":
-    """What was asked for, checked."""
+    """Plan of the data set from the options, validated."""
     from arrayenh.errors import ConfigError
     from arrayenh.scenes.dataset import from_anywhere, with_folders
     from arrayenh.scenes.plan import COMPONENTS, Plan
@@ -114,24 +114,24 @@ def planned(
     kinds: dict[str, Any] = {"components": wanted, "format": format, "seed": seed}
     if recipe.endswith(".csv"):
         if speech or noise or rooms:
-            raise ConfigError("a manifest has its own speech, noise and rooms; leave these out")
+            raise ConfigError("a manifest has its own speech, noise and rooms; omit --speech, --noise and --rooms")
         return Plan(source=str(Path(recipe).resolve()), name=Path(recipe).stem, **kinds)
     found = load_recipe(recipe)
     tree = with_folders(from_anywhere(found.tree), absolute(speech), absolute(noise))
     for folder in {absolute(speech)} - {None}:
-        find_voices(str(folder))  # refuses an empty one before any work
+        find_voices(str(folder))  # raises before rendering if the folder is empty
     for folder in {absolute(noise)} - {None}:
         find_sounds(str(folder))
     return Plan(tree=Recipe(found.name, tree).tree, name=found.name, n_rooms=rooms, **kinds)
 
 
 def absolute(folder: str | None) -> str | None:
-    """A folder as it is seen from anywhere."""
+    """Absolute path of a folder, valid in every worker."""
     return None if folder is None else str(Path(folder).resolve())
 
 
 def chosen(plan: "Plan", only: str | None, count: int) -> list[int]:
-    """Which scenes: those of --only, else all of the manifest, else the first so many."""
+    """Scene numbers: those of --only, else all of the manifest, else the first `count`."""
     from arrayenh.scenes.plan import manifest_of
 
     if only is not None:
@@ -140,7 +140,7 @@ def chosen(plan: "Plan", only: str | None, count: int) -> list[int]:
 
 
 def numbers(text: str) -> list[int]:
-    """The numbers of a list such as 3,17,20-25."""
+    """Parse a list of numbers such as 3,17,20-25."""
     from arrayenh.errors import ConfigError
 
     found: list[int] = []
@@ -148,8 +148,8 @@ def numbers(text: str) -> list[int]:
         first, dash, last = part.partition("-")
         whole = first.isdigit() and (last.isdigit() or not dash)
         if not whole or int(last or first) < int(first):
-            raise ConfigError(f"--only {text}: {part!r} is no number and no range such as 3-7")
+            raise ConfigError(f"--only {text}: {part!r} is neither a number nor a range such as 3-7")
         found += range(int(first), int(last or first) + 1)
     if not found:
-        raise ConfigError("--only names no scene")
+        raise ConfigError("--only is empty; give scene numbers such as 3,17,20-25")
     return found

@@ -1,4 +1,4 @@
-"""What the commands say: words and progress on stderr, results on stdout."""
+"""Terminal output: messages and progress on stderr, results on stdout."""
 
 import json
 import math
@@ -17,11 +17,11 @@ out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 FAILURES = (ArrayenhError, OSError, MemoryError)
-"""What a request may meet that is no mistake of ours."""
+"""Errors of the request or of the system, as opposed to bugs."""
 
 
 def words(error: Exception) -> str:
-    """One of `FAILURES` as one line."""
+    """Format one of `FAILURES` as one line."""
     if isinstance(error, MemoryError):
         return "not enough memory; try a shorter --segment or fewer --jobs"
     if isinstance(error, OSError) and error.strerror:
@@ -30,23 +30,23 @@ def words(error: Exception) -> str:
 
 
 def say(line: str) -> None:
-    """A line of words."""
+    """Print one line on stderr."""
     err.print(escape(line))
 
 
 def warn(lines: Iterable[str]) -> None:
-    """Lines that the user should know of."""
+    """Print notes for the user on stderr."""
     for line in lines:
         err.print(f"[yellow]note:[/] {escape(line)}")
 
 
 def show_json(value: Any) -> None:
-    """A result for scripts: JSON in ASCII, where what is not finite is null."""
+    """Print a result as ASCII JSON; values that are not finite become null."""
     print(json.dumps(finite(value), indent=2))
 
 
 def finite(value: Any) -> Any:
-    """The value with null for NaN and infinity, which JSON does not have."""
+    """Replace NaN and infinity, which JSON does not have, by None."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):
@@ -62,9 +62,9 @@ def show_table(
     rows: Iterable[Sequence[str]],
     prose: Sequence[str] = (),
 ) -> None:
-    """A table, never cut: first column to the left, numbers to the right.
+    """Print a table without truncation: first column left-aligned, numbers right-aligned.
 
-    The columns in `prose` are to the left too, and folded where a terminal is narrow.
+    Columns in `prose` are left-aligned too, and wrapped on a narrow terminal.
     """
     grid = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
     rows = [list(map(escape, row)) for row in rows]
@@ -95,7 +95,7 @@ def show_table(
 
 @contextmanager
 def progress(total: int, what: str) -> Iterator[Any]:
-    """A progress bar on a terminal, nothing elsewhere; call it with the part done."""
+    """Progress bar on a terminal, nothing elsewhere; call it with the fraction done."""
     if not err.is_terminal:
         yield lambda part: None
         return

@@ -1,4 +1,4 @@
-"""`arrayenh train`: networks from recipes."""
+"""`arrayenh train`: train networks from recipes."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,37 +21,38 @@ def command(
         Path,
         typer.Argument(
             metavar="CONFIG.toml|NAME",
-            help="Recipe, or the name of a network that ships: see 'arrayenh models'.",
+            help="Recipe, or the name of a built-in network: see 'arrayenh models'.",
         ),
     ],
     output: Annotated[
-        Path, typer.Option("-o", "--output", metavar="DIR", help="Folder of all results.")
+        Path, typer.Option("-o", "--output", metavar="DIR", help="Folder for the results.")
     ],
     data: Annotated[
         Path | None,
-        typer.Option("--data", metavar="ROOT", help="Folder of the sounds: root of the data."),
+        typer.Option("--data", metavar="ROOT", help="Root folder of the training data."),
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on from the last checkpoint, if there is one.")
+        bool, typer.Option("--resume", help="Resume from the last checkpoint, if there is one.")
     ] = False,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Begin again over the results there.")
+        bool, typer.Option("--overwrite", help="Restart, and replace earlier results.")
     ] = False,
     steps: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Steps, instead of the recipe's.")
+        int | None, typer.Option(min=1, metavar="N", help="Number of steps. Default: the recipe's.")
     ] = None,
     threads: Annotated[
-        int | None, typer.Option(min=1, metavar="K", help="Threads, instead of the recipe's.")
+        int | None, typer.Option(min=1, metavar="K", help="Number of threads. Default: the recipe's.")
     ] = None,
     jobs: Annotated[
-        int, typer.Option("--jobs", min=1, help="Processes that render scenes beforehand.")
+        int, typer.Option("--jobs", min=1, help="Processes that render the scenes before training.")
     ] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="Print a summary as JSON.")] = False,
 ) -> None:
-    """Train a network, and keep the one that does best on sounds it has not heard.
+    """Train a network, and keep the checkpoint with the lowest validation loss.
 
-    Ctrl-C saves and stops. Stopped by that or by anything else, the same command with --resume
-    goes on as if nothing had been. On several GPUs or machines: torchrun -m arrayenh train ...
+    Ctrl-C saves a checkpoint and stops. The same command with --resume continues a training
+    that was stopped, with identical results. On several GPUs or machines:
+    torchrun -m arrayenh train ...
     """
     from arrayenh.errors import ConfigError
 
@@ -71,7 +72,7 @@ def command(
 
 
 def need_torch(what: str) -> None:
-    """Refuse to begin without the extra."""
+    """Raise an error if the extra is not installed."""
     from arrayenh.errors import MissingExtraError
 
     for package in ("torch", "safetensors"):
@@ -80,7 +81,7 @@ def need_torch(what: str) -> None:
 
 
 def with_sounds(recipe: "TrainRecipe", root: Path | None) -> "TrainRecipe":
-    """The recipe with its folder of sounds, and the length of examples, told to the data."""
+    """Return the recipe with the root folder and the example length set in its data."""
     from dataclasses import replace
 
     given = {"root": None if root is None else str(root.resolve()), "seconds": recipe.run.seconds}
@@ -89,14 +90,14 @@ def with_sounds(recipe: "TrainRecipe", root: Path | None) -> "TrainRecipe":
 
 
 def check_output(folder: Path, resume: bool, overwrite: bool) -> None:
-    """Refuse, before any work, a folder that must not or cannot be written to."""
+    """Raise an error, before training, if the folder must not or cannot be written to."""
     from arrayenh.cli.outputs import check_folder
     from arrayenh.errors import ConfigError
     from arrayenh.training.checkpoint import LAST
 
     check_folder(folder)
     if (folder / LAST).exists() and not resume and not overwrite:
-        raise ConfigError(f"{folder} holds a training; use --resume to go on, or --overwrite")
+        raise ConfigError(f"{folder} holds a training run; use --resume to continue it, or --overwrite")
 
 
 def run(recipe: "TrainRecipe", output: Path, team: "Team", resume: bool, jobs: int) -> "Trained":
@@ -105,7 +106,7 @@ def run(recipe: "TrainRecipe", output: Path, team: "Team", resume: bool, jobs: i
     from arrayenh.training.training import Reporter, steps_of, train
 
     signature = models.build(recipe.model.name, recipe.model.settings).signature
-    if team.size == 1:  # several would make the same: they find it made
+    if team.size == 1:  # the other processes find the scenes rendered
         prepare(recipe, jobs)
     examples, dev = (examples_of(recipe, signature, part) for part in ("train", "dev"))
     if not team.leads:
@@ -119,7 +120,7 @@ def run(recipe: "TrainRecipe", output: Path, team: "Team", resume: bool, jobs: i
 
 
 def prepare(recipe: "TrainRecipe", jobs: int) -> None:
-    """Render the scenes that the data needs and does not have."""
+    """Render the scenes that the data needs and that do not exist yet."""
     from arrayenh.training.data import build
 
     with terminal.progress(1, "scenes") as progress:
@@ -127,14 +128,14 @@ def prepare(recipe: "TrainRecipe", jobs: int) -> None:
 
 
 def examples_of(recipe: "TrainRecipe", signature: "Signature", part: str) -> "Examples":
-    """What is trained on, or measured by."""
+    """Examples of the training or the validation part."""
     from arrayenh.training.data.build import build_examples
 
     return build_examples(recipe.data, signature, recipe.run.batch_size, recipe.run.seed, part)
 
 
 def tell(trained: "Trained", as_json: bool) -> None:
-    """How it ended."""
+    """Print the result of the training."""
     from arrayenh.training.checkpoint import BEST
 
     if as_json:
