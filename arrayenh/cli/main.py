@@ -34,7 +34,7 @@ from arrayenh.cli import (
 from arrayenh.version import __version__
 
 WRONG_REQUEST, CRASH, INTERRUPTED = 2, 70, 130
-# of click, which typer carries inside itself or depends on, by version
+# click's: depending on its version, typer bundles click or depends on it
 UsageError: Any = next(
     base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException"
 )

@@ -1,1 +1,1 @@
-"""Scores and reports."""
+"""Benchmarks: cases, systems, scores, tables and quality checks."""

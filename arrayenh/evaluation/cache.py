@@ -1,9 +1,9 @@
-"""Scores that were found before: one small file for each case and system.
+"""Cache of scores: one small file for each case and system.
 
     FOLDER/<case>/<system>.json     {"case": ..., "system": ..., "scores": {name: [value, reason]}}
 
-The names are hashes of all that the scores depend on: the sounds, the system's settings and the
-code. A file is written whole or not at all, so whatever is there is right, however a run ended.
+The names are hashes of everything that the scores depend on: the audio, the system's settings
+and the code. Files are written atomically, so an interrupted run leaves no invalid file.
 """
 
 import json
@@ -28,19 +28,19 @@ NOT_CODE = (
     *(f"evaluation/{name}.py" for name in ("tables", "results", "intervals", "suite", "corpus")),
     *(f"evaluation/{name}.py" for name in ("cost", "qa", "junit", "thresholds")),
 )
-"""Parts of the package that no score depends on."""
+"""Parts of the package that scores do not depend on; excluded from the code hash."""
 
 KEY_LENGTH = 24
 
 
 @dataclass(frozen=True, slots=True)
 class Cache:
-    """Scores in a folder, and what systems cost."""
+    """Scores of cases and costs of systems, stored in a folder."""
 
     folder: Path
 
     def scores(self, case: str, system: str) -> dict[str, Score]:
-        """What is known of a case and a system, by their keys; nothing, if nothing is."""
+        """Return the cached scores for the keys of a case and a system; empty if there are none."""
         found = read_json(self.folder / case / f"{system}.json")
         return {
             name: Score(math.nan if value is None else float(value), reason)
@@ -50,19 +50,19 @@ class Cache:
     def keep(
         self, case: str, system: str, scores: Mapping[str, Score], names: tuple[str, str]
     ) -> None:
-        """Add scores to those that are known; names of case and system are for people."""
+        """Add scores to the cached ones; `names` of case and system make the file readable."""
         known = {**self.scores(case, system), **scores}
         values = {name: [as_json(score.value), score.reason] for name, score in known.items()}
         said = {"case": names[0], "system": names[1], "scores": values}
         write_whole(self.folder / case / f"{system}.json", json.dumps(said), make_folder=True)
 
     def cost(self, system: str) -> Cost | None:
-        """What a system costs, if it was measured."""
+        """Return the cached cost of a system, or None."""
         found = read_json(self.folder / "costs" / f"{system}.json")
         return Cost(**{key: float(value) for key, value in found.items()}) if found else None
 
     def keep_cost(self, system: str, cost: Cost) -> None:
-        """Remember what a system costs."""
+        """Store the cost of a system."""
         values = {
             "real_time_factor": cost.real_time_factor,
             "peak_mb": cost.peak_mb,
@@ -73,7 +73,7 @@ class Cache:
 
 
 def system_key(system: System) -> str:
-    """Hash of all that a system's outputs, and their scores, depend on."""
+    """Hash of everything that a system's outputs and their scores depend on."""
     definition = json.dumps(dict(system.definition()), sort_keys=True, default=str)
     return digest([system.name, definition, code_digest()])[:KEY_LENGTH]
 
@@ -86,7 +86,7 @@ def code_digest() -> str:
 
 
 def code_files(root: Any, folder: str = "") -> Iterable[str]:
-    """Names of the files of code below a folder of the package, in order."""
+    """Yield the names of the code files below a folder of the package, sorted."""
     for entry in sorted((root / folder if folder else root).iterdir(), key=lambda one: one.name):
         name = f"{folder}/{entry.name}" if folder else entry.name
         if name in NOT_CODE:
@@ -98,19 +98,19 @@ def code_files(root: Any, folder: str = "") -> Iterable[str]:
 
 
 def held(root: Any, name: str) -> str:
-    """Text of a file of the package."""
+    """Return the text of a file of the package."""
     return str((root / name).read_text(encoding="utf-8"))
 
 
 def as_json(value: float) -> float | str | None:
-    """A number as JSON has it: infinity as a word, NaN as null."""
+    """Convert a number for JSON: infinity to a string, NaN to null."""
     if math.isnan(value):
         return None
     return value if math.isfinite(value) else str(value)
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """What a file says; nothing, if it is not there or was damaged."""
+    """Read a JSON file; empty if it does not exist or is damaged."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):

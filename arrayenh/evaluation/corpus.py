@@ -1,4 +1,4 @@
-"""What sounds in a suite's scenes: what ships, a corpus with its splits, or the user's folders."""
+"""Speech and noise of a suite: built-in clips, a corpus with splits, or the user's folders."""
 
 import csv
 from collections.abc import Iterable, Mapping
@@ -15,16 +15,16 @@ Row = Mapping[str, str]
 
 
 def with_corpus(suite: Suite, root: Path, split: str, folder: Path) -> Suite:
-    """A suite whose sounds come from a corpus.
+    """Return a suite with speech and noise from a corpus.
 
-    A corpus is a folder with a file manifest.csv: a line for each sound file, with the
-    columns `path`, `set`, `speaker` and `split`. Lists of what is chosen are written into
+    A corpus is a folder with a file manifest.csv: a line for each audio file, with the
+    columns `path`, `set`, `speaker` and `split`. Lists of the selected files are written to
     `folder`.
 
     Raises
     ------
     ConfigError
-        If the corpus has no such file, or nothing that the suite asks for.
+        If the corpus has no manifest, or no file that the suite selects.
     """
     rows = [row for row in manifest(root) if row.get("split", split) == split]
     material = dict(suite.material)
@@ -35,27 +35,27 @@ def with_corpus(suite: Suite, root: Path, split: str, folder: Path) -> Suite:
         material[name] = (write_list(folder / f"{name}.csv", root, found),)
     missing = [name for name in suite.material if name not in suite.data]
     if missing and not suite.data:
-        raise ConfigError("this suite does not say what to take from --data; use --speech, --noise")
+        raise ConfigError("this suite selects no files from --data; use --speech and --noise")
     return replace(suite, material=material)
 
 
 def with_folders(suite: Suite, speech: str | None, noise: str | None) -> Suite:
-    """A suite whose speech and noise come from folders, files or lists."""
+    """Return a suite with speech and noise from folders, files or lists."""
     material = dict(suite.material)
     for given, names in ((speech, SPEECH), (noise, NOISE)):
         if given is None:
             continue
         if not Path(given).exists():
-            raise ConfigError(f"there is no folder or list of sounds {given}")
+            raise ConfigError(f"no folder or list of audio files {given}")
         changed = [name for name in names if name in material]
         if not changed:
-            raise ConfigError(f"the suite's scenes have no place for {given}")
+            raise ConfigError(f"the suite's scenes do not use {given}")
         material |= dict.fromkeys(changed, (str(Path(given).resolve()),))
     return replace(suite, material=material)
 
 
 def manifest(root: Path) -> list[dict[str, str]]:
-    """The lines of a corpus."""
+    """Read the manifest of a corpus."""
     path = root / "manifest.csv"
     try:
         with open(path, newline="", encoding="utf-8-sig") as file:
@@ -68,7 +68,7 @@ def manifest(root: Path) -> list[dict[str, str]]:
 
 
 def selected(row: Row, selection: Selection) -> bool:
-    """Whether a line is among the selected."""
+    """Whether the selection includes a row."""
     path = Path(row["path"])
     kind = path.name.split("__")[0]
     return (
@@ -80,7 +80,7 @@ def selected(row: Row, selection: Selection) -> bool:
 
 
 def write_list(path: Path, root: Path, rows: Iterable[Row]) -> str:
-    """Write a list of files with their speakers, where it is not there already."""
+    """Write a list of files with their speakers, unless it exists already."""
     text = StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(("path", "speaker"))

@@ -1,4 +1,4 @@
-"""What systems cost: time and memory, each system alone in a process of its own, one thread."""
+"""Cost of systems: time and memory on one thread, each system in its own process."""
 
 import json
 import os
@@ -21,7 +21,7 @@ from arrayenh.processes import ONE_THREAD
 
 RUNS = 3
 SECONDS = 30.0
-"""The sound that is timed is so long: shorter cases are repeated."""
+"""Seconds of audio to time; shorter cases are repeated."""
 
 
 def measure_costs(
@@ -30,22 +30,22 @@ def measure_costs(
     cache: Cache,
     progress: Callable[[int], None] = lambda done: None,
 ) -> dict[str, str]:
-    """Measure what is not known yet, one system after the other.
+    """Measure the costs that are not cached yet, one system after the other.
 
     Parameters
     ----------
     systems : sequence of System
     trial : Trial
-        What all of them are timed on.
+        Recording on which all systems are timed.
     cache : Cache
-        Where costs are kept.
+        Cache for the costs.
     progress : callable
-        Told how many systems are done.
+        Called with the number of systems done.
 
     Returns
     -------
     problems : dict of str to str
-        Why a system has no cost.
+        Reasons why systems have no cost, by system.
     """
     problems = {}
     trial = long_enough(trial)
@@ -61,7 +61,7 @@ def measure_costs(
 
 
 def long_enough(trial: Trial) -> Trial:
-    """A trial of `SECONDS`, repeated or cut."""
+    """Repeat or cut a trial to `SECONDS`."""
     n = round(SECONDS * trial.sample_rate)
 
     def repeated(signal: np.ndarray) -> np.ndarray:
@@ -73,7 +73,7 @@ def long_enough(trial: Trial) -> Trial:
 
 
 def measure(system: System, trial: Trial) -> Cost:
-    """Cost of one system, in a process that does nothing else.
+    """Measure the cost of one system in its own process.
 
     Raises
     ------
@@ -86,7 +86,7 @@ def measure(system: System, trial: Trial) -> Cost:
         command = [sys.executable, "-m", "arrayenh.evaluation.cost", str(path), system.name]
         run = subprocess.run(command, capture_output=True, text=True, env=os.environ | ONE_THREAD)
     if run.returncode != 0:
-        lines = run.stderr.strip().splitlines() or ["it ended without a word"]
+        lines = run.stderr.strip().splitlines() or ["it ended without a message"]
         raise AudioError(f"{system.name} could not be timed: {lines[-1]}")
     found = json.loads(run.stdout.splitlines()[-1])
     latency = system.latency()
@@ -113,7 +113,7 @@ def save_trial(path: Path, trial: Trial) -> None:
 
 
 def load_trial(path: Path) -> Trial:
-    """Read a trial again."""
+    """Read a trial from a file."""
     with np.load(path) as file:
         found = dict(file)
     array = MicArray(found["positions"], "array") if "positions" in found else None
@@ -129,11 +129,11 @@ def load_trial(path: Path) -> Trial:
 
 
 def time_system(path: Path, name: str) -> dict[str, float]:
-    """Run a system several times; here, in this process."""
+    """Run a system several times in this process and time it."""
     from arrayenh.evaluation.systems.names import system
 
     trial, found = load_trial(path), system(name)
-    found.run(trial)  # compiles, reads weights
+    found.run(trial)  # compilation and loading of weights are not timed
     seconds = trial.mixture.shape[1] / trial.sample_rate
     times = []
     for _ in range(RUNS):
@@ -144,7 +144,7 @@ def time_system(path: Path, name: str) -> dict[str, float]:
 
 
 def peak_mb() -> float:
-    """The most memory that this process ever held, megabytes."""
+    """Peak memory of this process, megabytes."""
     import resource
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -1,4 +1,4 @@
-"""How sure a mean over scenes is: bootstrap intervals, of means and of paired differences."""
+"""Bootstrap confidence intervals of means over scenes and of paired differences."""
 
 from dataclasses import dataclass
 
@@ -19,26 +19,26 @@ class Interval:
 
     @property
     def excludes_zero(self) -> bool:
-        """Whether zero lies outside: a difference that is not by chance."""
+        """Whether zero lies outside the interval: the difference is significant."""
         return self.low > 0 or self.high < 0
 
     @property
     def negative(self) -> "Interval":
-        """Of the opposite difference."""
+        """Interval of the opposite difference."""
         return Interval(-self.mean, -self.high, -self.low, self.n)
 
 
 def mean_interval(values: np.ndarray, seed: int = 0) -> Interval:
     """Mean over scenes and its percentile-bootstrap interval (Efron 1979).
 
-    Scenes without a value are left out; infinite ones make the mean infinite.
+    Scenes without a value are excluded; infinite values make the mean infinite.
 
     Parameters
     ----------
     values : float ndarray, shape (n,)
         One score for each scene.
     seed : int
-        Of the resampling.
+        Seed of the resampling.
 
     Returns
     -------
@@ -70,15 +70,15 @@ def mean_interval(values: np.ndarray, seed: int = 0) -> Interval:
 
 
 def paired_interval(values: np.ndarray, baseline: np.ndarray, seed: int = 0) -> Interval:
-    """Mean difference scene by scene, and its interval; scenes that lack either are left out."""
-    with np.errstate(invalid="ignore"):  # inf - inf: no difference is known
+    """Mean paired difference and its interval; scenes without either value are excluded."""
+    with np.errstate(invalid="ignore"):  # inf - inf is undefined
         return mean_interval(values - baseline, seed)
 
 
 def fraction_of_gain(values: np.ndarray, baseline: np.ndarray, oracle: np.ndarray) -> float:
-    """Part of the oracle's mean gain over the baseline that a system reaches.
+    """Fraction of the oracle's mean gain over the baseline that a system reaches.
 
-    Over the scenes in which all three have a value; NaN where the oracle gains nothing.
+    Uses the scenes in which all three have a value; NaN if the oracle has no gain.
     """
     there = np.isfinite(values) & np.isfinite(baseline) & np.isfinite(oracle)
     if not there.any():

@@ -1,4 +1,4 @@
-"""Verdicts as JUnit XML, which pipelines read: a test case for each recording and check."""
+"""Verdicts as JUnit XML for CI pipelines: a test case for each recording and check."""
 
 import re
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 from arrayenh.evaluation.qa import Check, Verdict
 
 FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""What XML 1.0 cannot hold: control characters, halves of characters in odd file names."""
+"""Characters illegal in XML 1.0: control characters, lone surrogates from file names."""
 
 COUNTED = {
     "tests": "testcase",
@@ -20,7 +20,7 @@ UNJUDGED = "judged"
 
 
 def junit_xml(verdicts: Sequence[Verdict], suite: str) -> str:
-    """One test suite; a failed check is a failure, a recording that cannot be judged an error.
+    """Write one test suite; a failed check is a failure, a recording without verdict an error.
 
     Parameters
     ----------
@@ -35,8 +35,8 @@ def junit_xml(verdicts: Sequence[Verdict], suite: str) -> str:
 
     References
     ----------
-    The format has no standard; this is what Jenkins, GitLab and GitHub read: the schema
-    jenkins-junit.xsd of the xUnit plugin.
+    The format has no standard; Jenkins, GitLab and GitHub read the schema jenkins-junit.xsd of
+    the xUnit plugin.
     """
     top = ElementTree.Element("testsuites")
     node = ElementTree.SubElement(top, "testsuite", name=legal(suite))
@@ -54,7 +54,7 @@ def junit_xml(verdicts: Sequence[Verdict], suite: str) -> str:
 
 
 def add_case(suite: ElementTree.Element, verdict: Verdict, name: str) -> ElementTree.Element:
-    """A test case; the time of a recording is shared by its checks."""
+    """Add a test case; the time of a recording is divided among its checks."""
     seconds = verdict.seconds / max(len(verdict.checks), 1)
     return ElementTree.SubElement(
         suite, "testcase", classname=legal(verdict.recording), name=name, time=f"{seconds:.3f}"
@@ -62,7 +62,7 @@ def add_case(suite: ElementTree.Element, verdict: Verdict, name: str) -> Element
 
 
 def add_result(case: ElementTree.Element, check: Check) -> None:
-    """What came of a check."""
+    """Add the result of a check to its test case."""
     if check.passed is None:
         ElementTree.SubElement(case, "skipped", message=legal(check.reason or ""))
     elif not check.passed:
@@ -72,5 +72,5 @@ def add_result(case: ElementTree.Element, check: Check) -> None:
 
 
 def legal(text: str) -> str:
-    """The text without what XML cannot hold."""
+    """Remove the characters that XML cannot hold."""
     return FORBIDDEN.sub("\ufffd", text)

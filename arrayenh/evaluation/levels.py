@@ -1,10 +1,10 @@
-"""Levels over time, without a reference: of speech, and of the background."""
+"""Levels of speech and background over time, without a reference."""
 
 import numpy as np
 
 FRAME_S = 0.02
 SILENCE_DB = -100.0
-"""Level given to digital silence, just below the last bit of 16."""
+"""Level assigned to digital silence, just below the last of 16 bits, dB."""
 
 QUIET_PERCENTILE, LOUD_PERCENTILE = 10, 95
 
@@ -22,8 +22,8 @@ def frame_levels_db(samples: np.ndarray, sample_rate: int) -> np.ndarray:
     Returns
     -------
     level_db : float64 ndarray, shape (T,)
-        dB relative to full scale, at least -100; what is left of a last frame is not in it,
-        unless it is the only one.
+        dB relative to full scale, at least -100; an incomplete last frame is dropped unless
+        it is the only one.
     """
     size = min(round(FRAME_S * sample_rate), samples.size)
     n_frames = samples.size // size
@@ -33,7 +33,7 @@ def frame_levels_db(samples: np.ndarray, sample_rate: int) -> np.ndarray:
 
 
 def quiet_and_loud_db(samples: np.ndarray, sample_rate: int) -> tuple[float, float]:
-    """Levels that 10 % and 95 % of the frames stay below: background and speech, dB."""
+    """10th and 95th percentile of the frame levels: background and speech, dB."""
     levels = frame_levels_db(samples, sample_rate)
     quiet, loud = np.percentile(levels, (QUIET_PERCENTILE, LOUD_PERCENTILE))
     return float(quiet), float(loud)

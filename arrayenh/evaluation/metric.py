@@ -1,4 +1,4 @@
-"""What a score is, the records of all of them, and what a value of one is."""
+"""`Metric`, the record of a score; `Score`, its value; and helpers that register metrics."""
 
 import math
 from collections.abc import Callable
@@ -12,10 +12,10 @@ INF = math.inf
 ANY_DB = (-INF, INF)
 MOS = (1.0, 5.0)
 DECIMALS = {"dB": 2, "MOS": 3, "µs": 0}
-"""Digits after the point by unit; others have 3 unless their record says otherwise."""
+"""Decimals by unit; 3 for other units, unless the record sets `decimals`."""
 
 LAST = 1000
-"""Rank of a score that says none."""
+"""Rank of a score without its own."""
 
 Pair = Callable[[np.ndarray, np.ndarray, int], float]
 Triple = Callable[[np.ndarray, np.ndarray, np.ndarray, int], float]
@@ -26,7 +26,7 @@ Alone = Callable[[np.ndarray, int], float]
 class Metric:
     """A score: its name, unit, range, direction and the function behind it.
 
-    Each stands beside its function, in a module of `arrayenh.evaluation.metrics` or of a
+    Each is defined beside its function, in a module of `arrayenh.evaluation.metrics` or of a
     plug-in.
 
     Attributes
@@ -38,14 +38,14 @@ class Metric:
         Bounds of the value.
     higher_is_better : bool
     needs : tuple of str
-        Which fields of `Signals` must be there beside the estimate.
+        Fields of `Signals` that are required beside the estimate.
     compute : callable
     describe : str
         One line for legends.
     decimals : int
         Digits after the point in tables.
     rank : int
-        Place in a table: lower ones stand before higher ones.
+        Position in a table; lower ranks come first.
     """
 
     name: str
@@ -62,13 +62,13 @@ class Metric:
 
     @property
     def needs_reference(self) -> bool:
-        """Whether it compares with what is clean, or judges the output by itself."""
+        """Whether the score needs a clean reference."""
         return not {"noisy"}.issuperset(self.needs)
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """A value, or NaN with the reason why there is none."""
+    """The value of a score, or NaN with the reason why it has none."""
 
     value: float
     reason: str | None = None
@@ -86,7 +86,7 @@ def metric(
     decimals: int | None = None,
     rank: int = LAST,
 ) -> Metric:
-    """A score with the digits of its unit, unless `decimals` says otherwise."""
+    """Make a metric, with the decimals of its unit unless `decimals` is given."""
     digits = DECIMALS.get(unit, 3) if decimals is None else decimals
     higher = not lower_is_better
     return Metric(
@@ -106,7 +106,7 @@ def of_pair(
     decimals: int | None = None,
     rank: int = LAST,
 ) -> Metric:
-    """A score of what is judged against what it needs."""
+    """Make a metric from a function of two signals, `needs` and `judged`."""
 
     def of(signals: Signals) -> float:
         return compute(getattr(signals, needs), getattr(signals, judged), signals.sample_rate)
@@ -124,7 +124,7 @@ def of_ears(
     lower_is_better: bool = False,
     rank: int = LAST,
 ) -> Metric:
-    """A score of two ears against what is clean there."""
+    """Make a binaural metric: the output at two ears against the clean reference there."""
     needs, judged = "reference_ears", "ears"
     return of_pair(
         compute, label, unit, bounds, describe, lower_is_better, needs, judged, rank=rank
@@ -141,7 +141,7 @@ def alone(
     decimals: int | None = None,
     rank: int = LAST,
 ) -> Metric:
-    """A score that looks at the output alone."""
+    """Make a metric of the output alone, without a reference."""
 
     def of(signals: Signals) -> float:
         return compute(signals.estimate, signals.sample_rate)
@@ -151,7 +151,7 @@ def alone(
 
 
 def of_noise(compute: Triple, label: str, describe: str, rank: int = LAST) -> Metric:
-    """A ratio in dB that has to know the noise beside the target."""
+    """Make a metric in dB that needs both the target and the noise."""
 
     def of(signals: Signals) -> float:
         assert signals.reference is not None and signals.noise is not None
@@ -171,7 +171,7 @@ def of_shadow(
     lower_is_better: bool = False,
     rank: int = LAST,
 ) -> Metric:
-    """A score of a linear system's answer to the speech, or to the noise."""
+    """Make a metric of a linear system's output for the speech alone, or for the noise alone."""
 
     def of(signals: Signals) -> float:
         return compute(getattr(signals, part), getattr(signals, f"{part}_out"))

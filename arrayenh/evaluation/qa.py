@@ -1,4 +1,4 @@
-"""Quality assurance: scores of an output, and gains over its input, against thresholds."""
+"""Quality checks: scores of an output, and gains over the input, against thresholds."""
 
 import math
 from collections.abc import Mapping
@@ -12,19 +12,19 @@ from arrayenh.evaluation.thresholds import GAIN, Bound, Profile, score_of
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One threshold, and what was found.
+    """One threshold and its result.
 
     Attributes
     ----------
     name, unit : str
         Score, or `delta_` and a score.
     before, after : float
-        The score of the input and of the output; NaN where there is none, or none is needed.
+        Score of the input and of the output; NaN if there is none or it is not needed.
     value : float
-        What is judged: `after`, or `after` less `before`.
+        Value compared with the bound: `after`, or `after` less `before`.
     bound : Bound
     passed : bool or None
-        None: skipped, there is no value.
+        None: skipped because there is no value.
     reason : str or None
         Why there is no value.
     """
@@ -40,19 +40,19 @@ class Check:
 
     @property
     def verdict(self) -> str:
-        """One word."""
+        """Result of the check in one word."""
         return {True: "passed", False: "failed", None: "skipped"}[self.passed]
 
     @property
     def words(self) -> str:
-        """The value and what was wanted: "delta_snr 2.1 dB, wanted > 3 dB"."""
+        """Value and bound as text: "delta_snr 2.1 dB, wanted > 3 dB"."""
         unit = f" {self.unit}" if self.unit else ""
         return f"{self.name} {self.value:.4g}{unit}, wanted {self.bound}{unit}"
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What was found of one recording; `error` says why it could not be judged."""
+    """Results for one recording; `error` is the reason if it could not be judged."""
 
     recording: str
     checks: tuple[Check, ...] = ()
@@ -65,29 +65,28 @@ class Verdict:
         return self.error is None and not any(check.passed is False for check in self.checks)
 
     def count(self, passed: bool | None) -> int:
-        """How many checks ended so."""
+        """Number of checks with this result."""
         return sum(check.passed is passed for check in self.checks)
 
 
 def judge(before: Signals, after: Signals, profile: Profile) -> tuple[Check, ...]:
-    """Hold an output against the thresholds of a profile.
+    """Compare an output with the thresholds of a profile.
 
     Parameters
     ----------
     before, after : Signals
-        With the input, and with the output, as the estimate; the rest in common.
+        Signals with the input and with the output as the estimate; all else in common.
     profile : Profile
 
     Returns
     -------
     checks : tuple of Check
-        In the order of the profile. What needs a reference, or a package, that is not there
-        is skipped.
+        In the order of the profile. A check whose reference or package is missing is skipped.
 
     Raises
     ------
     MetricError
-        If every check is skipped: nothing is known of the output then.
+        If every check is skipped.
     """
     bounds = profile.bounds(after.reference is not None)
     gains = dict.fromkeys(score_of(key) for key in bounds if key.startswith(GAIN))
@@ -97,15 +96,15 @@ def judge(before: Signals, after: Signals, profile: Profile) -> tuple[Check, ...
     if all(found.passed is None for found in checks):
         reasons = dict.fromkeys(found.reason for found in checks if found.reason)
         raise MetricError(
-            f"profile {profile.name} has no check that could be made: {'; '.join(reasons)}"
+            f"profile {profile.name} has no check that could be computed: {'; '.join(reasons)}"
             if checks
-            else f"profile {profile.name} asks for nothing of such a recording"
+            else f"profile {profile.name} has no check for such a recording"
         )
     return checks
 
 
 def check(key: str, bound: Bound, before: Mapping[str, Score], after: Mapping[str, Score]) -> Check:
-    """One score, or one gain, against its bound."""
+    """Compare one score, or one gain, with its bound."""
     score = score_of(key)
     unit = METRICS[score].unit
     found, old = after[score], before.get(score)
@@ -121,5 +120,5 @@ def check(key: str, bound: Bound, before: Mapping[str, Score], after: Mapping[st
 
 
 def gain(before: float, after: float) -> float:
-    """The difference; none between two that are infinite alike."""
+    """Difference of two scores; 0 between equal infinities."""
     return 0.0 if before == after else after - before

@@ -1,4 +1,4 @@
-"""Every score by its name, in the order of a table."""
+"""Registry of all scores by name, in table order."""
 
 from arrayenh.evaluation.metric import Metric
 from arrayenh.registry import Registry
@@ -6,7 +6,7 @@ from arrayenh.registry import Registry
 METRICS: Registry[Metric] = Registry(
     "metric", Metric, "arrayenh.evaluation.metrics", lambda metric: metric.rank
 )
-"""The scores by name; `low` and `high` bound the value."""
+"""Metrics by name; `low` and `high` are the bounds of the value."""
 
 CORE = ("snr", "seg_snr", "si_sdr", "pesq_wb", "pesq_nb", "stoi", "estoi")
-"""Those computed unless something else is asked for."""
+"""Names of the scores computed by default."""

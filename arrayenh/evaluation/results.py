@@ -1,4 +1,4 @@
-"""What a benchmark found: a score for each scene, system and metric, and what it took."""
+"""Results of a benchmark: a score for each scene, system and metric, and the costs."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ import numpy as np
 from arrayenh.evaluation.systems.system import Cost
 
 HEADLINE = ("si_sdr", "pesq_wb", "stoi")
-"""The scores that decide, unless a suite says otherwise."""
+"""Headline scores, unless the suite names others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +42,15 @@ class Results:
     metrics : sequence of str
         Names from `METRICS`.
     values : float64 ndarray, shape (scenes, systems, metrics)
-        NaN where there is no score.
+        NaN for a missing score.
     reasons : mapping of (scene, system, metric) indices to str
-        Why there is none.
+        Reasons for missing scores.
     baseline : str
-        The system that gains are over: "noisy" where there is one.
+        The system that gains are relative to: "noisy" if it is among them.
     oracle : str or None
-        The system whose gain over the baseline is 1.
+        The system whose gain over the baseline counts as 1.
     headline : sequence of str
-        The scores that decide and are broken down, those of them that there are.
+        Main scores, which are broken down by condition; only computed ones are used.
     facts : mapping of str to str
         Command, versions, data: for reproduction.
     """
@@ -67,7 +67,7 @@ class Results:
     headline: Sequence[str] = HEADLINE
 
     def headlines(self) -> list[str]:
-        """The scores that decide: those of `headline` that are there, else the first that is."""
+        """Computed scores of `headline`; the first computed score if there are none."""
         there = [
             name for k, name in enumerate(self.metrics) if not np.isnan(self.values[:, :, k]).all()
         ]
@@ -82,7 +82,7 @@ class Results:
         return [system.name for system in self.systems].index(name)
 
     def conditions(self) -> dict[str, list[str]]:
-        """Conditions that differ between scenes, and their values in order."""
+        """Conditions that differ between scenes, with their sorted values."""
         found: dict[str, dict[str, None]] = {}
         for scene in self.scenes:
             for key, value in scene.conditions.items():
@@ -90,12 +90,12 @@ class Results:
         return {key: in_order(values) for key, values in found.items() if len(values) > 1}
 
     def where(self, condition: str, value: str) -> np.ndarray:
-        """Which scenes have this condition, shape (scenes,), bool."""
+        """Mask of the scenes with this condition, shape (scenes,), bool."""
         return np.array([scene.conditions.get(condition) == value for scene in self.scenes])
 
 
 def in_order(values: Mapping[str, None]) -> list[str]:
-    """Values as people count: by their leading number where all have one."""
+    """Sort values by their leading number if all have one."""
 
     def leading(text: str) -> float:
         return float(text.split()[0])

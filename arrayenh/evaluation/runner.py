@@ -1,4 +1,4 @@
-"""Every system on every case: enhance, score, remember; what is known is not computed again."""
+"""Runner of a benchmark: enhance and score every case with every system, with a cache."""
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -22,7 +22,7 @@ Map = Callable[[Work, Iterable[int]], Iterator[dict[str, Any]]]
 
 @dataclass(frozen=True, slots=True)
 class Benchmark:
-    """What is to be computed.
+    """Cases, systems and scores of a benchmark.
 
     Attributes
     ----------
@@ -43,23 +43,23 @@ def run(
     mapped: Map = in_turn,
     progress: Callable[[int], None] = lambda done: None,
 ) -> tuple[list[CaseFacts], np.ndarray, dict[tuple[int, int, int], str]]:
-    """Scores of every system on every case.
+    """Score every system on every case.
 
     Parameters
     ----------
     benchmark : Benchmark
     mapped : callable
-        Who does the work; see `arrayenh.scenes.workers`.
+        Worker pool; see `arrayenh.scenes.workers`.
     progress : callable
-        Told how many cases are done.
+        Called with the number of cases done.
 
     Returns
     -------
     facts : list of CaseFacts
     values : float64 ndarray, shape (cases, systems, metrics)
-        NaN where there is no score.
+        NaN for a missing score.
     reasons : dict of (case, system, metric) to str
-        Why there is none.
+        Reasons for missing scores.
     """
     n_cases = len(benchmark.source)
     facts: list[CaseFacts | None] = [None] * n_cases
@@ -79,12 +79,12 @@ def run(
 
 @dataclass(frozen=True, slots=True)
 class ScoreCase:
-    """Scores one case; sent to the processes that do it."""
+    """Scores one case; pickled and sent to the worker processes."""
 
     benchmark: Benchmark
 
     def __call__(self, index: int) -> dict[str, Any]:
-        """Scores of every system, known ones from the cache."""
+        """Score every system on a case; cached scores are reused."""
         bench = self.benchmark
         facts = bench.source.facts(index)
         case: Case | None = None
@@ -110,12 +110,12 @@ class ScoreCase:
 
 
 def lasts(score: Score) -> bool:
-    """Whether a score would be the same tomorrow: not so if a package is to be installed."""
+    """Whether a score may be cached: not if it is missing because a package is."""
     return score.reason is None or "pip install" not in score.reason
 
 
 def scored(system: System, case: Case, metrics: Sequence[str]) -> dict[str, Score]:
-    """Scores of one system on one case; a system that cannot work there says why."""
+    """Score one system on one case; if the system cannot run on it, return the reason."""
     try:
         output = system.run(case.trial)
     except ArrayenhError as error:
@@ -124,7 +124,7 @@ def scored(system: System, case: Case, metrics: Sequence[str]) -> dict[str, Scor
 
 
 def with_shadow_snr(output: Output, found: dict[str, Score]) -> dict[str, Score]:
-    """Scores in which the SNR of a linear system is by shadow filtering."""
+    """Replace the SNR of a linear system by that of shadow filtering."""
     if "snr" not in found or output.speech is None or output.noise is None:
         return found
     try:
@@ -134,7 +134,7 @@ def with_shadow_snr(output: Output, found: dict[str, Score]) -> dict[str, Score]
 
 
 def signals_of(case: Case, output: Output) -> Signals:
-    """All that is known of an output."""
+    """Collect the signals for scoring an output."""
     trial, rest = case.trial, case.trial.rest
     left_right = None
     if output.ears is not None and trial.array is not None:
@@ -166,7 +166,7 @@ def results_of(
     facts: Mapping[str, str],
     headline: Sequence[str] = HEADLINE,
 ) -> Results:
-    """What was found, as tables and reports take it."""
+    """Collect the results for tables and reports."""
     cases, values, reasons = found
     names = [system.name for system in benchmark.systems]
     return Results(

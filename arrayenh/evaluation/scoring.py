@@ -1,8 +1,7 @@
-"""Scores of a system's output, and the table that lists them.
+"""Scores of a system's output.
 
-A score is a function of what is known of an output, `Signals`, and returns one float;
-`METRICS` says what each one means and needs, `scores` and `scores_of` compute several, each
-on its own.
+A score is a function of `Signals` and returns one float. `METRICS` describes each one and the
+signals that it needs. `scores` and `scores_of` compute several scores independently.
 """
 
 import math
@@ -43,7 +42,7 @@ def scores(
     sample_rate: int,
     names: Iterable[str] | None = None,
 ) -> dict[str, Score]:
-    """Several scores of one estimate; one that fails is NaN with its reason.
+    """Compute several scores of one estimate; a score that fails is NaN with its reason.
 
     Parameters
     ----------
@@ -67,7 +66,7 @@ def scores(
 
 
 def scores_of(signals: Signals, names: Iterable[str] | None = None) -> dict[str, Score]:
-    """Several scores of one output; one that fails, or needs what is missing, is NaN.
+    """Compute several scores of one output; one that fails or lacks a signal is NaN.
 
     Parameters
     ----------
@@ -89,7 +88,7 @@ def scores_of(signals: Signals, names: Iterable[str] | None = None) -> dict[str,
 
 
 def chosen(names: Iterable[str] | None = None) -> list[Metric]:
-    """The metrics of these names, `CORE` by default; unknown names are refused."""
+    """Return the metrics with these names, `CORE` by default; unknown names raise an error."""
     wanted = list(CORE if names is None else names)
     unknown = [name for name in wanted if name not in METRICS]
     if unknown:

@@ -1,4 +1,4 @@
-"""What is known of a system's output: the output, and all that it can be compared with."""
+"""`Signals`: the output of a system and all signals that scores compare it with."""
 
 from dataclasses import dataclass
 
@@ -7,26 +7,26 @@ import numpy as np
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Signals:
-    """What a score may look at; only the estimate is always there.
+    """Signals that a score may use; only the estimate is always present.
 
     Attributes
     ----------
     estimate : float ndarray, shape (N,)
-        What the system gave; of a binaural one, its left ear.
+        Output of the system; the left ear of a binaural one.
     sample_rate : int
-        Hz, of all of them.
+        Hz, of all signals.
     reference : float ndarray, shape (N,), optional
         The clean target at the reference microphone.
     noisy : float ndarray, shape (N,), optional
-        The reference microphone itself, what the system had.
+        Noisy signal at the reference microphone.
     speech, noise : float ndarray, shape (N,), optional
-        Target and all the rest at the reference microphone: they add up to `noisy`.
+        Target and all the rest at the reference microphone; their sum is `noisy`.
     speech_out, noise_out : float ndarray, shape (N,), optional
-        The answer of a linear system to each of the two (shadow filtering).
+        Output of a linear system for each of the two alone (shadow filtering).
     ears, reference_ears, noisy_ears : float ndarray, shape (2, N), optional
-        Left and right: what a binaural system gave, the clean target there, what it had.
+        Left and right ear: binaural output, clean target, noisy input.
     transcript : str, optional
-        The words that are spoken.
+        The words of the target talker.
     """
 
     estimate: np.ndarray

@@ -1,8 +1,8 @@
-"""Suites: which scenes a benchmark draws, and which systems and scores it compares on them.
+"""Suites: the scenes that a benchmark draws, and the systems and scores it compares on them.
 
-A suite is a TOML file: a scene in which values are left to chance, values that scenes take in
-turn, and names of systems and metrics. Sounds stand in it as "$targets" or "$noises", filled in
-from what ships, or from the user's own speech and noise.
+A suite is a TOML file: a scene with random values, values that the scenes take in turn, and
+names of systems and metrics. Placeholders such as "$targets" or "$noises" are replaced by the
+built-in clips, or by the user's own speech and noise.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,16 +25,16 @@ TARGETS = ("early", "reverberant")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """Which files of a corpus a material takes: those that all of this is true of.
+    """Selection of files from a corpus; a file must meet all conditions.
 
     Attributes
     ----------
     sets : tuple of str
         Column `set` of the corpus's manifest.csv; empty: any.
     folder : str
-        Where the file lies; empty: anywhere.
+        Folder of the file; empty: any.
     kinds, not_kinds : tuple of str
-        What stands before "__" in the file's name.
+        Part of the file's name before "__".
     """
 
     sets: tuple[str, ...] = ()
@@ -47,7 +47,7 @@ class Selection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turn:
-    """Parts of a scene of which each scene takes the next."""
+    """Alternative parts of a scene; each scene takes the next."""
 
     each: tuple[dict[str, Any], ...]
 
@@ -56,7 +56,7 @@ class Turn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suite:
-    """A suite, as its file says it.
+    """Contents of a suite file.
 
     Attributes
     ----------
@@ -65,20 +65,20 @@ class Suite:
     describe : str
     scenes, seed : int
     target : {"early", "reverberant"}
-        What the scores compare with.
+        Reference of the scores.
     systems, metrics : tuple of str
     headline : tuple of str
-        The metrics that decide, and are broken down by conditions.
+        Main metrics, which are broken down by condition.
     baseline : str
-        What gains are over.
+        System that gains are relative to.
     oracle : str, optional
-        The system whose gain is 1.
+        System whose gain counts as 1.
     material : mapping of str to tuple of str
-        Sounds by the names that stand in the scene behind "$".
+        Audio files by placeholder name, without the "$".
     data : mapping of str to Selection
-        What these are in a corpus.
+        Selections from a corpus, by placeholder name.
     turns : tuple of Turn
-        The first changes with every scene.
+        Alternatives; the first changes with every scene.
     """
 
     scene: dict[str, Any]
@@ -98,7 +98,7 @@ class Suite:
     __pydantic_config__ = ConfigDict(extra="forbid")
 
     def tree(self, index: int) -> dict[str, Any]:
-        """What scene `index` is drawn from."""
+        """Scene tree from which scene `index` is drawn."""
         tree, every = dict(self.scene), 1
         for turn in self.turns:
             tree = merged(tree, turn.each[index // every % len(turn.each)])
@@ -106,24 +106,24 @@ class Suite:
         return filled(tree, self.material)
 
     def recipe(self, index: int) -> Recipe:
-        """The same, checked."""
+        """Recipe from which scene `index` is drawn, validated."""
         return Recipe("scene", self.tree(index))
 
 
 def suite_names() -> list[str]:
-    """The suites that ship."""
+    """Names of the built-in suites."""
     return sorted(Path(entry.name).stem for entry in SUITES.iterdir() if ".toml" in entry.name)
 
 
 def load_suite(name: str) -> Suite:
-    """A suite by its name, or a TOML file: a suite, or a scene file, which becomes one.
+    """Load a suite by name or from a TOML file; a scene file becomes a suite.
 
     Raises
     ------
     ConfigError
-        If there is neither, or the file is no suite; the message names the key.
+        If it does not exist, or the file is not a suite; the message names the key.
     SceneError
-        If its scene cannot be.
+        If its scene is invalid.
     """
     suite = validated(Suite, suite_tree(name), name)
     check_target(suite.target)
@@ -137,7 +137,7 @@ def load_suite(name: str) -> Suite:
 
 
 def suite_tree(name: str) -> dict[str, Any]:
-    """What the file of a suite says, upon what its base says."""
+    """Read the tree of a suite file, merged into that of its base."""
     tree = read_toml(suite_file(name), name)
     if "base" in tree:
         base = tree.pop("base")
@@ -148,24 +148,24 @@ def suite_tree(name: str) -> dict[str, Any]:
 
 
 def suite_file(name: str) -> Readable:
-    """A suite that ships, or a file."""
+    """Locate a built-in suite or a file."""
     if name in suite_names():
         return SUITES / f"{name}.toml"
     if not name.lower().endswith(".toml"):
         near = get_close_matches(name, suite_names(), n=1)
         hint = f"did you mean {near[0]}?" if near else "or give a folder, or a TOML file"
-        raise ConfigError(f"no suite {name!r}; there are {', '.join(suite_names())}; {hint}")
+        raise ConfigError(f"no suite {name!r}; the suites are {', '.join(suite_names())}; {hint}")
     return Path(name)
 
 
 def check_target(target: str) -> None:
-    """Refuse what no output can be scored against."""
+    """Raise an error for an unknown target signal."""
     if target not in TARGETS:
         raise ConfigError(f"target must be one of {', '.join(TARGETS)}; got {target!r}")
 
 
 def merged(tree: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
-    """A tree with parts of it replaced, every key where it was; tables in lists by their order."""
+    """Replace parts of a tree; keys keep their order, tables in lists are matched by position."""
     out = dict(tree)
     for key, value in change.items():
         there = out.get(key)
@@ -180,19 +180,19 @@ def merged(tree: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]
 
 
 def is_chance(value: Mapping[str, Any]) -> bool:
-    """Whether a table is a value that is left to chance."""
+    """Whether a table describes a random value."""
     from arrayenh.scenes.chance import left_to_chance
 
     return left_to_chance(value)
 
 
 def is_tables(value: Sequence[Any]) -> bool:
-    """Whether a list is one of tables."""
+    """Whether a list consists of tables."""
     return all(isinstance(item, dict) for item in value)
 
 
 def filled(value: Any, material: Mapping[str, Sequence[str]], turn: int = 0) -> Any:
-    """A tree with its "$names" replaced; those in one list take the sounds in turn."""
+    """Replace the "$names" of a tree; those in one list take the files in turn."""
     if isinstance(value, dict):
         return {key: filled(entry, material) for key, entry in value.items()}
     if isinstance(value, list):
@@ -202,10 +202,10 @@ def filled(value: Any, material: Mapping[str, Sequence[str]], turn: int = 0) -> 
 
 
 def sound(value: str, material: Mapping[str, Sequence[str]], turn: int) -> str:
-    """One word of a tree: itself, or the sound of that name."""
+    """Return a string of a tree, or the file that its "$name" stands for."""
     if not value.startswith("$"):
         return value
     found = material.get(value[1:])
     if not found:
-        raise ConfigError(f"the suite's scene says {value}, which its material does not list")
+        raise ConfigError(f"the suite's scene uses {value}, which its material does not list")
     return found[turn % len(found)]

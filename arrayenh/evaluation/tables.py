@@ -18,7 +18,7 @@ COLUMNS = ("case", "seconds", "system", "kind", "metric", "value", "reason")
 
 
 def markdown(results: Results) -> str:
-    """All tables: the systems, their gains, and both by every condition."""
+    """All tables in Markdown: systems, gains, and breakdowns by condition."""
     parts = [
         f"# {results.title}",
         f"{len(results.scenes)} cases, {minutes(results)}. Means, with half the width of their "
@@ -36,12 +36,12 @@ def markdown(results: Results) -> str:
 
 
 def minutes(results: Results) -> str:
-    """How much sound there is."""
+    """Total duration of the cases."""
     return f"{sum(scene.seconds for scene in results.scenes) / 60:.1f} min"
 
 
 def stage_table(results: Results) -> str:
-    """Each system's scores, its part of the oracle's gain, and its cost."""
+    """Table of each system's scores, fraction of the oracle's gain, and cost."""
     parts = headline_fractions(results)
     costs = any(system.cost for system in results.systems)
     heads = ["system", *(with_unit(name) for name in results.metrics)]
@@ -60,12 +60,12 @@ def stage_table(results: Results) -> str:
 
 
 def headline_fractions(results: Results) -> list[str]:
-    """The scores of which the part of the oracle's gain is told."""
+    """Scores for which the fraction of the oracle's gain is shown."""
     return [] if results.oracle is None else results.headlines()
 
 
 def fraction(results: Results, system: str, metric: str) -> float:
-    """Part of the oracle's gain."""
+    """Fraction of the oracle's gain."""
     assert results.oracle is not None
     return fraction_of_gain(
         results.of(system, metric),
@@ -75,7 +75,7 @@ def fraction(results: Results, system: str, metric: str) -> float:
 
 
 def cost_cells(cost: Cost | None) -> list[str]:
-    """Speed, memory, latency."""
+    """Table cells of speed, memory and latency."""
     if cost is None:
         return ["n/a"] * 3
     late = "whole recording" if math.isinf(cost.latency_ms) else f"{cost.latency_ms:.0f}"
@@ -83,7 +83,7 @@ def cost_cells(cost: Cost | None) -> list[str]:
 
 
 def gain_table(results: Results) -> str:
-    """Paired differences to the baseline, bold where zero is outside of their interval."""
+    """Table of paired differences to the baseline, bold if their interval excludes zero."""
     rows = []
     for system in results.systems:
         if system.name == results.baseline:
@@ -100,7 +100,7 @@ def gain_table(results: Results) -> str:
 
 
 def breakdown_table(results: Results, condition: str, metric: str) -> str:
-    """Means of one score, a column for each value of a condition."""
+    """Table of the means of one score, a column for each value of a condition."""
     values = results.conditions()[condition]
     where = [results.where(condition, value) for value in values]
     heads = [f"{value} ({int(there.sum())})" for value, there in zip(values, where, strict=True)]
@@ -121,7 +121,7 @@ def breakdown_table(results: Results, condition: str, metric: str) -> str:
 
 
 def missing(results: Results) -> list[str]:
-    """Why scores are missing, each reason once."""
+    """Reasons for missing scores, each once."""
     found: dict[tuple[str, str], list[str]] = {}
     for (_, s, m), reason in results.reasons.items():
         cases = found.setdefault((results.systems[s].name, reason), [])
@@ -136,7 +136,7 @@ def missing(results: Results) -> list[str]:
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table in Markdown."""
+    """Format a table in Markdown."""
     lines = ["| " + " | ".join(heads) + " |", "|---|" + "---:|" * (len(heads) - 1)]
     return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
 
@@ -148,7 +148,7 @@ def with_unit(metric: str) -> str:
 
 
 def cell(interval: Interval, metric: str, sign: bool = False) -> str:
-    """A mean, and half the width of its interval."""
+    """Format a mean and half the width of its interval."""
     digits = METRICS[metric].decimals
     text = number(interval.mean, digits, sign)
     half = (interval.high - interval.low) / 2
@@ -156,7 +156,7 @@ def cell(interval: Interval, metric: str, sign: bool = False) -> str:
 
 
 def number(value: float, digits: int, sign: bool = False) -> str:
-    """A number, or n/a."""
+    """Format a number; "n/a" for NaN."""
     if math.isnan(value):
         return "n/a"
     value = round(value, digits) + 0.0 if math.isfinite(value) else value  # no -0.00
@@ -164,7 +164,7 @@ def number(value: float, digits: int, sign: bool = False) -> str:
 
 
 def rows_of(results: Results) -> Iterator[dict[str, Any]]:
-    """One row for each score, with the conditions of its case."""
+    """Yield one row for each score, with the conditions of its case."""
     keys = sorted({key for scene in results.scenes for key in scene.conditions})
     for c, scene in enumerate(results.scenes):
         conditions = {key: scene.conditions.get(key, "") for key in keys}
@@ -183,7 +183,7 @@ def rows_of(results: Results) -> Iterator[dict[str, Any]]:
 
 
 def csv_text(results: Results) -> str:
-    """One line for each score; a missing one is empty."""
+    """CSV with one line for each score; a missing score is empty."""
     rows = list(rows_of(results))
     out = io.StringIO()
     writer = csv.DictWriter(out, list(rows[0]) if rows else COLUMNS, lineterminator="\n")
@@ -194,7 +194,7 @@ def csv_text(results: Results) -> str:
 
 
 def parquet_bytes(results: Results) -> bytes:
-    """The same rows as Parquet.
+    """Parquet file with one row for each score.
 
     Raises
     ------
@@ -206,7 +206,7 @@ def parquet_bytes(results: Results) -> bytes:
         from pyarrow import parquet
     except ImportError as error:
         raise MissingExtraError(
-            "results.parquet is left out: it needs the package pyarrow (pip install pyarrow)"
+            "results.parquet is not written: it needs the package pyarrow (pip install pyarrow)"
         ) from error
     rows = list(rows_of(results))
     columns = {key: [row[key] for row in rows] for key in (rows[0] if rows else COLUMNS)}
@@ -216,7 +216,7 @@ def parquet_bytes(results: Results) -> bytes:
 
 
 def printed(results: Results) -> tuple[list[str], list[list[str]]]:
-    """Heads and rows of the table on the terminal."""
+    """Column headings and rows of the table on the terminal."""
     parts = headline_fractions(results)
     heads = [
         "system",

@@ -1,4 +1,4 @@
-"""Thresholds of quality assurance: bounds of scores, and the profiles that name them."""
+"""Thresholds of the quality checks: bounds on scores, and profiles of them."""
 
 import math
 import re
@@ -21,7 +21,7 @@ COMPARISON = re.compile(r"\s*(>=|<=|>|<)\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """Where a value must lie: at or between two limits, without a limit that is `strict`.
+    """Allowed interval of a value; a `strict` limit is itself excluded.
 
     Examples
     --------
@@ -35,7 +35,7 @@ class Bound:
     strict: bool = False
 
     def holds(self, value: float) -> bool:
-        """Whether a value lies there; NaN lies nowhere, infinity where there is no limit."""
+        """Whether a value is allowed; NaN never is, infinity is if that side has no limit."""
         at_limit = math.isfinite(value) and value in (self.low, self.high)
         return self.low <= value <= self.high and not (self.strict and at_limit)
 
@@ -49,7 +49,7 @@ class Bound:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What is asked of an output.
+    """Thresholds that an output must meet.
 
     Attributes
     ----------
@@ -57,7 +57,7 @@ class Profile:
     thresholds : mapping of str to Bound
         By score (`artifact_score`) or gain of one over the input (`delta_snr`).
     without_reference : mapping of str to Bound
-        Asked too where no clean speech is given.
+        Thresholds added, or replaced, where no clean speech is given.
     """
 
     name: str
@@ -65,16 +65,16 @@ class Profile:
     without_reference: Mapping[str, Bound] = field(default_factory=dict)
 
     def bounds(self, has_reference: bool) -> dict[str, Bound]:
-        """All that is asked, in the order of the checks."""
+        """All bounds, in the order of the checks."""
         return dict(self.thresholds) | ({} if has_reference else dict(self.without_reference))
 
     def changed(self, texts: Iterable[str]) -> "Profile":
-        """The profile with thresholds such as "delta_snr=>2" or "clipping=off" on top.
+        """Return the profile with changed thresholds, such as "delta_snr=>2" or "clipping=off".
 
         Raises
         ------
         ConfigError
-            If a text is not KEY=BOUND, or the key or the bound cannot be.
+            If a text is not KEY=BOUND, or the key or the bound is invalid.
         """
         thresholds, without = dict(self.thresholds), dict(self.without_reference)
         for text in texts:
@@ -93,19 +93,19 @@ class Profile:
 
 
 def parse_bound(key: str, value: Any) -> Bound:
-    """A bound from ">3", "<1%", {min = 1, max = 2}, or a number: no worse than that.
+    """Parse a bound: ">3", "<1%", {min = 1, max = 2}, or a number, which means no worse than that.
 
     Parameters
     ----------
     key : str
         A score, or `delta_` and a score.
     value : str, mapping or number
-        As it stands in TOML.
+        Value from TOML.
 
     Raises
     ------
     ConfigError
-        If it is none of them.
+        If the value has none of these forms.
 
     Examples
     --------
@@ -131,7 +131,7 @@ def parse_bound(key: str, value: Any) -> Bound:
 
 
 def as_number(text: str) -> str | float:
-    """A number where the text is one, as TOML would have it."""
+    """Convert the text to a number, as in TOML, if it is one."""
     try:
         return float(text)
     except ValueError:
@@ -139,22 +139,22 @@ def as_number(text: str) -> str | float:
 
 
 def is_number(value: Any) -> bool:
-    """Whether it is a finite number; True and False are none."""
+    """Whether the value is a finite number; bools are not."""
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def score_of(key: str) -> str:
-    """The score that a key is about."""
+    """Name of the score in a key."""
     return key.removeprefix(GAIN)
 
 
 def higher_is_better(key: str) -> bool:
-    """The direction of the score that a key is about."""
+    """Direction of the score in a key."""
     return METRICS[score_of(key)].higher_is_better
 
 
 def check_key(key: str, what: str) -> None:
-    """Refuse a name that is no score, and no gain of one."""
+    """Raise an error for a key that is neither a score nor a gain of one."""
     if score_of(key) not in METRICS:
         raise ConfigError(
             f"unknown {what} {key!r}; known are, alone or behind {GAIN!r}, {', '.join(METRICS)}"
@@ -162,17 +162,17 @@ def check_key(key: str, what: str) -> None:
 
 
 def profile_names() -> list[str]:
-    """Names of the profiles that ship with the package."""
+    """Names of the built-in profiles."""
     return sorted(Path(entry.name).stem for entry in FOLDER.iterdir() if "toml" in entry.name)
 
 
 def load_profile(name: str) -> Profile:
-    """A profile by name, or from a TOML file by path.
+    """Load a profile by name, or from a TOML file by path.
 
     Raises
     ------
     ConfigError
-        If it does not exist, is not TOML, holds what is unknown, or asks for nothing.
+        If it does not exist, is not TOML, has an unknown key, or has no threshold.
     """
     names = profile_names()
     try:
@@ -191,7 +191,7 @@ def load_profile(name: str) -> Profile:
 
 
 def parse_profile(name: str, content: Mapping[str, Any]) -> Profile:
-    """A profile from the tables of its file."""
+    """Parse a profile from the tables of its file."""
     for key in content:
         if key not in TABLES:
             raise ConfigError(f"unknown key {key!r}; known are {', '.join(TABLES)}")
@@ -202,12 +202,12 @@ def parse_profile(name: str, content: Mapping[str, Any]) -> Profile:
             check_key(key, "threshold")
         found[kind] = {k: parse_bound(k, value) for k, value in table(content, kind).items()}
     if not asked and not any(found.values()):
-        raise ConfigError("it asks for nothing: give [thresholds] or no_worse")
+        raise ConfigError("it has no threshold: give [thresholds] or no_worse")
     return Profile(name, asked | found["thresholds"], found["without_reference"])
 
 
 def table(content: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    """A table of the file, empty where it has none."""
+    """Return a table of the file; empty if it does not exist."""
     found = content.get(key, {})
     if not isinstance(found, Mapping):
         raise ConfigError(f"{key} should be a table, [{key}]; got {found!r}")
@@ -215,7 +215,7 @@ def table(content: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 
 
 def not_worse(names: Any, tolerance: Mapping[str, Any]) -> dict[str, Bound]:
-    """Bounds of the gains of these scores, "all" for each of them: not below 0 by more."""
+    """Bounds on the gains of these scores ("all": every score): no loss beyond the tolerance."""
     if names == "all":
         names = list(METRICS)
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
@@ -226,7 +226,7 @@ def not_worse(names: Any, tolerance: Mapping[str, Any]) -> dict[str, Bound]:
         check_key(score, "score")
     for score, value in tolerance.items():
         if score not in names:
-            raise ConfigError(f"a tolerance of {score}, which no_worse does not name")
+            raise ConfigError(f"tolerance names {score}, which no_worse does not name")
         if not is_number(value) or value < 0:
             raise ConfigError(f"the tolerance of {score} should be 0 or more; got {value!r}")
     margins = {score: float(tolerance.get(score, 0)) for score in names}

@@ -1,1 +1,1 @@
-"""What a benchmark runs on: drawn scenes, data sets, folders of recordings."""
+"""Cases of a benchmark: drawn scenes, data sets, folders of recordings."""

@@ -1,4 +1,4 @@
-"""One thing to be enhanced and scored, and what a benchmark must know before it is loaded."""
+"""`Case`, a recording with its references, and `CaseFacts`, known before the audio is loaded."""
 
 import hashlib
 from collections.abc import Iterable, Mapping
@@ -14,13 +14,13 @@ from arrayenh.evaluation.systems.system import Trial
 
 @dataclass(frozen=True, slots=True)
 class CaseFacts:
-    """What is known of a case without its sounds.
+    """Properties of a case, available without its audio.
 
     Attributes
     ----------
     name : str
     key : str
-        Hash of all that the sounds depend on: with the same key, the same sounds.
+        Hash of everything that the audio depends on: equal keys mean equal audio.
     seconds : float
     conditions : mapping of str to str
     """
@@ -33,7 +33,7 @@ class CaseFacts:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Case:
-    """A trial, and what its outputs are scored against.
+    """A trial, and the references for its scores.
 
     Attributes
     ----------
@@ -41,7 +41,7 @@ class Case:
     reference : float32 ndarray, shape (N,), optional
         The clean speech at the reference microphone.
     transcript : str, optional
-        The words that are spoken.
+        The words of the target talker.
     """
 
     trial: Trial
@@ -50,23 +50,23 @@ class Case:
 
 
 class Source(Protocol):
-    """Cases by their index, picklable: the processes that enhance load their own."""
+    """Cases by index; picklable, so that each worker process loads its own."""
 
     def __len__(self) -> int:
-        """How many there are."""
+        """Number of cases."""
 
     def identity(self) -> dict[str, str]:
-        """What tells these cases from others, which have no place in the same folder."""
+        """Identification of the cases, so that results of others are not mixed with them."""
 
     def facts(self, index: int) -> CaseFacts:
-        """Facts of one."""
+        """Properties of one case."""
 
     def case(self, index: int) -> Case:
-        """Sounds of one."""
+        """Audio of one case."""
 
 
 def digest(parts: Iterable[str]) -> str:
-    """Hash of some texts, in order."""
+    """Hash of a sequence of texts."""
     found = hashlib.sha256()
     for part in parts:
         found.update(part.encode())
@@ -75,7 +75,7 @@ def digest(parts: Iterable[str]) -> str:
 
 
 def file_digest(path: str | Path) -> str:
-    """Hash of what a file holds, computed again only where it has changed."""
+    """Hash of a file's contents, recomputed only if the file has changed."""
     state = Path(path).stat()
     return _file_digest(str(path), state.st_size, state.st_mtime_ns)
 

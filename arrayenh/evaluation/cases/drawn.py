@@ -1,4 +1,4 @@
-"""Cases that are drawn and rendered on the spot, from a suite and a seed."""
+"""Cases drawn and rendered on the fly from a suite and a seed."""
 
 import re
 from collections.abc import Mapping
@@ -32,7 +32,7 @@ class DrawnScenes:
     suite : Suite
     n, seed : int
     transcripts : mapping of str to str
-        What is said in a sound file, by its name without folder and suffix.
+        Words of an audio file, by its name without folder and suffix.
     """
 
     suite: Suite
@@ -41,16 +41,16 @@ class DrawnScenes:
     transcripts: Mapping[str, str]
 
     def __len__(self) -> int:
-        """How many there are."""
+        """Number of scenes."""
         return self.n
 
     def identity(self) -> dict[str, str]:
-        """The first scene, which no other suite, seed or material has."""
+        """The first scene, which differs for every other suite, seed or material."""
         first = self.facts(0)
         return {"first": first.name, "key": first.key}
 
     def facts(self, index: int) -> CaseFacts:
-        """Draw a scene and say what it is."""
+        """Draw a scene and return its properties."""
         scene = self.scene(index)
         conditions = conditions_of(scene)
         name = f"{index:03d} {scene.array.name} {conditions.get('input SNR', '')}".strip()
@@ -72,7 +72,7 @@ class DrawnScenes:
             raise SceneError(f"scene {index}: {error}") from error
 
     def spoken(self, index: int, scene: Scene) -> str | None:
-        """What the target says, if every utterance is known, and heard whole."""
+        """Transcript of the target, if every utterance has one and none is cut."""
         whole = self.suite.tree(index).get("talkers", [{}])[0].get("whole", False)
         texts = [self.transcripts.get(stem(clip.file)) for clip in scene.talkers[0].signal.clips]
         if not whole or not texts or None in texts:
@@ -81,12 +81,12 @@ class DrawnScenes:
 
 
 def stem(file: str) -> str:
-    """Name of a sound file without folder and suffix, or of a voice that ships."""
+    """Name of an audio file without folder and suffix, or of a built-in voice."""
     return PurePath(file.removeprefix(PACKAGED)).stem
 
 
 def identity(scene: Scene) -> str:
-    """A scene as text in which each file stands as what it holds."""
+    """Scene as text, with each file name replaced by the hash of its contents."""
 
     def held(found: re.Match[str]) -> str:
         file = found[1].encode().decode("unicode_escape") if "\\" in found[1] else found[1]
@@ -96,7 +96,7 @@ def identity(scene: Scene) -> str:
 
 
 def conditions_of(scene: Scene) -> dict[str, str]:
-    """What tables break scores down by."""
+    """Conditions of a scene, by which the tables break down the scores."""
     found = {"array": scene.array.name}
     if scene.snr_db is not None:
         found["input SNR"] = f"{scene.snr_db:g} dB"
@@ -113,7 +113,7 @@ def conditions_of(scene: Scene) -> dict[str, str]:
 
 
 def is_voice(noise: Noise) -> bool:
-    """Whether a noise is somebody who speaks."""
+    """Whether a noise is a talker."""
     return (
         noise.kind == "point"
         and noise.signals[0].kind == "babble"
@@ -122,7 +122,7 @@ def is_voice(noise: Noise) -> bool:
 
 
 def in_range(rt60: float) -> str:
-    """A reverberation time by its range."""
+    """Range that a reverberation time falls into."""
     edges = [edge for edge in RT60_EDGES if edge <= rt60]
     if not edges:
         return f"0 to {RT60_EDGES[0]:g} s"
@@ -132,7 +132,7 @@ def in_range(rt60: float) -> str:
 
 
 def trial_of(rendered: Rendered, target: str) -> Trial:
-    """What a system gets of a rendered scene."""
+    """Convert a rendered scene to the input of a system."""
     scene = rendered.scene
     array = MicArray(np.array(scene.array.positions), scene.array.name)
     image = rendered.early_image if target == "early" else rendered.target_image
@@ -154,7 +154,7 @@ def trial_of(rendered: Rendered, target: str) -> Trial:
 
 
 def seen_from(array: PlacedArray, points: np.ndarray) -> np.ndarray:
-    """Points of the room in the array's own frame, shape (K, 3), metres."""
+    """Convert points from room coordinates to the array's frame, shape (K, 3), metres."""
     return (points - np.array(array.centre)) @ array.turn()
 
 

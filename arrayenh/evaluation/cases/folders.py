@@ -1,4 +1,4 @@
-"""Cases that lie on disk: data sets of scenes, noisy and clean folders, recordings alone."""
+"""Cases on disk: data sets of scenes, noisy and clean folders, recordings without reference."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -22,7 +22,7 @@ TARGET_FILES = {"early": "early", "reverberant": "target"}
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """Sounds that belong together, and what is said of them."""
+    """Audio files of one case, and its metadata."""
 
     name: str
     mixture: Path
@@ -37,14 +37,14 @@ class FolderCases:
     Attributes
     ----------
     folder : Path
-        Where they lie; more may come.
+        Folder of the cases; more may be added.
     target : {"early", "reverberant"}
-        Of a data set.
+        Target signal in a data set.
     files : tuple of Files
     array : MicArray, optional
-        Of recordings that do not say it themselves.
+        Geometry of recordings without their own.
     transcripts : mapping of str to str
-        What is said, by the name of the case.
+        Words of the target talker, by the name of the case.
     """
 
     folder: Path
@@ -54,7 +54,7 @@ class FolderCases:
     transcripts: Mapping[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
-        """How many there are."""
+        """Number of cases."""
         return len(self.files)
 
     def identity(self) -> dict[str, str]:
@@ -62,7 +62,7 @@ class FolderCases:
         return {"folder": str(self.folder), "target": self.target}
 
     def facts(self, index: int) -> CaseFacts:
-        """Look at the files."""
+        """Properties of one case, from its files."""
         files = self.files[index]
         there = [path for path in (files.mixture, files.target, files.scene) if path]
         array = "" if self.array is None else repr(self.array.positions.tolist())
@@ -74,7 +74,7 @@ class FolderCases:
         return CaseFacts(files.name, key, recording.n_samples / recording.sample_rate, conditions)
 
     def case(self, index: int) -> Case:
-        """Read the files."""
+        """Read the audio files of one case."""
         files = self.files[index]
         recording = read(files.mixture)
         target = None if files.target is None else target_of(files, recording.samples.shape)
@@ -88,13 +88,13 @@ class FolderCases:
                 f"{known['array'].name} {known['array'].n_mics} microphones"
             )
         if target is not None and len(target) < recording.n_mics:
-            target = None  # one clean channel: what else it was in the mixture is not known
+            target = None  # one clean channel: the target at the other microphones is unknown
         trial = Trial(recording.samples, recording.sample_rate, target, **known)
         return Case(trial, reference, self.transcripts.get(files.name))
 
 
 def target_of(files: Files, shape: tuple[int, ...]) -> np.ndarray:
-    """The clean speech as each microphone hears it, or at the reference microphone alone."""
+    """Read the clean speech at every microphone, or at the reference microphone alone."""
     assert files.target is not None
     target = read(files.target).samples
     if target.shape in (shape, (1, shape[1])):
@@ -106,7 +106,7 @@ def target_of(files: Files, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def from_scene(path: Path) -> dict[str, Any]:
-    """Array and places, as a data set's scene.json says them."""
+    """Read the array and the positions from a data set's scene.json."""
     scene = scene_in_file(path.read_text(encoding="utf-8"))
     array = MicArray(np.array(scene.array.positions), scene.array.name)
     if isinstance(scene.room, Measured):
@@ -123,12 +123,12 @@ def from_scene(path: Path) -> dict[str, Any]:
 def find_cases(
     folder: Path, target: str, array: MicArray | None, transcripts: Mapping[str, str]
 ) -> FolderCases:
-    """The cases of a folder: a data set, `noisy*` beside `clean*`, or recordings alone.
+    """Find the cases of a folder: a data set, `noisy*` beside `clean*`, or recordings alone.
 
     Raises
     ------
     ConfigError
-        If there is nothing to score.
+        If the folder holds no case.
     """
     if (folder / "scenes").is_dir():
         found = of_dataset(folder, target)
@@ -145,7 +145,7 @@ def find_cases(
 
 
 def of_dataset(folder: Path, target: str) -> list[Files]:
-    """Scenes of a data set that hold a mixture."""
+    """Scenes of a data set that have a mixture."""
     found = []
     for scene in sorted((folder / "scenes").iterdir()):
         there = {path.stem: path for path in sounds(scene)} if scene.is_dir() else {}
@@ -156,13 +156,13 @@ def of_dataset(folder: Path, target: str) -> list[Files]:
 
 
 def of_pairs(folder: Path, noisy: list[Path]) -> list[Files]:
-    """Files of folders noisy*, each with that of the same name in clean*."""
+    """Files of folders noisy*, each paired with the file of the same name in clean*."""
     found = []
     for noisy_folder in sorted(noisy):
         ending = noisy_folder.name[len(NOISY) :]
         clean_folder = folder / f"{CLEAN}{ending}"
         if not clean_folder.is_dir():
-            raise ConfigError(f"beside {noisy_folder} there is no folder {clean_folder.name}")
+            raise ConfigError(f"{noisy_folder} has no folder {clean_folder.name} beside it")
         clean = {path.stem: path for path in sounds(clean_folder)}
         for path in sounds(noisy_folder):
             if path.stem not in clean:
@@ -177,7 +177,7 @@ def is_called(path: Path, word: str) -> bool:
 
 
 def sounds(folder: Path) -> list[Path]:
-    """Recordings in a folder, outputs of `enhance` left out."""
+    """Recordings in a folder, without outputs of `enhance`."""
     return sorted(
         path
         for path in folder.iterdir()

@@ -1,1 +1,1 @@
-"""The scores themselves, each a function of signals."""
+"""Scores, each a function of signals."""

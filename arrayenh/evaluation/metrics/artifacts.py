@@ -1,7 +1,7 @@
-"""Scores that need no reference: artifacts, clipping, dynamic range.
+"""Scores without a reference: artifacts, clipping, dynamic range.
 
-Artifacts are found by comparing an output with the input it was made from. The two must be
-in time with each other; a common gain does not matter.
+Artifacts are detected by comparing an output with its input. The two must be time-aligned; a
+common gain does not matter.
 """
 
 import math
@@ -29,40 +29,41 @@ __all__ = ["artifact_score", "clicks", "clipping", "dynamic_range_db", "gaps", "
 GAP_FRAME, GAP_HOP = 0.016, 0.004  # s
 GAP_BINS = 3
 GAP_SECONDS, GAP_DB = 0.05, 10.0
-"""A gap is no longer, and at least so deep."""
+"""Longest duration of a gap, s, and its least depth, dB."""
 
 KEPT_DB = -3.0
-"""Gain before and after a gap: what is kept can be missed, other voices may be gone."""
+"""Least gain beside a gap, dB: only kept speech counts; other talkers may be removed."""
 
 MOST_GAPS = 0.005
-"""Part of the speech in gaps that is as bad as can be."""
+"""Share of the speech in gaps that gives the worst score."""
 
 CLICK_SECONDS, CLICK_GUARD = 0.020, 0.001
-"""Before and after a click: what it is compared with, and what is left out beside it."""
+"""Seconds around a click: the comparison windows, and the guard interval beside it."""
 
 CLICK_PROMINENCE, CLICK_RATIO = 10.0, 2.0
-"""A click stands out so much, and so much more than anything in the input 2 ms around."""
+"""Least prominence of a click, and its least ratio to that of the input within 2 ms."""
 
 CLICK_FLOOR = 1e-4
-"""Of the peak: rounding between digital zeros does not click."""
+"""Least amplitude relative to the peak: rounding between digital zeros is not a click."""
 
 MOST_CLICKS = 2.0
-"""Clicks a second that are as bad as can be."""
+"""Clicks per second that give the worst score."""
 
 
 def artifact_score(noisy: np.ndarray, estimate: np.ndarray, sample_rate: int) -> float:
-    """How much an output suffers from its enhancement: tones, gaps, clicks.
+    """Artifact score of an enhanced output: musical tones, gaps and clicks.
 
         A = 1 - (1 - m) (1 - min(g/0.005, 1)) (1 - min(c/2, 1))
 
-    with the `musical_noise` m, the part g of the speech that is in `gaps`, and the `clicks`
-    c per second: one of the three suffices to spoil an output, and each alone reads as
-    itself.
+    with the `musical_noise` m, the share g of the speech that is in `gaps`, and the `clicks`
+    c per second. Any one of the three can spoil an output; with only one present, the score
+    equals its term.
 
     In 14 simulated rooms, -1 to 6 dB SNR, MMSE-LSA with a floor of -15 dB gives 0.05 to 0.1,
     behind MVDR 0.1 to 0.3; spectral subtraction with that floor 0.2, with one of -60 dB 0.4 to
     0.7; bins gated at random 0.4 to 1; a hole of 20 ms each second 0.8 or more. The clean
-    speech itself gives 0.05 to 0.3: what was weak beside the noise stands alone in its pauses.
+    speech itself gives 0.05 to 0.3, because weak sounds that the noise masked are isolated in
+    its pauses.
 
     Parameters
     ----------
@@ -95,7 +96,7 @@ ARTIFACT_SCORE = of_pair(
     "artifact score",
     "",
     (0.0, 1.0),
-    "tones, gaps and clicks that the input has not",
+    "tones, gaps and clicks that the input does not have",
     lower_is_better=True,
     needs="noisy",
     rank=360,
@@ -103,17 +104,17 @@ ARTIFACT_SCORE = of_pair(
 
 
 def gaps(noisy: np.ndarray, estimate: np.ndarray, sample_rate: int) -> float:
-    """Part of the speech that vanishes and returns within 50 ms.
+    """Share of the speech that vanishes and returns within 50 ms.
 
         g(b,t) = 10 log10( P_out(b,t) / P_in(b,t) ),   P over 16 ms and 187 Hz
         gap where  c(g) - g >= 10,  c(p) - p >= 10,  c(g) >= -3 dB  and  c(p) is of speech,
         p = 10 log10 P_out
 
-    The morphological closing c over 50 ms fills every shorter valley. The output must fall,
-    not the input rise, which is how a burst of noise that was removed looks; and before and
-    after there must be speech that was kept, which the words of other talkers are not. Counted are
-    points of speech: at least 10 dB above the noise of the input, and within 40 dB of its
-    loudest tenth of the frames. The gain that 90 % of them stay below is taken for 0 dB.
+    The morphological closing c over 50 ms fills every shorter valley. The output must fall; if
+    only the input rises, a burst of noise was removed. Before and after the gap there must be
+    speech that was kept, which excludes other talkers. Only points of speech count: at least
+    10 dB above the noise of the input, and within 40 dB of its loudest tenth of the frames. The
+    90th percentile of their gain is the 0 dB reference.
 
     Parameters
     ----------
@@ -139,13 +140,14 @@ def gaps(noisy: np.ndarray, estimate: np.ndarray, sample_rate: int) -> float:
 
 
 def clicks(noisy: np.ndarray, estimate: np.ndarray, sample_rate: int) -> float:
-    """Impulses of an output that its input has not, per second.
+    """Impulses per second of an output that its input does not have.
 
         p(n) = |d(n)| / max( rms of d in the 20 ms before n, rms in the 20 ms after n )
 
-    with the second difference d(n) = x(n) - 2x(n-1) + x(n-2), in which clicks stand out. A
-    click has p >= 10 in the output, twice what the input has within 2 ms. Plosives and
-    voice onsets go on, so that one of the two rms is large. Clicks within 5 ms are one.
+    with the second difference d(n) = x(n) - 2x(n-1) + x(n-2), which emphasises clicks. A
+    click has p >= 10 in the output, twice the value of the input within 2 ms. After plosives
+    and voice onsets the sound continues, so one of the two rms is large. Clicks within 5 ms
+    count as one.
 
     Parameters
     ----------
@@ -171,7 +173,7 @@ def clicks(noisy: np.ndarray, estimate: np.ndarray, sample_rate: int) -> float:
 
 
 def clipping(estimate: np.ndarray, sample_rate: int) -> float:
-    """Part of the samples that lie in flat tops, as `arrayenh.microphones.diagnostics` finds them.
+    """Share of clipped samples: in flat tops, as `arrayenh.microphones.diagnostics` detects them.
 
     A flat top is a run of at least three equal samples at the signal's own positive or
     negative extreme, at any level.
@@ -194,7 +196,7 @@ def clipping(estimate: np.ndarray, sample_rate: int) -> float:
     MetricError
         If a sample is NaN or infinite.
     """
-    y = waveform("estimate", estimate).astype(np.float32)  # as files are
+    y = waveform("estimate", estimate).astype(np.float32)  # the sample format of files
     return survey(y[None], sample_rate)[0].clipped_fraction
 
 
@@ -203,7 +205,7 @@ CLIPPING = alone(
     "clipping",
     "",
     (0.0, 1.0),
-    "part of the samples in flat tops",
+    "share of the samples in flat tops",
     lower_is_better=True,
     rank=380,
 )
@@ -268,7 +270,7 @@ def _gap_share(x: np.ndarray, y: np.ndarray, sample_rate: int) -> float:
 
 
 def _without_valleys(level_db: np.ndarray) -> np.ndarray:
-    """Levels, shape (F, T), with every valley shorter than 50 ms filled up."""
+    """Fill every valley shorter than 50 ms; levels of shape (F, T)."""
     return grey_closing(level_db, (1, 2 * round(GAP_SECONDS / GAP_HOP / 2) + 1))
 
 
@@ -282,8 +284,8 @@ def _click_rate(x: np.ndarray, y: np.ndarray, sample_rate: int) -> float:
 
 
 def _prominence(signal: np.ndarray, sample_rate: int) -> np.ndarray:
-    """How far each sample's second difference stands out of those beside it, shape (N,)."""
-    difference = np.pad(np.abs(np.diff(signal, 2)), (2, 0))  # to begin is no click
+    """Ratio of each sample's second difference to the rms beside it, shape (N,)."""
+    difference = np.pad(np.abs(np.diff(signal, 2)), (2, 0))  # the start of the signal is not a click
     width, guard = round(CLICK_SECONDS * sample_rate), round(CLICK_GUARD * sample_rate)
     energy = np.concatenate([[0.0], np.cumsum(difference**2)])
     here = np.arange(signal.size)

@@ -1,4 +1,4 @@
-"""Filters of the inner ear, and of the envelopes behind them: gammatone, modulation."""
+"""Auditory filters: gammatone filters of the cochlea and modulation filters of envelopes."""
 
 import numpy as np
 
@@ -11,7 +11,7 @@ GAMMATONE_BANDWIDTH = 1.019
 
 
 def erb(freqs: np.ndarray) -> np.ndarray:
-    """Equivalent rectangular bandwidth of the ear's filters at these Hz, in Hz."""
+    """Equivalent rectangular bandwidth of the auditory filters at these frequencies, Hz."""
     return freqs / EAR_Q + LEAST_BANDWIDTH_HZ
 
 
@@ -39,7 +39,7 @@ def gammatone(centre: float, sample_rate: int) -> np.ndarray:
     Returns
     -------
     sections : float ndarray, shape (4, 6)
-        As `scipy.signal.sosfilt` takes them.
+        Second-order sections for `scipy.signal.sosfilt`.
 
     References
     ----------
@@ -62,7 +62,7 @@ def gammatone(centre: float, sample_rate: int) -> np.ndarray:
 def modulation_filter(
     centre: float, quality: float, sample_rate: int
 ) -> tuple[np.ndarray, np.ndarray, float]:
-    """Band-pass of second order for envelopes, and its lower edge.
+    """Design a second-order band-pass for envelopes, and return its lower edge.
 
         H(s) = (Ω/Q) s / (s² + (Ω/Q) s + Ω²),  Ω = tan(πf/fs), bilinear
 
@@ -76,7 +76,7 @@ def modulation_filter(
     Returns
     -------
     b, a : float ndarray, shape (3,)
-        As `scipy.signal.lfilter` takes them.
+        Coefficients for `scipy.signal.lfilter`.
     edge : float
         Hz, where the response is 3 dB down: f - fs tan(πf/fs) / (2πQ).
     """

@@ -1,6 +1,6 @@
-"""Scores of a linear beamformer: what it takes off the noise, and off the speech.
+"""Scores of a linear beamformer: noise reduction and speech distortion.
 
-Both look at the answers of the beamformer to speech and to noise apart (shadow filtering).
+Both use the outputs of the beamformer for speech alone and for noise alone (shadow filtering).
 """
 
 import numpy as np
@@ -16,28 +16,28 @@ from arrayenh.evaluation.metrics.checks import (
 
 
 def noise_reduction_db(noise: np.ndarray, noise_out: np.ndarray) -> float:
-    """Noise-reduction factor: how much less noise comes out than the reference hears.
+    """Noise-reduction factor: noise at the reference microphone over noise in the output.
 
         ξ = 10 log10( Σ v² / Σ v_out² )
 
     Parameters
     ----------
     noise : float ndarray, shape (N,)
-        v, all but the target at the reference microphone.
+        v, everything but the target at the reference microphone.
     noise_out : float ndarray, shape (N,)
-        v_out, the beamformer's answer to it.
+        v_out, the beamformer's output for it.
 
     Returns
     -------
     reduction_db : float
-        dB; any real number, +inf where no noise comes out; higher is better.
+        dB; any real number, +inf if the output has no noise; higher is better.
 
     Raises
     ------
     ShapeError
         If the two are not one-dimensional float arrays of equal length.
     MetricError
-        If a sample is NaN or infinite, or there is no noise to take off.
+        If a sample is NaN or infinite, or the noise is silent.
 
     References
     ----------
@@ -58,13 +58,13 @@ NOISE_REDUCTION_DB = of_shadow(
     "dB",
     ANY_DB,
     "noise",
-    "noise that a beamformer takes off",
+    "noise that a beamformer removes",
     rank=320,
 )
 
 
 def speech_distortion_index(speech: np.ndarray, speech_out: np.ndarray) -> float:
-    """Speech-distortion index: the part of the speech that the beamformer changes.
+    """Speech-distortion index: relative energy of the change that the beamformer makes to speech.
 
         υ = Σ (x_out - x)² / Σ x²
 
@@ -73,13 +73,13 @@ def speech_distortion_index(speech: np.ndarray, speech_out: np.ndarray) -> float
     speech : float ndarray, shape (N,)
         x, the target at the reference microphone.
     speech_out : float ndarray, shape (N,)
-        x_out, the beamformer's answer to it, not delayed.
+        x_out, the beamformer's output for it, without delay.
 
     Returns
     -------
     index : float
-        Without unit: 0 without distortion, 1 where no speech comes out, above 1 where the
-        beamformer adds to it; lower is better.
+        Without unit: 0 without distortion, 1 if the output has no speech, above 1 if the error
+        exceeds the speech; lower is better.
 
     Raises
     ------
@@ -114,7 +114,7 @@ SPEECH_DISTORTION_INDEX = of_shadow(
 
 
 def _pair(role: str, before: np.ndarray, behind: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """A signal before and behind the beamformer in float64, checked."""
+    """Validate the input and the output of the beamformer; return float64."""
     x = waveform(role, before)
     x_out = waveform(f"{role}_out", behind)
     same_length(role, x, f"{role}_out", x_out)

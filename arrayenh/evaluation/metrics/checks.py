@@ -1,4 +1,4 @@
-"""What every score asks of its signals, and the ratios they share."""
+"""Input validation that all scores share, and energy ratios."""
 
 import math
 
@@ -10,7 +10,7 @@ from arrayenh.errors import MetricError, ShapeError
 def waveforms(
     reference: np.ndarray, estimate: np.ndarray, sample_rate: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Both signals in float64, checked."""
+    """Validate both signals; return float64."""
     if int(sample_rate) != sample_rate or sample_rate <= 0:
         raise MetricError(f"sample_rate must be a whole number of Hz above 0; got {sample_rate}")
     s = waveform("reference", reference)
@@ -20,7 +20,7 @@ def waveforms(
 
 
 def waveform(role: str, signal: np.ndarray) -> np.ndarray:
-    """One signal in float64, shape (N,): refused unless real, finite and not empty."""
+    """Validate a signal of shape (N,), real, finite and not empty; return float64."""
     signal = np.asarray(signal)
     if signal.ndim != 1 or signal.size == 0:
         raise ShapeError(
@@ -38,7 +38,7 @@ def waveform(role: str, signal: np.ndarray) -> np.ndarray:
 
 
 def same_length(role: str, signal: np.ndarray, other_role: str, other: np.ndarray) -> None:
-    """Refuse two signals of different lengths."""
+    """Raise an error if two signals differ in length."""
     if signal.shape != other.shape:
         raise ShapeError(
             f"{role} and {other_role} must have equal length; got {signal.size} and "
@@ -47,7 +47,7 @@ def same_length(role: str, signal: np.ndarray, other_role: str, other: np.ndarra
 
 
 def refuse_silence(**signals: np.ndarray) -> None:
-    """Refuse a signal of zeros."""
+    """Raise an error if all samples of a signal are zero."""
     for role, signal in signals.items():
         if not signal.any():
             raise MetricError(f"the {role} is silent: every sample is zero")
@@ -56,7 +56,7 @@ def refuse_silence(**signals: np.ndarray) -> None:
 def both_ears(
     reference_ears: np.ndarray, ears: np.ndarray, sample_rate: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Both pairs of ears in float64, checked."""
+    """Validate both binaural signals; return float64."""
     for role, signal in (("reference_ears", reference_ears), ("ears", ears)):
         if np.ndim(signal) != 2 or len(signal) != 2:
             raise ShapeError(

@@ -1,4 +1,4 @@
-"""An output beside the input it was made from: where there is noise alone, where speech."""
+"""Comparison of an output with its input: frames of noise alone and frames of speech."""
 
 import numpy as np
 
@@ -12,40 +12,40 @@ LEAST_SECONDS = 1.0
 LOWEST_HZ, HIGHEST_HZ = 100.0, 8000.0
 
 QUIET_SHARE, LOUD_SHARE = 0.1, 0.1
-"""Parts of the frames that are taken for noise alone, and for speech."""
+"""Shares of the frames that count as noise alone, and as speech."""
 
 QUIET_SECONDS = 0.128
-"""Over which a frame's level is averaged: one frame of noise may be quiet by chance."""
+"""Seconds over which levels are averaged: a single frame of noise may be quiet by chance."""
 
 FLOOR_SHARE = 0.2
-"""Part of the frames of a bin below whose power the noise certainly lies."""
+"""Quantile of the power of a bin that is certainly above the noise."""
 
 ACTIVE_DB, ACTIVE_RANGE_DB = 10.0, 40.0
-"""Speech is so far above the noise, and within so much of the loud frames."""
+"""Least ratios of speech to the noise, and to the loud frames."""
 
 KEPT_QUANTILE = 0.9
-"""Of the gain of the speech: it is that of what is kept, and taken for 0 dB."""
+"""Quantile of the gain of speech that defines 0 dB: the gain of the speech that is kept."""
 
 ROUNDING_DB = -80.0
-"""What lies so far below the loud frames is not heard beside them."""
+"""Power relative to the loud frames below which a point is inaudible."""
 
 
 def aligned_pair(
     noisy: np.ndarray, estimate: np.ndarray, sample_rate: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Input and output in float64: refused unless alike in length, heard, and 1 s or longer."""
+    """Validate input and output: equal length, not silent, at least 1 s; return float64."""
     x, y = waveform("noisy", noisy), waveform("estimate", estimate)
     same_length("noisy", x, "estimate", y)
     refuse_silence(noisy=x, estimate=y)
     if x.size < LEAST_SECONDS * sample_rate:
         raise MetricError(
-            f"artifacts are judged from {LEAST_SECONDS:g} s on; got {x.size / sample_rate:.2f} s"
+            f"artifact scores need {LEAST_SECONDS:g} s or more; got {x.size / sample_rate:.2f} s"
         )
     return x, y
 
 
 def powers(signal: np.ndarray, sample_rate: int, frame: float, hop: float) -> np.ndarray:
-    """|STFT|² of the whole frames, 100 Hz to 8 kHz, float64, shape (F, T)."""
+    """Compute |STFT|² of complete frames, 100 Hz to 8 kHz, float64, shape (F, T)."""
     hop_size = round(hop * sample_rate)
     overlap = round(frame / hop)
     stft = Stft(overlap * hop_size, hop_size, "hann")
@@ -56,11 +56,11 @@ def powers(signal: np.ndarray, sample_rate: int, frame: float, hop: float) -> np
 
 
 def quiet_and_loud(power: np.ndarray, hop: float) -> tuple[np.ndarray, np.ndarray]:
-    """Frames of noise alone and of speech, each bool, shape (T,).
+    """Masks of the frames of noise alone and of speech, each bool, shape (T,).
 
-    Whether a frame is quiet is told by its power over the least of each bin, averaged over
-    bins: coloured noise is as white, and speech in a few bins is enough to tell. Frames of
-    digital silence are not quiet: there is no noise in them.
+    The level of a frame is its power over the least power of each bin, averaged over the bins.
+    So the colour of the noise does not matter, and speech in a few bins is enough to raise it.
+    Frames of digital silence do not count as quiet, because they contain no noise.
     """
     total = power.sum(axis=0)
     heard = total > 0
@@ -76,7 +76,7 @@ def quiet_and_loud(power: np.ndarray, hop: float) -> tuple[np.ndarray, np.ndarra
 
 
 def least_speech(power: np.ndarray, quiet: np.ndarray, loud: np.ndarray) -> np.ndarray:
-    """Power above which a point of the input is speech, shape (F, 1)."""
+    """Power threshold of speech in the input, shape (F, 1)."""
     noise = power[:, quiet].mean(axis=1, keepdims=True) if quiet.any() else 0.0
     speech = power[:, loud].mean(axis=1, keepdims=True)
     above_noise, near_speech = 10 ** (ACTIVE_DB / 10), 10 ** (-ACTIVE_RANGE_DB / 10)
@@ -84,7 +84,7 @@ def least_speech(power: np.ndarray, quiet: np.ndarray, loud: np.ndarray) -> np.n
 
 
 def level_factor(power_in: np.ndarray, power_out: np.ndarray, active: np.ndarray) -> float:
-    """Factor on the output's power that brings what it keeps to the level of the input."""
+    """Factor on the output's power that matches the kept speech to the level of the input."""
     if not active.any():
         active = power_in > 0
     kept = float(np.quantile(power_out[active] / power_in[active], KEPT_QUANTILE))
@@ -92,19 +92,19 @@ def level_factor(power_in: np.ndarray, power_out: np.ndarray, active: np.ndarray
 
 
 def inaudible(power: np.ndarray, loud: np.ndarray) -> float:
-    """Power of a point that is not heard beside the loud frames."""
+    """Power below which a point is inaudible beside the loud frames."""
     return float(10 ** (ROUNDING_DB / 10) * power[:, loud].mean())
 
 
 def box(values: np.ndarray, n_bins: int, n_frames: int) -> np.ndarray:
-    """Mean over a box around each point, the edges repeated.
+    """Mean over a box around each point, with the edges repeated.
 
-    Summed shift by shift: a running sum forgets small powers beside large ones.
+    It sums shifted copies, because a running sum loses small powers beside large ones.
     """
     for size in (n_frames, n_bins):
         padded = np.pad(values, ((0, 0), (size // 2, size // 2)), mode="edge")
         total = np.zeros_like(values)
         for k in range(size):
             total += padded[:, k : k + values.shape[1]]
-        values = total.T / size  # twice turned over, it stands as it was
+        values = total.T / size  # two transpositions restore the axes
     return values

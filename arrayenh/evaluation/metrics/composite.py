@@ -1,9 +1,9 @@
-"""Composite scores of Hu and Loizou: opinions regressed on PESQ, LLR, WSS and SegSNR.
+"""Composite scores of Hu and Loizou: ratings regressed on PESQ, LLR, WSS and SegSNR.
 
 They were fitted to listeners' ratings by ITU-T P.835, at 8 kHz and with the raw score of
-narrow-band PESQ. What is published since, and computed here, is their customary use at
-16 kHz: the same coefficients with wide-band PESQ (MOS-LQO). Rates above 16 kHz are
-resampled to it; below, PESQ is still the wide-band one, the rest is of the rate given.
+narrow-band PESQ. This module follows the usual practice in the literature at 16 kHz: the same
+coefficients with wide-band PESQ (MOS-LQO). Rates above 16 kHz are resampled to 16 kHz. Below,
+PESQ is still wide-band, and the other terms use the given rate.
 """
 
 import numpy as np
@@ -21,7 +21,7 @@ RATING_RANGE = (1.0, 5.0)
 
 
 def csig(reference: np.ndarray, estimate: np.ndarray, sample_rate: int) -> float:
-    """Predicted rating of the speech alone: how little it is distorted (SIG of P.835).
+    """Predicted rating of the distortion of the speech alone (SIG of P.835).
 
         Csig = 3.093 - 1.029 LLR + 0.603 PESQ - 0.009 WSS, clipped to [1, 5]
 
@@ -67,13 +67,13 @@ CSIG = of_pair(csig, "Csig", "MOS", MOS, "speech distortion as listeners would r
 
 
 def cbak(reference: np.ndarray, estimate: np.ndarray, sample_rate: int) -> float:
-    """Predicted rating of the background: how little it intrudes (BAK of P.835).
+    """Predicted rating of the intrusiveness of the background (BAK of P.835).
 
         Cbak = 1.634 + 0.478 PESQ - 0.007 WSS + 0.063 SegSNR, clipped to [1, 5]
 
     PESQ is wide-band, `pesq_wb`, WSS is `wss`; SegSNR is that of `seg_snr` over all frames
     where the reference is not silent, pauses of real recordings included, as in the
-    program. Unlike the other two it hears gain, through SegSNR.
+    program. Unlike the other two it depends on gain, through SegSNR.
 
     Parameters
     ----------

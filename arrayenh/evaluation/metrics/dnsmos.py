@@ -1,4 +1,4 @@
-"""What listeners would say of a recording that nothing is known of: DNSMOS, by `speechmos`."""
+"""DNSMOS: predicted ratings of listeners without a reference, by `speechmos`."""
 
 from functools import cache, lru_cache
 from pathlib import Path
@@ -12,16 +12,16 @@ from arrayenh.evaluation.metrics.checks import refuse_silence
 from arrayenh.evaluation.metrics.rates import RATE, at_16_khz
 
 LEAST_SECONDS = 1.0
-"""The networks hear 9 s: what is shorter is repeated, and so short it would be a rattle."""
+"""Least duration, s: the networks take 9 s, and shorter signals would repeat too often."""
 
 
 def dnsmos_ovrl(estimate: np.ndarray, sample_rate: int) -> float:
-    """Overall quality as ITU-T P.835 asks for it, estimated without a reference.
+    """Overall quality on the scale of ITU-T P.835, estimated without a reference.
 
     Computed by the package `speechmos` at 16 kHz with the networks that it ships, on one
     thread; other rates are resampled with soxr. Windows of 9.01 s, one each second, are
     averaged; a shorter signal is repeated. The level matters, as it does to listeners; samples
-    beyond full scale are cut off there, as by a sound card.
+    beyond full scale are clipped, as by a sound card.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ DNSMOS_OVRL = alone(
 
 
 def dnsmos_sig(estimate: np.ndarray, sample_rate: int) -> float:
-    """Quality of the speech alone as ITU-T P.835 asks for it; else as `dnsmos_ovrl`."""
+    """Quality of the speech alone on the scale of ITU-T P.835; computed as `dnsmos_ovrl`."""
     return _opinions(estimate, sample_rate)["sig_mos"]
 
 
@@ -67,7 +67,7 @@ DNSMOS_SIG = alone(
 
 
 def dnsmos_bak(estimate: np.ndarray, sample_rate: int) -> float:
-    """How little the background intrudes, as ITU-T P.835 asks; else as `dnsmos_ovrl`."""
+    """Intrusiveness of the background on the scale of P.835; computed as `dnsmos_ovrl`."""
     return _opinions(estimate, sample_rate)["bak_mos"]
 
 
@@ -77,7 +77,7 @@ DNSMOS_BAK = alone(
 
 
 def dnsmos_p808(estimate: np.ndarray, sample_rate: int) -> float:
-    """Overall quality as ITU-T P.808 asks for it; else as `dnsmos_ovrl`.
+    """Overall quality on the scale of ITU-T P.808; computed as `dnsmos_ovrl`.
 
     References
     ----------
@@ -93,7 +93,7 @@ DNSMOS_P808 = alone(
 
 
 def _opinions(estimate: np.ndarray, sample_rate: int) -> dict[str, float]:
-    """The four scores, by the package's names."""
+    """Compute the four scores, keyed by the package's names."""
     network = _network()
     y = at_16_khz("estimate", estimate, sample_rate)
     if y.size < LEAST_SECONDS * RATE:
@@ -104,7 +104,7 @@ def _opinions(estimate: np.ndarray, sample_rate: int) -> dict[str, float]:
     return _judged(network, np.clip(y, -1, 1).tobytes())
 
 
-@lru_cache(maxsize=1)  # four scores are asked of one signal, one after the other
+@lru_cache(maxsize=1)  # the four scores of one signal are computed one after the other
 def _judged(network: Any, samples: bytes) -> dict[str, float]:
     found = network(np.frombuffer(samples), RATE, is_personalized_MOS=False)
     return {name: float(mos) for name, mos in found.items()}
@@ -112,7 +112,7 @@ def _judged(network: Any, samples: bytes) -> dict[str, float]:
 
 @cache
 def _network() -> Any:
-    """The package's scorer; its sessions would take all threads, and give way to ours."""
+    """Return the package's scorer with single-threaded sessions; its own would use all threads."""
     try:
         import onnxruntime
         from speechmos import dnsmos

@@ -1,4 +1,4 @@
-"""Features of a spectrum: where its power lies, how wide, how flat."""
+"""Spectral features: centroid, bandwidth, flatness and roll-off."""
 
 import math
 from dataclasses import dataclass
@@ -10,17 +10,17 @@ from arrayenh.errors import ShapeError
 from arrayenh.evaluation.metrics.checks import waveform
 
 FRAME_SECONDS = 0.05
-"""Resolves 20 Hz: the harmonics of a voice stand apart."""
+"""Frame length, s: it resolves 20 Hz, so the harmonics of a voice are separated."""
 
 OFFSET_BINS = 2
-"""Bins 0 and 1 are left out: a DC offset is in them, under the Hann window, and in no others."""
+"""Bins 0 and 1 are excluded: under the Hann window only they contain the DC offset."""
 
 ROLLOFF = 0.95
 
 
 @dataclass(frozen=True, slots=True)
 class SpectralFeatures:
-    """Of a power spectrum P(f); all NaN where it holds no power.
+    """Features of a power spectrum P(f); all NaN if it has no power.
 
     Attributes
     ----------
@@ -31,7 +31,7 @@ class SpectralFeatures:
     flatness : float
         Geometric over arithmetic mean of P: 1 for white noise, 0 for a tone.
     rolloff_hz : float
-        Below it lies 95 % of the power.
+        Frequency below which 95 % of the power lies.
     """
 
     centroid_hz: float
@@ -100,7 +100,7 @@ def spectral_features(samples: np.ndarray, sample_rate: int) -> SpectralFeatures
 
 
 def features_of(freqs: np.ndarray, power: np.ndarray) -> SpectralFeatures:
-    """Features of a power spectrum; the bins of a DC offset are left out.
+    """Features of a power spectrum, without the bins of a DC offset.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ def features_of(freqs: np.ndarray, power: np.ndarray) -> SpectralFeatures:
     Raises
     ------
     ShapeError
-        If the two are not of one shape (F,), F > 2.
+        If the two do not have the same shape (F,), F > 2.
     """
     if freqs.ndim != 1 or freqs.shape != power.shape or freqs.size <= OFFSET_BINS:
         raise ShapeError(
@@ -134,7 +134,7 @@ def features_of(freqs: np.ndarray, power: np.ndarray) -> SpectralFeatures:
 
 
 def rolloff(freqs: np.ndarray, power: np.ndarray) -> float:
-    """Frequency below which 95 % of the power lies, Hz: within a bin it is spread evenly."""
+    """Frequency below which 95 % of the power lies, Hz, interpolated within a bin."""
     step = freqs[1] - freqs[0]
     below = np.concatenate([[0.0], np.cumsum(power)])
     edges = np.append(freqs - step / 2, freqs[-1] + step / 2)
@@ -143,7 +143,7 @@ def rolloff(freqs: np.ndarray, power: np.ndarray) -> float:
 
 
 class LongTermSpectrum:
-    """Welch's average of periodograms, of a stream, in bounded memory.
+    """Welch's power spectral density of a stream, in bounded memory.
 
         S(f) = 2/(f_s Σ w²) · mean over frames of |Σ_n w(n) x(n) e^(-j2πfn/f_s)|²
 
@@ -179,7 +179,7 @@ class LongTermSpectrum:
         self._tail = np.zeros((n_mics, 0), np.float32)
 
     def update(self, block: np.ndarray) -> None:
-        """Hear the next samples, shape (M, n)."""
+        """Process the next samples, shape (M, n)."""
         samples = np.concatenate([self._tail, block], axis=1)
         n_frames = max((samples.shape[1] - self._n_fft) // self._hop + 1, 0)
         self._tail = samples[:, n_frames * self._hop :].copy()
@@ -192,14 +192,14 @@ class LongTermSpectrum:
     def density(self) -> np.ndarray:
         """Power spectral density, full scale² per Hz, float64, shape (M, F).
 
-        NaN before the first frame: a recording that short has no spectrum.
+        NaN before the first complete frame.
         """
         if self._n_frames == 0:
             return np.full(self._power.shape, np.nan)
         return self._power * self._scale / self._n_frames
 
     def levels_db(self) -> np.ndarray:
-        """The density in dB re full scale RMS 1.0 in 1 Hz, -inf without power, shape (M, F)."""
+        """Density in dB re full scale RMS 1.0 in 1 Hz, -inf without power, shape (M, F)."""
         with np.errstate(divide="ignore"):
             return 10 * np.log10(self.density())
 

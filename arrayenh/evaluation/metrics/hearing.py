@@ -1,4 +1,4 @@
-"""Scores of two ears: hearing models, by `pyclarity`."""
+"""Binaural scores from hearing models, by `pyclarity`."""
 
 import logging
 import warnings
@@ -18,11 +18,11 @@ NORMAL_HEARING = (0.0,) * 6
 """Hearing loss at `AUDIOGRAM_HZ`, dB."""
 
 LEVEL_DB = 65.0
-"""Of conversation, dB SPL: where the clean speech is heard at the louder ear."""
+"""Conversational level, dB SPL: the level of the clean speech at the louder ear."""
 
 LEAST_SECONDS = 0.5
 MODEL_RATE = 24000
-"""Hz, of the models of HASPI and HASQI."""
+"""Sample rate of the models of HASPI and HASQI, Hz."""
 
 
 def haspi(
@@ -35,8 +35,8 @@ def haspi(
 
     Computed by `pyclarity`: a model of the ear for clean speech and normal hearing against
     one for the output and the listener's hearing. Both signals are scaled by one gain that
-    puts the RMS of the clean speech, at the ear where it is louder, to 65 dB SPL: what the
-    output lacks in level is counted. The model's internal noise is the same in each call.
+    sets the RMS of the clean speech, at the ear where it is louder, to 65 dB SPL, so a loss of
+    level in the output counts. The model's internal noise is the same in each call.
 
     Parameters
     ----------
@@ -93,8 +93,9 @@ def hasqi(
 ) -> float:
     """Hearing-aid speech quality index, HASQI version 2, of the better ear.
 
-    As `haspi`; both ears are those of the listener, and the clean speech is amplified by the
-    NAL-R rule for the loss, as the output should have been.
+    Parameters, errors and levels are those of `haspi`. Both signals pass the model of the
+    listener's ear, and the clean speech is amplified by the NAL-R rule for the loss, as the
+    output should have been.
 
     References
     ----------
@@ -115,9 +116,9 @@ HASQI = of_ears(
 def mbstoi(reference_ears: np.ndarray, ears: np.ndarray, sample_rate: int) -> float:
     """Modified binaural STOI: intelligibility with two ears.
 
-    As STOI, of the better ear or, where that is better, of the difference of both ears after
-    the delay and gain that leave most of the speech (equalisation-cancellation). Computed by
-    `pyclarity` at 10 kHz, which resamples every other rate itself. The gain does not matter.
+    STOI of the better ear or, if higher, of the difference of both ears after the delay and
+    gain that maximise the speech-to-noise ratio (equalisation-cancellation). Computed by
+    `pyclarity` at 10 kHz, which resamples other rates itself. The gain does not matter.
 
     Parameters
     ----------
@@ -158,7 +159,7 @@ def mbstoi(reference_ears: np.ndarray, ears: np.ndarray, sample_rate: int) -> fl
         warnings.filterwarnings("error", "Mean of empty slice", RuntimeWarning)
         try:
             return float(compute(*clean, *output, sample_rate))
-        except (RuntimeWarning, ValueError):  # a mean, or an array, of less than no frames
+        except (RuntimeWarning, ValueError):  # pyclarity fails on the mean of no frames, or on an array of negative length
             raise MetricError(
                 "MBSTOI needs 30 frames (0.4 s) of speech after its pauses are removed; "
                 f"got too few in {clean.shape[1] / sample_rate:.2f} s"
@@ -175,7 +176,7 @@ def _better_ear(
     sample_rate: int,
     loss_db: Sequence[float],
 ) -> float:
-    """HASPI or HASQI, the clean speech at 65 dB SPL."""
+    """Compute HASPI or HASQI with the clean speech at 65 dB SPL."""
     from clarity.utils.audiogram import Audiogram, Listener
 
     loss = np.asarray(loss_db, np.float64)
@@ -185,7 +186,7 @@ def _better_ear(
     _long_enough(clean, sample_rate)
     rms = np.sqrt(np.mean(clean**2, axis=1).max())
     signals = [*clean / rms, *output / rms]
-    if sample_rate % 1000:  # which the package would round
+    if sample_rate % 1000:  # the package would round it
         signals = [soxr.resample(signal, sample_rate, MODEL_RATE) for signal in signals]
         sample_rate = MODEL_RATE
     audiogram = Audiogram(loss, np.array(AUDIOGRAM_HZ))
@@ -194,14 +195,14 @@ def _better_ear(
 
 
 def _long_enough(clean: np.ndarray, sample_rate: int) -> None:
-    """Refuse what is too short for the models."""
+    """Raise an error if the signals are too short for the models."""
     seconds = clean.shape[1] / sample_rate
     if seconds < LEAST_SECONDS:
         raise MetricError(f"a hearing model needs {LEAST_SECONDS:g} s; got {seconds:.2f} s")
 
 
 def _require_clarity() -> None:
-    """Say what is missing."""
+    """Raise an error if `pyclarity` or PyYAML is not installed."""
     try:
         import clarity.evaluator  # noqa: F401
         import yaml  # noqa: F401
@@ -214,7 +215,7 @@ def _require_clarity() -> None:
 
 @contextmanager
 def _contained() -> Iterator[None]:
-    """Keep what `pyclarity` does to the process to itself.
+    """Undo the side effects of `pyclarity` on the process.
 
     It draws noise from NumPy's global generator, and logs to the root logger, which puts a
     handler there if there is none.

@@ -1,4 +1,4 @@
-"""Errors of the cues between two ears: level, time and phase."""
+"""Errors of the interaural cues: level, time and phase."""
 
 import numpy as np
 
@@ -9,7 +9,7 @@ from arrayenh.evaluation.metrics.checks import both_ears
 from arrayenh.stft import Stft
 
 FINE_STRUCTURE_HZ = (100.0, 1500.0)
-"""Where phase tells the side: above, a period is shorter than the way around the head."""
+"""Band in which phase indicates the side: above, it is ambiguous (period < path around head)."""
 
 FRAME_SECONDS = 0.032
 ACTIVE_RANGE_DB = 30.0
@@ -43,7 +43,7 @@ def ild_error_db(reference_ears: np.ndarray, ears: np.ndarray, sample_rate: int)
     ShapeError
         If the two are not float arrays of one shape (2, N).
     MetricError
-        If a sample is NaN or infinite, or there is nothing at an ear in this band.
+        If a sample is NaN or infinite, or an ear has no power in this band.
 
     References
     ----------
@@ -71,8 +71,8 @@ def itd_error_us(reference_ears: np.ndarray, ears: np.ndarray, sample_rate: int)
 
         Σ_f P(f) |IPD_y(f) - IPD_s(f)| / 2πf / Σ_f P(f),   phases wrapped to ±π
 
-    Errors of half a period or more cannot be told from smaller ones: at 1.5 kHz 333 µs. All
-    else as in `ild_error_db`.
+    Errors of half a period or more (333 µs at 1.5 kHz) alias to smaller ones. Parameters,
+    errors and weights are those of `ild_error_db`.
 
     Returns
     -------
@@ -99,7 +99,7 @@ def ipd_error(reference_ears: np.ndarray, ears: np.ndarray, sample_rate: int) ->
 
         Σ_f P(f) |IPD_y(f) - IPD_s(f)| / Σ_f P(f),   phases wrapped to ±π
 
-    All else as in `ild_error_db`.
+    Parameters, errors and weights are those of `ild_error_db`.
 
     Returns
     -------
@@ -124,7 +124,7 @@ IPD_ERROR = of_ears(
 def _cue_errors(
     reference_ears: np.ndarray, ears: np.ndarray, sample_rate: int, band: tuple[float, float]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Frequency, power of the target, ILD error (dB) and IPD error (rad) of each active bin."""
+    """Compute frequency, target power, ILD error (dB) and IPD error (rad) of each active bin."""
     clean, output = both_ears(reference_ears, ears, sample_rate)
     hop = max(round(FRAME_SECONDS / 2 * sample_rate), 1)
     stft = Stft(2 * hop, hop, "hann")
@@ -146,5 +146,5 @@ def _cue_errors(
 
 
 def wrapped(phase: np.ndarray) -> np.ndarray:
-    """A phase in [-π, π)."""
+    """Wrap a phase to [-π, π)."""
     return np.mod(phase + np.pi, 2 * np.pi) - np.pi

@@ -1,19 +1,19 @@
-"""All-pole models of frames: the autocorrelation method, Levinson's recursion, cepstra."""
+"""All-pole models of frames: autocorrelation method, Levinson recursion, cepstra."""
 
 import numpy as np
 from scipy import fft
 
 WHITE_NOISE_CORRECTION = 1e-9
-"""White noise added to each frame, -90 dB: what is band-limited has a model too."""
+"""White noise added to each frame, -90 dB, so that band-limited frames have a model too."""
 
 
 def lpc_order(sample_rate: int) -> int:
-    """Poles of the model of a voice: 10 for the telephone's band, 16 above it."""
+    """Number of poles of a speech model: 10 for the telephone band, 16 above it."""
     return 10 if sample_rate < 10000 else 16
 
 
 def autocorrelation(frames: np.ndarray, order: int) -> np.ndarray:
-    """First lags of each frame, corrected by white noise; a frame of zeros is white.
+    """Autocorrelation of each frame with white-noise correction; a frame of zeros is white.
 
         r(p) = Σ_n x(n) x(n+p),  p = 0 ... P;  r(0) times 1 + 1e-9
 
@@ -38,7 +38,7 @@ def autocorrelation(frames: np.ndarray, order: int) -> np.ndarray:
 
 
 def levinson(lags: np.ndarray) -> np.ndarray:
-    """Prediction error filters that whiten frames of these autocorrelations.
+    """Prediction error filters of frames with these autocorrelations.
 
         A(z) = 1 + Σ_p a_p z⁻ᵖ,  Σ_p a_p r(|q - p|) = 0 for q = 1 ... P
 
@@ -68,14 +68,14 @@ def levinson(lags: np.ndarray) -> np.ndarray:
 
 
 def residual_energy(filters: np.ndarray, lags: np.ndarray) -> np.ndarray:
-    """aᵀ R a: energy that each filter leaves of a frame of these lags, shape (T,)."""
+    """Residual energy aᵀ R a of each filter on a frame with these lags, shape (T,)."""
     taps = np.arange(lags.shape[1])
     toeplitz = lags[:, np.abs(taps[:, None] - taps)]  # (T, P+1, P+1)
     return np.einsum("tp,tpq,tq->t", filters, toeplitz, filters)
 
 
 def cepstra(filters: np.ndarray) -> np.ndarray:
-    """Cepstral coefficients of 1 / A(z), without the zeroth, which is gain.
+    """Cepstral coefficients of 1 / A(z), without c_0, the gain.
 
         c_n = -a_n - Σ_{k=1}^{n-1} (k/n) c_k a_{n-k}
 

@@ -1,4 +1,4 @@
-"""Musical noise: what was noise and became isolated tones."""
+"""Musical noise: residual noise that consists of isolated tones."""
 
 import numpy as np
 
@@ -15,31 +15,31 @@ from arrayenh.evaluation.metrics.comparison import (
 
 FRAME, HOP = 0.032, 0.008  # s
 PATCH_BINS, PATCH_FRAMES = 5, 15
-"""Of a patch of the spectrogram, 156 Hz by 120 ms: a musical tone fills a small part of it."""
+"""Size of a patch, 156 Hz by 120 ms: a musical tone fills a small part of it."""
 
 MASKED_DB = -30.0
-"""What lies so far below the noise that was there is not heard."""
+"""Level relative to the input noise below which residual noise is inaudible."""
 
 MUSICAL_RATIO = 3.0
-"""Kurtosis of a patch over that before, from which on it is musical."""
+"""Ratio of the kurtosis to that of the input above which a patch is musical."""
 
 
 def musical_noise(noisy: np.ndarray, estimate: np.ndarray, sample_rate: int) -> float:
-    """Part of the pauses in which noise became isolated tones: its kurtosis tripled.
+    """Share of the pauses in which noise became isolated tones (its kurtosis tripled).
 
         K(f,t) = <P⁴> / <P²>²,   P = |STFT|² + pedestal,   < > over 156 Hz and 120 ms
         m = share of the points (f,t) of noise alone where K_out > 3 K_in
 
-    Over many points K is 6 for Gaussian noise, whatever its level; it grows where few of them
-    stick out of the rest: the tones of musical noise. Uemura et al. take K over all frames
-    of what is known to be noise. A recording must be taken as it is: the tenth of its frames
-    where the input is quietest, in which weak speech is left. Within a patch that speech is
-    not isolated, so that noise may vanish altogether and leave nothing musical.
+    Over many points K is 6 for Gaussian noise at any level; it grows where a few points exceed
+    the rest, as the tones of musical noise do. Uemura et al. compute K over frames that are
+    known to be noise. Here it is the quietest tenth of the frames of the input, which may
+    contain weak speech. Within a patch that speech is not isolated, so removing all the noise
+    does not count as musical.
 
-    The pedestal, in both, lies 30 dB below the noise of the input in that bin and 80 dB
-    below its speech: softer tones are not heard. The output is first brought to the level
-    of the input: the gain that 90 % of the points of speech stay below is taken for 0 dB.
-    100 Hz to 8 kHz are judged.
+    The pedestal, in both, is 30 dB below the noise of the input in that bin and 80 dB below
+    its speech: softer tones are inaudible. The output is first matched to the level of the
+    input: the 90th percentile of the gain over points of speech is the 0 dB reference. The band
+    is 100 Hz to 8 kHz.
 
     Parameters
     ----------
@@ -51,8 +51,8 @@ def musical_noise(noisy: np.ndarray, estimate: np.ndarray, sample_rate: int) -> 
     Returns
     -------
     share : float
-        Without unit, in [0, 1]; 0 is none, lower is better. 0 too where the input is
-        digital silence in its pauses: no noise could become tones.
+        Without unit, in [0, 1]; 0 is none, lower is better. It is also 0 if the input is
+        digital silence in its pauses.
 
     Raises
     ------
@@ -78,7 +78,7 @@ MUSICAL_NOISE = of_pair(
     "musical noise",
     "",
     (0.0, 1.0),
-    "part of the pauses where noise became isolated tones",
+    "share of the pauses where noise became isolated tones",
     lower_is_better=True,
     needs="noisy",
     rank=370,
@@ -86,7 +86,7 @@ MUSICAL_NOISE = of_pair(
 
 
 def musical_share(x: np.ndarray, y: np.ndarray, sample_rate: int) -> float:
-    """`musical_noise` of a pair that was checked."""
+    """Compute `musical_noise` of a validated pair."""
     power_in, power_out = (powers(s, sample_rate, FRAME, HOP) for s in (x, y))
     quiet, loud = quiet_and_loud(power_in, HOP)
     if not quiet.any():
@@ -101,7 +101,7 @@ def musical_share(x: np.ndarray, y: np.ndarray, sample_rate: int) -> float:
 
 
 def patch_kurtosis(power: np.ndarray) -> np.ndarray:
-    """Raw fourth moment over the square of the second, of a patch around each point."""
+    """Raw fourth moment over the squared second moment of a patch around each point."""
     square = power**2
     fourth = box(square**2, PATCH_BINS, PATCH_FRAMES)
     return fourth / box(square, PATCH_BINS, PATCH_FRAMES) ** 2

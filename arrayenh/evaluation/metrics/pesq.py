@@ -10,7 +10,7 @@ from arrayenh.evaluation.metric import of_pair
 from arrayenh.evaluation.metrics.checks import refuse_silence, waveforms
 
 PESQ_MAX_UTTERANCES = 40
-"""The P.862 code holds 50 utterances and does not check; 40 leaves it a margin."""
+"""Most utterances: the P.862 code has room for 50 without a bounds check; 40 is a margin."""
 
 
 def pesq_wb(reference: np.ndarray, estimate: np.ndarray, sample_rate: int) -> float:
@@ -57,7 +57,7 @@ def pesq_nb(reference: np.ndarray, estimate: np.ndarray, sample_rate: int) -> fl
     """Narrow-band PESQ, mean opinion score (MOS-LQO) of ITU-T P.862.1.
 
     Computed by the package `pesq` at 8 or 16 kHz; other rates are resampled to 16 kHz
-    with soxr first. The score listens through a telephone handset, 300 to 3400 Hz.
+    with soxr first. The model includes a telephone handset, 300 to 3400 Hz.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ PESQ_NB = of_pair(
 
 
 def _pesq(s: np.ndarray, y: np.ndarray, sample_rate: int, mode: str) -> float:
-    """PESQ through the compiled package; its error codes become MetricError here."""
+    """Call the compiled package; its error codes become MetricError."""
     try:
         import pesq
     except ImportError as error:
@@ -127,10 +127,10 @@ def _pesq(s: np.ndarray, y: np.ndarray, sample_rate: int, mode: str) -> float:
 
 
 def _utterances(reference: np.ndarray, sample_rate: int) -> int:
-    """Bound on the utterances that P.862 finds: the most over many speech thresholds.
+    """Upper bound on the utterances that P.862 detects: the maximum over speech thresholds.
 
-    P.862 joins activity of 4 ms frames over gaps up to 0.2 s and counts what is 0.2 s
-    or longer. Its own threshold adapts to the signal; here every one from 10 to 60 dB
+    P.862 joins activity of 4 ms frames over gaps up to 0.2 s and counts segments of 0.2 s
+    or longer. Its own threshold adapts to the signal; here every threshold from 10 to 60 dB
     below the loudest frame is tried.
     """
     hop = sample_rate // 250

@@ -1,4 +1,4 @@
-"""The rate at which scores listen: 16 kHz, or at most that."""
+"""Resampling for scores that work at 16 kHz, or at most 16 kHz."""
 
 import numpy as np
 import soxr
@@ -11,12 +11,12 @@ RATE = 16000
 
 
 def at_16_khz(role: str, signal: np.ndarray, sample_rate: int) -> np.ndarray:
-    """A signal at 16 kHz.
+    """Resample a signal to 16 kHz.
 
     Parameters
     ----------
     role : str
-        What the signal is, for messages.
+        Name of the signal for error messages.
     signal : float ndarray, shape (N,)
     sample_rate : int
         Hz; other rates than 16 kHz are resampled with soxr.
@@ -39,7 +39,7 @@ def at_16_khz(role: str, signal: np.ndarray, sample_rate: int) -> np.ndarray:
 
 
 def at_most_16_khz(*signals: np.ndarray, sample_rate: int) -> tuple[list[np.ndarray], int]:
-    """The signals at 16 kHz where they come at more, untouched otherwise; and their rate."""
+    """Resample signals above 16 kHz to 16 kHz, leave others unchanged; return the rate too."""
     if sample_rate <= RATE:
         return list(signals), sample_rate
     return [soxr.resample(x, sample_rate, RATE) for x in signals], RATE

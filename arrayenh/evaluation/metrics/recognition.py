@@ -1,4 +1,4 @@
-"""What a recogniser understands: word error rate, by PocketSphinx."""
+"""Word error rate of the speech recogniser PocketSphinx."""
 
 import csv
 import re
@@ -15,7 +15,7 @@ from arrayenh.evaluation.metrics.rates import RATE, at_16_khz
 from arrayenh.evaluation.signals import Signals
 
 PEAK = 0.5
-"""Of full scale: a recogniser's words do not depend on how loud a file is."""
+"""Peak relative to full scale; normalised so that the level of a file does not matter."""
 
 WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
 
@@ -23,9 +23,9 @@ WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
 def wer(estimate: np.ndarray, sample_rate: int, transcript: str) -> float:
     """Word error rate of PocketSphinx on the estimate.
 
-    A recogniser of before deep networks, easily disturbed: of the clips that ship it gets 2 to
-    3 words in 10 wrong when clean, 4 at 30 dB of white noise, 7 at 20 dB and all at 10 dB. It
-    compares enhancements; it does not say what a recogniser of today would do.
+    PocketSphinx predates deep networks and is sensitive to noise. On the built-in clips it gets
+    2 to 3 words in 10 wrong when clean, 4 at 30 dB SNR in white noise, 7 at 20 dB and all at
+    10 dB. The score compares enhancements; it does not predict a modern recogniser.
 
     Parameters
     ----------
@@ -33,23 +33,23 @@ def wer(estimate: np.ndarray, sample_rate: int, transcript: str) -> float:
     sample_rate : int
         Hz.
     transcript : str
-        The words that are spoken.
+        The words of the talker.
 
     Returns
     -------
     rate : float
-        Without unit, 0 and above; as of `word_error_rate`.
+        Without unit, 0 and above; see `word_error_rate`.
 
     Raises
     ------
     ShapeError
         If the estimate is not a one-dimensional float array.
     MetricError
-        If a sample is NaN or infinite, or the transcript holds no word.
+        If a sample is NaN or infinite, or the transcript has no word.
     MissingExtraError
         If `pocketsphinx` or `jiwer` is not installed.
     """
-    word_error_rate(transcript, "")  # an empty transcript is refused before it takes seconds
+    word_error_rate(transcript, "")  # raises for an empty transcript before the slow recognition
     return word_error_rate(transcript, transcribe(estimate, sample_rate))
 
 
@@ -72,11 +72,11 @@ WER = metric(
 
 
 def transcribe(samples: np.ndarray, sample_rate: int) -> str:
-    """Words that PocketSphinx hears, with the US English model that it ships.
+    """Transcribe a signal with PocketSphinx and its US English model.
 
-    At 16 kHz, other rates resampled with soxr; set to one peak, so that the gain does not
-    matter. Each call has its own decoder: one that has heard something before hears
-    the same signal differently.
+    Rates other than 16 kHz are resampled with soxr. The peak is normalised, so the gain does
+    not matter. Each call has its own decoder, because a decoder adapts to the signals that it
+    has processed.
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ def transcribe(samples: np.ndarray, sample_rate: int) -> str:
     Returns
     -------
     heard : str
-        In lower case without punctuation; empty where nothing was understood.
+        In lower case without punctuation; empty if nothing was recognised.
 
     Raises
     ------
@@ -122,23 +122,23 @@ def transcribe(samples: np.ndarray, sample_rate: int) -> str:
 
 
 def word_error_rate(transcript: str, heard: str) -> float:
-    """Words that must be changed in what was heard, for each word that was said.
+    """Word error rate: word edits between transcript and recognised words, per word spoken.
 
-        WER = (substituted + left out + added) / said
+        WER = (substitutions + deletions + insertions) / words spoken
 
     Case and punctuation do not count; apostrophes within words do. Counted by `jiwer`.
 
     Parameters
     ----------
     transcript : str
-        What was said.
+        Words spoken.
     heard : str
 
     Returns
     -------
     rate : float
-        Without unit: 0 where all is right, 1 where nothing was heard; above 1 where more
-        words were made up than said. Lower is better.
+        Without unit: 0 if all words are right, 1 if none was recognised; insertions may raise
+        it above 1. Lower is better.
 
     Raises
     ------
@@ -160,7 +160,7 @@ def word_error_rate(transcript: str, heard: str) -> float:
 
 
 def words(text: str) -> str:
-    """Words in lower case with one space between, without punctuation.
+    """Convert a text to lower-case words separated by one space, without punctuation.
 
     Examples
     --------
@@ -171,23 +171,23 @@ def words(text: str) -> str:
 
 
 def packaged_transcripts() -> dict[str, str]:
-    """What the voices say that ship, by the name of the clip, spelt as the recogniser does."""
+    """Transcripts of the built-in clips, by name, in the recogniser's spelling."""
     with as_file(files("arrayenh.scenes") / "clips" / "transcripts.csv") as path:
         return read_transcripts(path)
 
 
 def read_transcripts(path: Path) -> dict[str, str]:
-    """What is said in recordings, from a table with the columns name and text.
+    """Read transcripts of recordings from a table with the columns name and text.
 
     Parameters
     ----------
     path : Path
-        CSV, in which a text with commas stands between quotes, or, called `.tsv`, with tabs.
+        CSV, with quotes around a text with commas; a `.tsv` file is separated by tabs.
 
     Returns
     -------
     transcripts : dict of str to str
-        By name, without folder and without the suffix of a sound file.
+        By name, without folder and without the suffix of an audio file.
 
     Raises
     ------
@@ -204,7 +204,7 @@ def read_transcripts(path: Path) -> dict[str, str]:
 
 
 def _transcripts(file: TextIO, path: Path) -> dict[str, str]:
-    """The lines of an open table."""
+    """Parse the lines of an open table."""
     delimiter, called = ("\t", "tabs") if path.suffix.lower() == ".tsv" else (",", "commas")
     table = csv.DictReader(file, delimiter=delimiter, strict=True)
     if not {"name", "text"} <= set(table.fieldnames or ()):
@@ -216,9 +216,9 @@ def _transcripts(file: TextIO, path: Path) -> dict[str, str]:
         if None in row:
             raise ConfigError(f"{where}: put quotes around a text with {called}")
         if not name or not words(text):
-            raise ConfigError(f"{where}: it needs a name and words")
+            raise ConfigError(f"{where}: a name and words are required")
         if name in found:
-            raise ConfigError(f"{where}: {name} is there a second time")
+            raise ConfigError(f"{where}: {name} occurs twice")
         found[name] = text
     if not found:
         raise ConfigError(f"{path} holds no transcripts")
@@ -226,6 +226,6 @@ def _transcripts(file: TextIO, path: Path) -> dict[str, str]:
 
 
 def _stem(name: str) -> str:
-    """A name without folder and without the suffix of a sound file."""
+    """Name without folder and without the suffix of an audio file."""
     path = PurePath(name.strip())
     return path.stem if path.suffix.lower() in SUFFIXES else path.name

@@ -11,20 +11,20 @@ from arrayenh.evaluation.metrics.checks import ratio_db, refuse_silence, wavefor
 from arrayenh.evaluation.metrics.rates import RATE, at_16_khz, at_most_16_khz
 
 RESPONSE_S = 0.5
-"""Length of the response that is looked at, s."""
+"""Length of the fitted response, s."""
 
 BEFORE_S = 0.02
-"""Of it, what may come before the reference: the smear of a zero-phase stage, s."""
+"""Part of the response before the reference, for the pre-echo of zero-phase stages, s."""
 
 LOADING = 3e-3
 """White noise added to the reference, relative to its power, -25 dB: where the reference
 has nothing to say, above 4 kHz mostly, the response is left at zero."""
 
 LEAST_SECONDS = 2.0
-"""Twice the length of the filter that is fitted."""
+"""Least length of the signals, s: twice that of the fitted filter."""
 
 LEAST_DETECTION = 3.0
-"""Early energy of a response, at least, in standard errors of its noise."""
+"""Least early energy of a response, in standard errors of its noise."""
 
 EARLY_S = 0.050
 DIRECT_S = 0.0025
@@ -47,14 +47,14 @@ def c50(reference: np.ndarray, estimate: np.ndarray, sample_rate: int) -> float:
         C50 = 10 log10( Σ_{n ≤ n₀ + 50 ms} h²(n) / Σ_{n > n₀ + 50 ms} h²(n) )
 
     h is the response from 20 ms before to 0.5 s after the reference, n₀ its strongest
-    tap. It is fitted by least squares, with a loading of -25 dB, at 16 kHz at most. Another
-    0.5 s before it can hold nothing but the noise of the estimate: the mean energy of
-    those taps is taken off every tap of h. A tail that cannot be told from that noise
-    counts as the standard error of its energy. Gain does not matter.
+    tap. It is fitted by least squares, with a loading of -25 dB, at 16 kHz at most. The 0.5 s
+    before it contain only noise of the estimate, so the mean energy of those taps is
+    subtracted from every tap of h. A tail that is not above that noise counts as the standard
+    error of its energy. Gain does not matter.
 
-    Of rooms with a reverberation time of 0.3 to 0.9 s, heard through 9 s of speech, the
-    value is within 0.5 dB of the truth without noise, within 2 dB behind 10 dB of white
-    noise, and up to 5 dB too low at 5 dB. A dry estimate has 40 dB or more.
+    For rooms with a reverberation time of 0.3 to 0.9 s and 9 s of speech, the error is within
+    0.5 dB without noise, within 2 dB at 10 dB SNR in white noise, and the value is up to 5 dB
+    too low at 5 dB. A dry estimate has 40 dB or more.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ def c50(reference: np.ndarray, estimate: np.ndarray, sample_rate: int) -> float:
         If the two are not one-dimensional float arrays of equal length.
     MetricError
         If a sample is NaN or infinite, a signal is silent or shorter than 2 s, the
-        estimate holds nothing of the reference, or follows it by 0.45 s or more.
+        estimate does not contain the reference, or is delayed by 0.45 s or more.
 
     References
     ----------
@@ -93,8 +93,8 @@ def drr(reference: np.ndarray, estimate: np.ndarray, sample_rate: int) -> float:
 
         DRR = 10 log10( Σ_{|n - n₀| ≤ 2.5 ms} h²(n) / Σ_{|n - n₀| > 2.5 ms} h²(n) )
 
-    h and n₀ are those of `c50`, its limits too; the error is half as large. The loading
-    smears the taps where the speaker's band is narrow: a dry estimate has 20 to 30 dB.
+    h, n₀ and the limits are those of `c50`; the error is half as large. The loading smears
+    the taps if the talker's band is narrow: a dry estimate has 20 to 30 dB.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ def drr(reference: np.ndarray, estimate: np.ndarray, sample_rate: int) -> float:
         If the two are not one-dimensional float arrays of equal length.
     MetricError
         If a sample is NaN or infinite, a signal is silent or shorter than 2 s, the
-        estimate holds nothing of the reference, or follows it by 0.45 s or more.
+        estimate does not contain the reference, or is delayed by 0.45 s or more.
 
     References
     ----------
@@ -139,8 +139,8 @@ def srmr(estimate: np.ndarray, sample_rate: int) -> float:
     E(j,k) is the energy of the Hilbert envelope of gammatone band k (23 from 125 Hz to
     below half the rate) in modulation band j (8 of Q = 2, 4 to 128 Hz), the mean over
     frames of 256 ms every 64 ms under a Hamming window. J* is the last modulation band
-    whose lower edge is within the ERB of the cochlear band that 90 % of the energy lie up
-    to. Voices of the same room differ by a factor of two: compare outputs of one recording.
+    whose lower edge is within the ERB of the cochlear band below which 90 % of the energy
+    lies. Voices in the same room differ by a factor of two: compare outputs of one recording.
 
     Computed at 8 or 16 kHz; other rates are resampled to 16 kHz. As in SRMRpy, pauses
     stay in. Gain does not matter.
@@ -196,14 +196,14 @@ SRMR = alone(
     "SRMR",
     "",
     (0.0, INF),
-    "slow modulation of speech over fast one of reverberation",
+    "slow modulation (speech) over fast modulation (reverberation)",
     decimals=2,
     rank=190,
 )
 
 
 def modulation_energy(y: np.ndarray, sample_rate: int) -> tuple[np.ndarray, np.ndarray]:
-    """Energy of each cochlear band, low first, in each modulation band; their lower edges.
+    """Energy of each cochlear band, in rising order, and modulation band; edges of the latter.
 
     Returns
     -------
@@ -222,13 +222,13 @@ def modulation_energy(y: np.ndarray, sample_rate: int) -> tuple[np.ndarray, np.n
         envelope = _hilbert_envelope(signal.sosfilt(gammatone(centre, sample_rate), y))
         for j, (b, a, _) in enumerate(filters):
             band = signal.lfilter(b, a, envelope)
-            # einsum: one thread; np.dot would start several for this little
+            # einsum uses one thread; np.dot would start several for this small product
             energy[k, j] = np.einsum("n,n,n->", band, band, coverage)
     return energy, np.array([edge for _, _, edge in filters])
 
 
 def _frame_coverage(n_samples: int, sample_rate: int) -> np.ndarray:
-    """Σ_t w²(n - tH): with it the energies of all frames are one sum over n."""
+    """Σ_t w²(n - tH), which reduces the energies of all frames to one sum over n."""
     length, hop = round(SRMR_FRAME_S * sample_rate), round(SRMR_HOP_S * sample_rate)
     window = signal.get_window("hamming", length) ** 2
     coverage = np.zeros(n_samples)
@@ -245,16 +245,16 @@ def _hilbert_envelope(band: np.ndarray) -> np.ndarray:
 def response_energy(
     reference: np.ndarray, estimate: np.ndarray, sample_rate: int
 ) -> tuple[np.ndarray, float, int]:
-    """Energy of each tap from the reference to the estimate, its noise taken off.
+    """Energy of each tap of the response from reference to estimate, less the noise energy.
 
     Returns
     -------
     taps : float ndarray, shape (n,)
         h²(n) less the noise, 20 ms before the reference to 0.5 s after.
     noise : float
-        What was taken off each.
+        Noise energy subtracted from each tap.
     sample_rate : int
-        Hz, of the taps.
+        Sample rate of the taps, Hz.
     """
     s, y = waveforms(reference, estimate, sample_rate)
     refuse_silence(reference=s, estimate=y)
@@ -272,7 +272,7 @@ def response_energy(
 
 
 def fitted_response(s: np.ndarray, y: np.ndarray, n_before: int, n_after: int) -> np.ndarray:
-    """Filter that maps s to y best in the least squares sense.
+    """Least-squares filter from s to y.
 
         (R + λ r(0) I) h = p,  R(m,n) = r(m - n),  p(n) = Σ_k y(k) s(k - n)
 
@@ -281,7 +281,7 @@ def fitted_response(s: np.ndarray, y: np.ndarray, n_before: int, n_after: int) -
     s, y : float ndarray, shape (N,)
         Zero beyond their ends.
     n_before, n_after : int
-        Taps before zero, and from zero on.
+        Number of taps before lag zero, and from lag zero on.
 
     Returns
     -------
@@ -297,10 +297,10 @@ def fitted_response(s: np.ndarray, y: np.ndarray, n_before: int, n_after: int) -
 
 
 def _check_response(taps: np.ndarray, noise: float, rate: int) -> None:
-    """Refuse a response that is all noise, or ends before its reverberation begins."""
+    """Raise an error if a response is all noise, or ends before its reverberation begins."""
     early = taps[: _end_of_early(taps, rate)]
     if not early.sum() > LEAST_DETECTION * _standard_error(early, noise):
-        raise MetricError("nothing of the reference stands out of the estimate's noise")
+        raise MetricError("the reference is not detectable above the noise of the estimate")
     if early.size == taps.size:
         raise MetricError(
             f"the estimate follows the reference by {taps.argmax() / rate - BEFORE_S:.2f} s: "
@@ -314,10 +314,10 @@ def _end_of_early(taps: np.ndarray, rate: int) -> int:
 
 
 def _above_noise(taps: np.ndarray, noise: float) -> float:
-    """Energy of the taps: their standard error where they cannot be told from noise."""
+    """Energy of the taps; at least its standard error."""
     return max(float(taps.sum()), _standard_error(taps, noise))
 
 
 def _standard_error(taps: np.ndarray, noise: float) -> float:
-    """Of the energy of taps that are independent Gaussian noise of this power."""
+    """Standard error of the energy of taps that are independent Gaussian noise."""
     return noise * float(np.sqrt(2 * taps.size))

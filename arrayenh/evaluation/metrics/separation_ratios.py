@@ -1,4 +1,4 @@
-"""Ratios of source separation: what of an estimate is target, interference, artefact."""
+"""Source-separation ratios: target, interference and artefacts in an estimate."""
 
 import numpy as np
 import scipy.fft
@@ -16,10 +16,10 @@ from arrayenh.evaluation.metrics.checks import (
 )
 
 SDR_TAPS = 512
-"""Length of the filter that the target may have passed, that of BSS Eval version 3."""
+"""Taps of the allowed distortion filter, as in BSS Eval version 3."""
 
 LEAST_INDEPENDENCE = 1e-12
-"""Least share of the interference that must not be a copy of the reference."""
+"""Least share of the interference that is not a copy of the reference."""
 
 
 def sdr(reference: np.ndarray, estimate: np.ndarray, sample_rate: int) -> float:
@@ -27,10 +27,9 @@ def sdr(reference: np.ndarray, estimate: np.ndarray, sample_rate: int) -> float:
 
         SDR = 10 log10( |h * s|² / |y - h * s|² )
 
-    h is the filter of 512 taps, whatever the rate, that fits y best in the least squares
-    sense: gain, colouration and a delay of up to 511 samples do not matter, an advance
-    does. With the reference as the only source SDR has no interference to tell from
-    artefacts: both are distortion.
+    h is the least-squares filter of 512 taps, at any rate, from s to y. So gain, colouration
+    and a delay of up to 511 samples do not matter, but an advance does. With the reference as
+    the only source, SDR does not separate interference from artefacts: both are distortion.
 
     Parameters
     ----------
@@ -50,7 +49,7 @@ def sdr(reference: np.ndarray, estimate: np.ndarray, sample_rate: int) -> float:
         If the two are not one-dimensional float arrays of equal length.
     MetricError
         If a sample is NaN or infinite, a signal is silent, shorter than twice the filter,
-        or the reference is too narrow in band to tell the taps apart.
+        or the reference is too narrow in band to resolve the taps.
 
     References
     ----------
@@ -62,11 +61,11 @@ def sdr(reference: np.ndarray, estimate: np.ndarray, sample_rate: int) -> float:
     refuse_silence(reference=s, estimate=y)
     if s.size < 2 * SDR_TAPS:
         raise MetricError(f"SDR needs {2 * SDR_TAPS} samples, twice its filter; got {s.size}")
-    target = min(max(_explained(s, y, SDR_TAPS), 0.0), 1.0)  # but for rounding it is
+    target = min(max(_explained(s, y, SDR_TAPS), 0.0), 1.0)  # exact except for rounding
     return ratio_db(target, 1.0 - target)
 
 
-SDR = of_pair(sdr, "SDR", "dB", ANY_DB, "distortion, whatever a filter of 512 taps does", rank=70)
+SDR = of_pair(sdr, "SDR", "dB", ANY_DB, "distortion beyond a filter of 512 taps", rank=70)
 
 
 def si_sir(
@@ -81,8 +80,8 @@ def si_sir(
         e_target = P_s y,  e_interf = P_{s,n} y - P_s y,  e_artif = y - P_{s,n} y,
 
     where P_s projects onto the reference s, P_{s,n} onto the span of s and the
-    interference n: here one signal, all that is not target at the reference microphone.
-    No gain of the three signals matters. A noise that was filtered, delayed or masked
+    interference n: here one signal, everything but the target at the reference microphone.
+    The gains of the three signals do not matter. Noise that was filtered, delayed or masked
     is no longer in the span, and counts as artefact.
 
     Parameters
@@ -115,7 +114,7 @@ def si_sir(
     return ratio_db(energy(target), energy(interf))
 
 
-SI_SIR = of_noise(si_sir, "SI-SIR", "what of the noise is left, whatever the gain", rank=50)
+SI_SIR = of_noise(si_sir, "SI-SIR", "residual noise, independent of gain", rank=50)
 
 
 def si_sar(
@@ -129,7 +128,7 @@ def si_sar(
 
         10^(-SI-SDR/10) = 10^(-SI-SIR/10) + 10^(-SI-SAR/10)
 
-    (Vincent's SAR has e_target + e_interf above the bar: there the sum does not hold).
+    (Vincent's SAR has e_target + e_interf in the numerator, so the sum does not hold for it).
 
     Parameters
     ----------
@@ -160,11 +159,11 @@ def si_sar(
     return ratio_db(energy(target), energy(artefact))
 
 
-SI_SAR = of_noise(si_sar, "SI-SAR", "what is neither speech nor noise, whatever the gain", rank=60)
+SI_SAR = of_noise(si_sar, "SI-SAR", "artefacts (neither speech nor noise), independent of gain", rank=60)
 
 
 def _explained(reference: np.ndarray, estimate: np.ndarray, n_taps: int) -> float:
-    """Share of the estimate's energy that the reference holds, through the best filter.
+    """Share of the estimate's energy that the filtered reference explains.
 
     With R the autocorrelation of the reference, a Toeplitz matrix, and r its correlation
     with the estimate, the filter is h = R⁻¹ r and the share rᵀh / |y|².
@@ -187,7 +186,7 @@ def _explained(reference: np.ndarray, estimate: np.ndarray, n_taps: int) -> floa
 def _parts(
     reference: np.ndarray, interference: np.ndarray, estimate: np.ndarray, sample_rate: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """e_target, e_interf and e_artif, which add up to the estimate."""
+    """Split the estimate into e_target, e_interf and e_artif."""
     s, y = waveforms(reference, estimate, sample_rate)
     n = waveform("interference", interference)
     same_length("reference", s, "interference", n)
@@ -201,5 +200,5 @@ def _parts(
 
 
 def _projection(x: np.ndarray, onto: np.ndarray) -> np.ndarray:
-    """Part of x that is a scaled copy of the other."""
+    """Projection of x onto another signal."""
     return (np.dot(x, onto) / energy(onto)) * onto

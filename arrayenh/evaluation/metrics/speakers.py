@@ -1,4 +1,4 @@
-"""Whether the enhanced voice is still its speaker's: cosine of two speaker embeddings."""
+"""Speaker similarity: cosine of the speaker embeddings of clean and enhanced speech."""
 
 import importlib.util
 from functools import cache
@@ -17,16 +17,16 @@ from arrayenh.evaluation.metrics.waveform import ACTIVE_RANGE_DB
 N_MELS, N_FFT, HOP = 40, 400, 160
 N_CELLS, N_LAYERS = 256, 3
 WINDOW, STEP = 160, 77
-"""Frames that the network hears at once, 1.6 s, and from one window to the next, 0.77 s."""
+"""Window of the network, 1.6 s, and step between windows, 0.77 s, in frames."""
 
 LEAST_COVERAGE = 0.75
-"""Of the last window, the rest of which is zeros."""
+"""Least filled share of the last window, which is padded with zeros."""
 
 LEVEL = 10 ** (-30 / 20)
-"""RMS at which the network was trained, -30 dB full scale."""
+"""RMS of the network's training data, -30 dB full scale."""
 
 FRAME, PAUSE = 480, 6
-"""Frames of 30 ms; as many of them beside speech are kept, 180 ms."""
+"""Frames of 30 ms, and number of frames kept beside speech, 180 ms."""
 
 
 def speaker_similarity(reference: np.ndarray, estimate: np.ndarray, sample_rate: int) -> float:
@@ -35,9 +35,9 @@ def speaker_similarity(reference: np.ndarray, estimate: np.ndarray, sample_rate:
         <e(s), e(y)>,   |e| = 1
 
     The embedding is that of `Resemblyzer`, computed from its weights at 16 kHz: an LSTM over
-    mel spectra, trained to tell speakers apart (GE2E). Both signals are set to the RMS that
-    it was trained with; their pauses, those of the reference, are left out of both (frames
-    of 30 ms more than 40 dB below its loudest, further than 180 ms from speech).
+    mel spectra, trained for speaker verification (GE2E). Both signals are normalised to the RMS
+    of its training data. The pauses of the reference are removed from both (frames of 30 ms
+    more than 40 dB below its loudest, further than 180 ms from speech).
 
     Parameters
     ----------
@@ -49,8 +49,8 @@ def speaker_similarity(reference: np.ndarray, estimate: np.ndarray, sample_rate:
     Returns
     -------
     similarity : float
-        Without unit, in [0, 1], 1 for the same sound; higher is better. The clips that ship
-        give 0.9 for two halves of one voice and 0.67 for the two voices; noise lowers it too.
+        Without unit, in [0, 1], 1 for equal signals; higher is better. The built-in clips give
+        0.9 for two halves of one voice and 0.67 for the two voices; noise lowers it too.
 
     Raises
     ------
@@ -87,13 +87,13 @@ SPEAKER_SIMILARITY = of_pair(
     "speaker similarity",
     "",
     (0.0, 1.0),
-    "whether the voice is still its speaker's",
+    "similarity of the talker's voice to the reference",
     rank=350,
 )
 
 
 def active(reference: np.ndarray) -> np.ndarray:
-    """Which samples are speech or near it, shape (N,), bool."""
+    """Mask of the samples in or near speech, shape (N,), bool."""
     n_frames = reference.size // FRAME
     power = np.sum(reference[: n_frames * FRAME].reshape(n_frames, FRAME) ** 2, axis=1)
     loud = power > power.max(initial=0) * 10 ** (-ACTIVE_RANGE_DB / 10)
@@ -102,7 +102,7 @@ def active(reference: np.ndarray) -> np.ndarray:
 
 
 def embedding(network: Any, samples: np.ndarray) -> np.ndarray:
-    """Mean embedding of windows of speech at 16 kHz, of length 1, shape (256,)."""
+    """Mean embedding over windows of speech at 16 kHz, unit norm, shape (256,)."""
     import librosa
     import torch
 
@@ -122,7 +122,7 @@ def embedding(network: Any, samples: np.ndarray) -> np.ndarray:
 
 
 def window_starts(n_samples: int) -> range:
-    """First frames of the windows: the last one is kept where speech fills most of it."""
+    """First frames of the windows; the last window is kept if speech fills most of it."""
     n_frames = n_samples // HOP + 1
     starts = range(0, max(1, n_frames - WINDOW + STEP + 1), STEP)
     covered = (n_samples - starts[-1] * HOP) / (WINDOW * HOP)
@@ -131,13 +131,13 @@ def window_starts(n_samples: int) -> range:
 
 @cache
 def _network() -> Any:
-    """The network with its weights, on the CPU.
+    """Load the network with its weights on the CPU.
 
-    `resemblyzer` itself is not imported: it wants `webrtcvad`, which wants `pkg_resources`,
-    which setuptools no longer has.
+    `resemblyzer` itself is not imported: it requires `webrtcvad`, which requires
+    `pkg_resources`, which setuptools no longer has.
     """
     try:
-        import librosa  # noqa: F401  (used later: whatever is missing is said at once)
+        import librosa  # noqa: F401  (used later; a missing package raises at once)
         import torch
     except ImportError as error:
         raise _missing() from error
@@ -152,7 +152,7 @@ def _network() -> Any:
             "linear": torch.nn.Linear(N_CELLS, N_CELLS),
         }
     )
-    scaling = ("similarity_weight", "similarity_bias")  # of the training's loss
+    scaling = ("similarity_weight", "similarity_bias")  # parameters of the training loss
     network.load_state_dict({key: state[key] for key in state if key not in scaling})
     return network.eval()
 

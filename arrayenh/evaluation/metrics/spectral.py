@@ -1,7 +1,7 @@
-"""Scores of the short-time spectrum: what the ear compares, frame by frame.
+"""Scores of the short-time spectrum, frame by frame.
 
-All of them compare frames of 30 ms, cut every 7.5 ms. Where the reference is silent, 100 dB
-below its loudest frame, there is no spectrum to compare with, and the frame is left out.
+All of them compare frames of 30 ms, cut every 7.5 ms. Frames in which the reference is silent,
+100 dB below its loudest frame, are excluded, because they have no spectrum to compare with.
 """
 
 import numpy as np
@@ -30,7 +30,7 @@ from arrayenh.evaluation.metrics.rates import at_most_16_khz
 from arrayenh.evaluation.metrics.waveform import SEG_SNR_RANGE_DB
 
 LEAST_ERROR = 2.0**-52
-"""Squared difference of two band amplitudes below which they are the same."""
+"""Squared difference of two band amplitudes below which they count as equal."""
 
 BAND_WEIGHT_POWER = 0.2
 """γ of fwSegSNR: the weight of a band is |X|^γ."""
@@ -53,8 +53,8 @@ def fw_seg_snr(reference: np.ndarray, estimate: np.ndarray, sample_rate: int) ->
         fwSegSNR = mean over t of SNR(t), clamped to [-10, 35] dB
 
     X(b,t) and Y(b,t) are the amplitudes of reference and estimate in band b, each of a
-    spectrum |DFT| scaled to unit sum. So the level of a frame does not matter, be it
-    constant or modulated: only the shape of the spectrum does.
+    spectrum |DFT| scaled to unit sum. So the level of each frame does not matter, only the
+    shape of its spectrum.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ FW_SEG_SNR = of_pair(
     "FW seg. SNR",
     "dB",
     (-10.0, 35.0),
-    "segmental SNR of critical bands, weighted",
+    "weighted segmental SNR of critical bands",
     rank=30,
 )
 
@@ -106,8 +106,8 @@ def log_spectral_distance(reference: np.ndarray, estimate: np.ndarray, sample_ra
         LSD = mean over t of √( mean over f of (L(s) - L(y))² ),
         L(x) = 10 log10 max( |x(f,t)|², δ ),  δ = 10⁻⁵ max_{f,t} |s(f,t)|²
 
-    All frames count, pauses too: what the estimate leaves there above δ is distance. A
-    gain of g dB is a distance of g dB wherever both spectra are above δ.
+    All frames count, pauses too, where a residual above δ adds to the distance. A gain of
+    g dB is a distance of g dB wherever both spectra are above δ.
 
     Parameters
     ----------
@@ -159,7 +159,7 @@ def cepstral_distance(reference: np.ndarray, estimate: np.ndarray, sample_rate: 
         CD = mean of the 95 % least CD(t)
 
     c_n are the cepstra of LPC models of P = 16 poles (10 below 10 kHz); c_0, the level of
-    a frame, is left out. Rates above 16 kHz are resampled to 16 kHz.
+    a frame, is excluded. Rates above 16 kHz are resampled to 16 kHz.
 
     Parameters
     ----------
@@ -196,7 +196,7 @@ CEPSTRAL_DISTANCE = of_pair(
     "cepstral distance",
     "dB",
     (0.0, CEPSTRAL_MOST_DB),
-    "distance of cepstra, whatever the level",
+    "distance of cepstra, independent of level",
     lower_is_better=True,
     rank=180,
 )
@@ -253,9 +253,9 @@ def wss(reference: np.ndarray, estimate: np.ndarray, sample_rate: int) -> float:
         WSS = mean of the 95 % least WSS(t)
 
     X(b) and Y(b) are band levels in dB, ΔX = X(b+1) - X(b) their slopes. The peak nearest
-    to a band lies uphill of it; on a rising slope Hu and Loizou's program, which the
-    composite scores were fitted with, takes the band before the summit, and so it is
-    here. Levels stop 100 dB below the signal's greatest. Gain does not matter.
+    to a band lies uphill of it. On a rising slope this function takes the band before the
+    peak, as does Hu and Loizou's program, with which the composite scores were fitted. Levels
+    are limited to 100 dB below the signal's greatest. Gain does not matter.
 
     Parameters
     ----------
@@ -320,7 +320,7 @@ def band_amplitudes(framed: np.ndarray, sample_rate: int) -> np.ndarray:
 
 
 def band_levels(framed: np.ndarray, sample_rate: int) -> np.ndarray:
-    """Levels of the bands, shape (T, 25), in dB below the greatest of all frames."""
+    """Levels of the bands relative to the greatest of all frames, dB, shape (T, 25)."""
     power = critical_bands(magnitudes(framed) ** 2, sample_rate)
     return 10 * np.log10(np.maximum(power / power.max(), 10 ** (-SILENCE_DB / 10)))
 
@@ -339,8 +339,8 @@ def nearest_peak(levels: np.ndarray) -> np.ndarray:
     rising = np.diff(levels, axis=-1) > 0
     band = np.arange(rising.shape[-1])
     summit = np.where(rising, rising.shape[-1], band)[:, ::-1]
-    summit = np.minimum.accumulate(summit, axis=-1)[:, ::-1]  # first that does not rise
-    ascent = np.maximum.accumulate(np.where(rising, band, -1), axis=-1)  # last that rises
+    summit = np.minimum.accumulate(summit, axis=-1)[:, ::-1]  # first band that does not rise
+    ascent = np.maximum.accumulate(np.where(rising, band, -1), axis=-1)  # last band that rises
     return np.where(rising, summit - 1, ascent + 1)
 
 
@@ -353,7 +353,7 @@ def frame_llr(reference: np.ndarray, estimate: np.ndarray, sample_rate: int) -> 
 def prediction_lags(
     reference: np.ndarray, estimate: np.ndarray, sample_rate: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Autocorrelations of the frames of both, shape (T, P+1), at 16 kHz at most."""
+    """Autocorrelations of the frames of both signals, shape (T, P+1), at 16 kHz at most."""
     s, y = waveforms(reference, estimate, sample_rate)
     (s, y), rate = at_most_16_khz(s, y, sample_rate=sample_rate)
     s, y = framed_pair(s, y, rate)

@@ -13,8 +13,8 @@ def stoi(reference: np.ndarray, estimate: np.ndarray, sample_rate: int) -> float
     """Short-time objective intelligibility, STOI.
 
     Mean correlation of the envelopes in 15 third-octave bands from 150 Hz, over spans
-    of 384 ms, pauses of the reference removed. Computed by the package `pystoi` at
-    10 kHz, which resamples every other rate itself.
+    of 384 ms, with the pauses of the reference removed. Computed by the package `pystoi` at
+    10 kHz, which resamples other rates itself.
 
     Parameters
     ----------
@@ -48,11 +48,11 @@ STOI = of_pair(stoi, "STOI", "", (-1.0, 1.0), "short-time objective intelligibil
 
 
 def estoi(reference: np.ndarray, estimate: np.ndarray, sample_rate: int) -> float:
-    """STOI, extended to modulated noise: ESTOI.
+    """Extended STOI for modulated noise, ESTOI.
 
-    As `stoi`, but spectra are normalised over time and over bands: it also follows
-    modulated noise. Where a band of the estimate is exactly zero through 384 ms the
-    package `pystoi` normalises noise of 1e-16, and the score varies slightly by run.
+    Unlike `stoi` it normalises spectra over time and over bands, so it also predicts
+    intelligibility in modulated noise. If a band of the estimate is exactly zero for 384 ms,
+    the package `pystoi` normalises noise of 1e-16, and the score varies slightly by run.
 
     Parameters
     ----------
@@ -82,11 +82,11 @@ def estoi(reference: np.ndarray, estimate: np.ndarray, sample_rate: int) -> floa
     return _stoi(s, y, sample_rate, extended=True)
 
 
-ESTOI = of_pair(estoi, "ESTOI", "", (-1.0, 1.0), "the same, extended to modulated noise", rank=110)
+ESTOI = of_pair(estoi, "ESTOI", "", (-1.0, 1.0), "STOI extended to modulated noise", rank=110)
 
 
 def _stoi(s: np.ndarray, y: np.ndarray, sample_rate: int, *, extended: bool) -> float:
-    """STOI through pystoi; its warning about too few frames becomes MetricError."""
+    """Call pystoi; its warning about too few frames becomes MetricError."""
     import pystoi
 
     too_few = MetricError(

@@ -1,4 +1,4 @@
-"""Scores of the waveform itself: SNR, segmental SNR, SI-SDR."""
+"""Waveform scores: SNR, segmental SNR, SI-SDR."""
 
 import numpy as np
 
@@ -21,7 +21,7 @@ ACTIVE_RANGE_DB = 40.0
 
 
 def snr(reference: np.ndarray, estimate: np.ndarray, sample_rate: int) -> float:
-    """Signal-to-noise ratio: whatever differs from the reference is noise.
+    """Signal-to-noise ratio, with the difference from the reference as the noise.
 
         SNR = 10 log10( Σ s² / Σ (s - y)² )
 
@@ -59,13 +59,13 @@ SNR = of_pair(
 
 
 def shadow_snr(speech: np.ndarray, noise: np.ndarray) -> float:
-    """SNR behind a linear stage, by shadow filtering.
+    """SNR at the output of a linear stage, by shadow filtering.
 
         SNR = 10 log10( Σ s² / Σ n² )
 
-    The stage's weights, estimated on the mixture, are applied to the speech image and
-    to the noise image apart; the ratio of the two outputs is the SNR of the stage's
-    output, and the ratio of the two images themselves that of its input.
+    The stage's weights, estimated on the mixture, are applied separately to the speech image
+    and to the noise image. The ratio of the two outputs is the SNR of the stage's output, and
+    the ratio of the two images is that of its input.
 
     Parameters
     ----------
@@ -104,8 +104,8 @@ def seg_snr(reference: np.ndarray, estimate: np.ndarray, sample_rate: int) -> fl
     Frames of 30 ms, advanced by a quarter of that, under the Hann window
     w(n) = (1 - cos(2πn/(L+1)))/2, n = 1 ... L. A frame is active if the energy of the
     windowed reference is above zero and at most 40 dB below that of its loudest frame;
-    all other frames are left out (Hansen and Pellom keep them: each pause then scores
-    -10 dB whatever the estimate does).
+    all other frames are excluded (Hansen and Pellom keep them: each pause then scores
+    -10 dB for any estimate).
 
     Parameters
     ----------
@@ -139,7 +139,7 @@ def seg_snr(reference: np.ndarray, estimate: np.ndarray, sample_rate: int) -> fl
     active = speech > speech.max() * 10 ** (-ACTIVE_RANGE_DB / 10)
     if not active.any():
         raise MetricError(
-            "seg_snr found no active frame: the reference is silent but at its very "
+            "seg_snr found no active frame: the reference is silent except at its very "
             "end; give a longer excerpt"
         )
     with np.errstate(divide="ignore"):  # a perfect frame is +inf, then clamped
@@ -190,7 +190,7 @@ def si_sdr(reference: np.ndarray, estimate: np.ndarray, sample_rate: int) -> flo
     return ratio_db(energy(target), energy(target - y))
 
 
-SI_SDR = of_pair(si_sdr, "SI-SDR", "dB", ANY_DB, "distortion, whatever the gain", rank=40)
+SI_SDR = of_pair(si_sdr, "SI-SDR", "dB", ANY_DB, "distortion, independent of gain", rank=40)
 
 
 def frame_energies(signal: np.ndarray, sample_rate: int) -> np.ndarray:
@@ -204,5 +204,5 @@ def frame_energies(signal: np.ndarray, sample_rate: int) -> np.ndarray:
         )
     window = np.sin(np.pi * np.arange(1, length + 1) / (length + 1)) ** 2
     frames = np.lib.stride_tricks.sliding_window_view(signal, length)[::hop]
-    # einsum walks the overlapping view; a product would copy it four times over
+    # einsum reads the overlapping view; a product would copy it four times
     return np.einsum("tn,tn,n->t", frames, frames, window**2)
