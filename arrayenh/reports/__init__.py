@@ -1,6 +1,6 @@
-"""Reports: one HTML file to read, hear, print and pass on.
+"""Reports: self-contained HTML files with text, plots and audio.
 
-Everything is inside the file, sound and pictures too; it asks nothing of the network.
+Audio and pictures are embedded, so a report needs no other file and no network connection.
 """
 
 from arrayenh.reports.recording import SUFFIXES, Report, StageReport, write_report

@@ -1,6 +1,6 @@
-"""Geometry of the charts of a page: axes with round ticks, rows, boxes, quality over cost.
+"""Geometry of charts: axes with round ticks, rows, boxes, quality over cost.
 
-What is drawn where is decided here; the drawing itself, in SVG, is in the template `charts.html`.
+This module computes the positions; the template `charts.html` draws them as SVG.
 """
 
 import math
@@ -12,25 +12,25 @@ import numpy as np
 STEPS = (1, 2, 2.5, 5, 10)
 LOG_PARTS = (1, 2, 5)
 MARGIN = 0.04
-"""Room beyond the outermost values, as a part of their range."""
+"""Margin beyond the outermost values, relative to their range."""
 
 WIDTH = 999
-"""Drawing units of a row; stretched, lines keep their width."""
+"""Width of a row in drawing units; lines keep their width when it is stretched."""
 
 NAME_REM = (4.0, 8.6)
 """Least and most width of the names' column; longer names take two lines."""
 
 LETTER_REM = 0.5
 FEWEST_FOR_A_BOX = 5
-"""Fewer scenes are drawn as points, with a line at their median."""
+"""Least number of scenes for a box; fewer are drawn as points, with a line at the median."""
 
 WHISKER = 1.5
-"""Whiskers end at the last value within so many times the box's length (Tukey 1977)."""
+"""Longest whisker, relative to the length of the box (Tukey 1977)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """From `low` to `high`, with round ticks in between."""
+    """Axis from `low` to `high` with round ticks."""
 
     low: float
     high: float
@@ -38,23 +38,23 @@ class Axis:
     logarithmic: bool = False
 
     def place(self, value: float) -> float:
-        """Where a value lies: 0 at the low end, 1 at the high end, clipped to these."""
+        """Relative position of a value: 0 at the low end, 1 at the high end, clipped."""
         low, high = self.low, self.high
         if self.logarithmic:
             low, high, value = math.log10(low), math.log10(high), math.log10(value)
         return min(max((value - low) / (high - low), 0.0), 1.0)
 
     def across(self, value: float) -> int:
-        """Where a value lies in the drawing of a row."""
+        """Position of a value in the drawing units of a row."""
         return round(WIDTH * self.place(value))
 
     def holds(self, value: float) -> bool:
-        """Whether a value lies between the ends."""
+        """Whether the axis contains a value."""
         return self.low <= value <= self.high
 
 
 def linear_axis(values: Iterable[float], n_ticks: int = 5, zero: bool = False) -> Axis:
-    """An axis that holds all finite values, and zero where that is asked for."""
+    """Make an axis that contains all finite values, and zero if requested."""
     found = [float(value) for value in values if math.isfinite(value)]
     found += [0.0] if zero or not found else []
     low, high = min(found), max(found)
@@ -66,13 +66,13 @@ def linear_axis(values: Iterable[float], n_ticks: int = 5, zero: bool = False) -
 
 
 def round_step(least: float) -> float:
-    """The smallest of 1, 2, 2.5, 5 times a power of ten that is at least this."""
+    """Smallest of 1, 2, 2.5, 5 times a power of ten that is at least `least`."""
     power = 10.0 ** math.floor(math.log10(least))
     return next(step * power for step in STEPS if step * power >= least * (1 - 1e-9))
 
 
 def log_axis(values: Iterable[float]) -> Axis:
-    """An axis of decades that holds all values, which must be above zero."""
+    """Make an axis of decades that contains all values, which must be above zero."""
     logs = np.log10(list(values))
     low, high = float(logs.min()), float(logs.max())
     middle, half = (low + high) / 2, max((high - low) / 2 * 1.15, 0.35)
@@ -84,20 +84,20 @@ def log_axis(values: Iterable[float]) -> Axis:
 
 
 def tick_text(tick: float) -> str:
-    """A tick as short as it can be, with a real minus."""
+    """Shortest text of a tick, with a real minus."""
     text = f"{tick:.6g}" if abs(tick) > 1e-9 else "0"
     return text.replace("-", "−")
 
 
 def name_width(names: Sequence[str]) -> str:
-    """Room for the longest name of a row chart, as a CSS value."""
+    """Width of the longest name of a row chart, as a CSS value."""
     longest = max(map(len, names)) * LETTER_REM + 1.3
     return f"{min(max(longest, NAME_REM[0]), NAME_REM[1]):.2f}rem"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Box:
-    """What a box plot shows of `n` finite values; `points` lie beyond the whiskers."""
+    """Box plot of `n` finite values; `points` are the values beyond the whiskers."""
 
     quartiles: tuple[float, float, float]
     whiskers: tuple[float, float]
@@ -105,23 +105,23 @@ class Box:
     n: int
 
     def dots(self, axis: Axis) -> list[int]:
-        """Where the points lie that the axis holds."""
+        """Positions of the points within the axis."""
         return [axis.across(value) for value in self.points if axis.holds(value)]
 
     def leaves(self, axis: Axis) -> tuple[bool, bool]:
-        """Whether there are points beyond the low end, and beyond the high end."""
+        """Whether points lie beyond the low end, and beyond the high end."""
         return bool((self.points < axis.low).any()), bool((self.points > axis.high).any())
 
     @property
     def has_body(self) -> bool:
-        """Whether there are values enough for more than points."""
+        """Whether there are enough values for a box."""
         return self.n >= FEWEST_FOR_A_BOX
 
 
 def box_of(values: np.ndarray) -> Box | None:
-    """Quartiles, whiskers and the values beyond these; None where no value is finite.
+    """Compute quartiles, whiskers and outliers; None if no value is finite.
 
-    Of few values, all are points.
+    With few values, all are points.
 
     References
     ----------

@@ -1,7 +1,7 @@
-"""Line drawings of a report, as SVG inside the page: waveforms, and the array from above.
+"""Inline SVG drawings of a report: waveforms, and the array from above.
 
-They take their colours from the page (`currentColor`), so that they are legible in light, in
-dark and on paper.
+They use the colour of the page's text (`currentColor`), so they are legible in light mode, in
+dark mode and in print.
 """
 
 import numpy as np
@@ -11,24 +11,24 @@ from arrayenh.microphones.mic_array import MicArray
 
 WAVE_COLUMNS = 700
 ARRAY_WIDTH = 100.0
-"""Drawing units across the array, or up it, whichever is longer."""
+"""Drawing units along the longer side of the array."""
 
 MIC_RADIUS = 3.0
 MARGIN = 8.0
 LABEL_ABOVE = 5.5
 PIXELS_PER_UNIT = 1.8
 MOST_NUMBERED = 16
-"""An array of more microphones shows the number of the reference alone."""
+"""Most microphones with numbers; larger arrays show that of the reference only."""
 
 
 def waveform_svg(samples: np.ndarray, peak: float) -> Markup:
-    """Outline of a waveform; ±`peak` fills the height, a stretch of it each column.
+    """Draw the outline of a waveform, one segment per column; ±`peak` fills the height.
 
     Parameters
     ----------
     samples : float ndarray, shape (N,)
     peak : float
-        Above 0; the same for all waveforms that are to be compared.
+        Above 0; use one value for waveforms that are compared.
     """
     n_columns = min(WAVE_COLUMNS, samples.size)
     starts = np.arange(n_columns) * samples.size // n_columns
@@ -44,7 +44,7 @@ def waveform_svg(samples: np.ndarray, peak: float) -> Markup:
 
 
 def array_svg(array: MicArray) -> Markup:
-    """Microphones from above: +x to the right, +y up; the reference is filled."""
+    """Draw the microphones from above: +x to the right, +y up; the reference is filled."""
     points = array.positions[:, :2] - array.positions[:, :2].min(axis=0)
     span = points.max(axis=0)
     scale = ARRAY_WIDTH / span.max() if span.max() > 0 else 1.0
@@ -67,7 +67,7 @@ def array_svg(array: MicArray) -> Markup:
 
 
 def _spacing(points: np.ndarray) -> float:
-    """Least distance between two of the points, shape (M, 2)."""
+    """Least distance between two points, shape (M, 2)."""
     if len(points) < 2:
         return np.inf
     distances = np.linalg.norm(points[:, None] - points, axis=-1)

@@ -1,18 +1,19 @@
-"""The minute of a recording worth hearing."""
+"""Selection of the part of a recording with the most speech."""
 
 import numpy as np
 
 from arrayenh.evaluation.levels import FRAME_S, LOUD_PERCENTILE, frame_levels_db
 
 SPEECH_RANGE_DB = 30.0
-"""A frame counts by how far it rises out of this range below the loud ones."""
+"""Range below the loud frames, dB; a frame counts by its level above the floor."""
 
 
 def choose_excerpt(samples: np.ndarray, sample_rate: int, seconds: int) -> slice:
-    """The stretch of a recording that is richest in loud frames.
+    """Find the part of a recording with the most loud frames.
 
     A frame counts by its level above a floor 30 dB below the loud frames (the 95th
-    percentile), and none counts for more than those: a door that slams is one frame.
+    percentile). Its weight is limited to that of the loud frames, so a single slam of a door
+    does not dominate.
 
     Parameters
     ----------
@@ -25,7 +26,7 @@ def choose_excerpt(samples: np.ndarray, sample_rate: int, seconds: int) -> slice
     Returns
     -------
     excerpt : slice
-        Of samples, beginning on a whole second; everything, if that is not longer.
+        Slice of samples that starts on a whole second; all samples if the recording is shorter.
     """
     if samples.size <= seconds * sample_rate:
         return slice(0, samples.size)

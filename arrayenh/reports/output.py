@@ -1,4 +1,4 @@
-"""Where a report or a picture goes: one file."""
+"""Validation of the output file of a report or a picture."""
 
 import os
 from pathlib import Path
@@ -7,7 +7,7 @@ from arrayenh.errors import AudioError, ConfigError
 
 
 def check_output(path: str | os.PathLike[str], suffixes: tuple[str, ...], overwrite: bool) -> Path:
-    """Refuse an output that cannot, or must not, be written, before any work is done.
+    """Raise an error, before any work, if an output cannot or must not be written.
 
     Raises
     ------

@@ -1,6 +1,6 @@
-"""Spectrograms with axes, as figures for a README, a paper, a study.
+"""Figures of spectrograms with axes, for a README, a paper or a study.
 
-A report has pictures of its own (`spectrogram`), which need no plotting package.
+Reports use the module `spectrogram` instead, which needs no plotting package.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PANEL = "#16191d"
-"""Background: a dark panel stands well on a light page, on a dark one and on paper."""
+"""Background: a dark panel suits light pages, dark pages and print."""
 
 INK, SOFT, WAVE = "#e6e9ec", "#a3adb7", "#5cc0d3"
 PANEL_WIDTH = 4.4
-"""Inches of each spectrogram."""
+"""Size of each spectrogram, inches."""
 
 WAVE_COLUMNS = 800
 DOTS_PER_INCH = 120
@@ -47,7 +47,7 @@ def save_before_after(
     labels: tuple[str, str] = ("before", "after"),
     overwrite: bool = False,
 ) -> Path:
-    """Save two spectrograms side by side, as PNG, whole or not at all.
+    """Save two spectrograms side by side as PNG, atomically.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ def save_before_after(
 def spectrogram_figure(
     signals: Sequence[np.ndarray], sample_rate: int, labels: Sequence[str]
 ) -> Figure:
-    """Waveform above spectrogram, one signal beside the other, all in one scale.
+    """Draw signals side by side, each a waveform above a spectrogram, all on one scale.
 
     Parameters
     ----------
@@ -105,8 +105,8 @@ def spectrogram_figure(
     MissingExtraError
         If matplotlib is not installed.
     ShapeError
-        If there is no signal, they are not waveforms of one length, or have not one
-        label each.
+        If there is no signal, the signals are not waveforms of one length, or the number of
+        labels differs.
     """
     _check(signals, labels)
     try:

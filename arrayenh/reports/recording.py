@@ -1,4 +1,4 @@
-"""The page of one enhanced recording: its scores or levels, its sounds, what it was made with."""
+"""HTML report of one enhanced recording: scores or levels, audio, settings."""
 
 import math
 import os
@@ -24,23 +24,23 @@ from arrayenh.reports.words import number
 
 SUFFIXES = (".html", ".htm")
 EXCERPT_S = 60
-"""Seconds of sound in a report; a longer recording gives its richest stretch."""
+"""Longest audio in a report, s; of a longer recording, the part with the most speech."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StageReport:
-    """What one stage gives.
+    """Output and scores of one stage.
 
     Attributes
     ----------
     name : str
-        As it stands in the table and on its button: "noisy", "MVDR", "MVDR + MMSE-LSA".
+        Label in the table and on the button: "noisy", "MVDR", "MVDR + MMSE-LSA".
     samples : float ndarray, shape (N,)
         The whole output of the stage.
     scores : mapping of str to Score or float
         By the names of `METRICS`; other names are shown, but not compared.
     note : str
-        A few words about the stage.
+        Short remark about the stage.
     """
 
     name: str
@@ -51,17 +51,17 @@ class StageReport:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Report:
-    """All that a report says.
+    """Contents of a report.
 
     Attributes
     ----------
     title : str
     stages : sequence of StageReport
-        In the order of the flow; gains are over the first, the summary is of the last.
+        In processing order; gains are relative to the first, the summary describes the last.
     sample_rate : int
         Hz.
     facts : mapping of str to str
-        What was used and how fast, in the order given.
+        Settings, speed and other facts, in the order given.
     notes : sequence of str
         Lines of the log, warnings.
     array : MicArray, optional
@@ -97,11 +97,11 @@ class Report:
 
 
 def write_report(path: str | os.PathLike[str], report: Report, overwrite: bool = False) -> Path:
-    """Write a report, whole or not at all.
+    """Write a report atomically.
 
-    Of a recording longer than a minute, the minute richest in speech is embedded as sound
-    and pictures; the scores stay those that were given. All stages play with one common
-    gain, so that their loudness compares.
+    If the recording is longer than a minute, only the minute with the most speech is embedded
+    as audio and pictures; the scores are not changed. All stages have one common gain, so that
+    their loudness can be compared.
 
     Parameters
     ----------
@@ -127,17 +127,17 @@ def write_report(path: str | os.PathLike[str], report: Report, overwrite: bool =
 
 
 HIGHEST_RATE = 48_000
-"""Hz; sound of a higher rate is resampled for the page, which browsers play anyway so."""
+"""Highest sample rate in the page, Hz; audio with a higher rate is resampled."""
 
 HEADLINES = ("si_sdr", "pesq_wb", "stoi", "snr", "pesq_nb", "estoi", "seg_snr")
-"""Scores for the summary, the most telling first."""
+"""Scores for the summary, the most important first."""
 
 MOST_HEADLINES = 3
 NO_VALUE = "no value was given"
 
 
 def recording_html(report: Report) -> str:
-    """The whole page."""
+    """Render the whole page."""
     stages, rate = report.stages, report.sample_rate
     excerpt = excerpt_of([s.samples for s in stages], rate, EXCERPT_S, min(rate, HIGHEST_RATE))
     levels = [quiet_and_loud_db(sound, excerpt.rate) for sound in excerpt.sounds]
@@ -155,7 +155,7 @@ def recording_html(report: Report) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A score of a stage: as text, its change from the first stage, or why there is none."""
+    """Score of a stage: text, change from the first stage, or reason why it is missing."""
 
     text: str = ""
     change: str = ""
@@ -164,7 +164,7 @@ class Cell:
 
 
 def cells(stages: Sequence[StageReport]) -> dict[str, list[Cell]]:
-    """Of each score that any stage has: known ones in the order of `METRICS`, then the others."""
+    """Cells by score: known scores in the order of `METRICS`, then others."""
     present = list(dict.fromkeys(name for stage in stages for name in stage.scores))
     known = [name for name in METRICS if name in present]
     names = known + [name for name in present if name not in METRICS]
@@ -172,7 +172,7 @@ def cells(stages: Sequence[StageReport]) -> dict[str, list[Cell]]:
 
 
 def column(stages: Sequence[StageReport], name: str) -> list[Cell]:
-    """One score of all stages; the best is told where a known one differs."""
+    """Cells of one score for all stages; the best is marked if a known score differs."""
     values = [value_of(stage.scores, name) for stage in stages]
     texts = [number(value, name) for value in values]
     there = [value for value in values if not math.isnan(value)]
@@ -192,13 +192,13 @@ def column(stages: Sequence[StageReport], name: str) -> list[Cell]:
 
 
 def value_of(scores: Mapping[str, Score | float], name: str) -> float:
-    """A score as a number; NaN if the stage has none."""
+    """Value of a score; NaN if the stage has none."""
     score = scores.get(name, math.nan)
     return score.value if isinstance(score, Score) else float(score)
 
 
 def reason_of(scores: Mapping[str, Score | float], name: str) -> str:
-    """Why a score has no value; empty if the stage was not given that score at all."""
+    """Reason why a score has no value; empty if the stage does not have that score."""
     score = scores.get(name)
     if score is None:
         return ""
@@ -206,7 +206,7 @@ def reason_of(scores: Mapping[str, Score | float], name: str) -> str:
 
 
 def changes(stages: Sequence[StageReport]) -> Iterator[tuple[str, float, float]]:
-    """Scores for the summary: name, value of the last stage, and its gain over the first."""
+    """Scores for the summary: name, value at the last stage, and gain over the first."""
     for name in HEADLINES:
         before, after = (value_of(stages[k].scores, name) for k in (0, -1))
         if len(stages) > 1 and math.isfinite(after - before):
@@ -215,7 +215,7 @@ def changes(stages: Sequence[StageReport]) -> Iterator[tuple[str, float, float]]
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A stage to look at and to listen to: a drawing, and addresses."""
+    """Waveform drawing, spectrogram and audio of a stage, the latter two as data URLs."""
 
     wave: str
     picture: str
@@ -223,7 +223,7 @@ class Figure:
 
 
 def figures(excerpt: Excerpt) -> list[Figure]:
-    """Of each stage; spectrograms share one scale, and so do waveforms."""
+    """Make the figures of all stages; spectrograms share one scale, and so do waveforms."""
     levels = [spectrogram_db(sound, excerpt.rate) for sound in excerpt.sounds]
     loudest = loudest_db(levels)
     peak = max(float(np.abs(sound).max()) for sound in excerpt.sounds) or 1.0

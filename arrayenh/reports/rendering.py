@@ -1,4 +1,4 @@
-"""Pages from templates: everything they need is inside, and every text is escaped."""
+"""Rendering of self-contained pages from templates, with all texts escaped."""
 
 import math
 from functools import cache
@@ -17,26 +17,26 @@ from arrayenh.version import __version__
 
 
 class Footnotes:
-    """Reasons, each once, in the order in which a page refers to them."""
+    """Footnotes of a page, each once, numbered in order of reference."""
 
     def __init__(self) -> None:
         self.texts: list[str] = []
 
     def number(self, text: str) -> int:
-        """Number of a reason, from 1."""
+        """Number of a footnote, from 1."""
         if text not in self.texts:
             self.texts.append(text)
         return self.texts.index(text) + 1
 
 
 def render(template: str, **what: Any) -> str:
-    """A page, from the template of that name."""
+    """Render a template by name."""
     return environment().get_template(template).render(notes=Footnotes(), **what)
 
 
 @cache
 def environment() -> Environment:
-    """Templates, and what they can call."""
+    """Template environment with the functions that templates use."""
     found = Environment(
         loader=PackageLoader("arrayenh.reports"),
         autoescape=True,
@@ -64,5 +64,5 @@ def environment() -> Environment:
 
 
 def asset(name: str) -> Markup:
-    """A style sheet or a script of this folder."""
+    """Read a style sheet or a script from this folder."""
     return Markup(files("arrayenh.reports").joinpath(name).read_text("utf-8"))

@@ -1,4 +1,4 @@
-"""Quality over cost: where marks stand, the front of the best ones, names that do not collide."""
+"""Chart of quality over cost: positions of marks, Pareto front, labels without overlap."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -10,29 +10,29 @@ from arrayenh.evaluation.intervals import Interval
 from arrayenh.reports.charts import Axis, linear_axis, log_axis
 
 SIZES = {"wide": (760.0, 400.0), "narrow": (350.0, 340.0)}
-"""Drawn twice, for the desk and paper, and for the phone: so that text keeps its size."""
+"""Two sizes, for desktop and print and for phones, so that the text keeps its size."""
 
 LEFT, RIGHT, TOP, BOTTOM = 46.0, 14.0, 12.0, 44.0
 RADIUS = 6.0
 LONGEST_NAME = 24
 LETTER = 7.4
-"""Width of a letter, drawing units, at the size below: that of wide fonts."""
+"""Width of a letter of a wide font in drawing units, at the size below."""
 
 SIZE = 12.0
 CLEAR = 10.0
-"""From the middle of a mark to its name."""
+"""Distance from the centre of a mark to its name."""
 
 DISTANCES = (1.0, 2.0, 3.2, 4.6)
-"""Tried from near to far, times `CLEAR`; names that stand far get a line to their mark."""
+"""Distances to try, in units of `CLEAR`; distant names get a line to their mark."""
 
 DIRECTIONS = ((1, 0), (0, -1), (0, 1), (-1, 0), (0.8, -0.8), (0.8, 0.8), (-0.8, -0.8), (-0.8, 0.8))
 OUTSIDE, FAR = 50.0, 6.0
-"""Penalties: per unit beyond the chart, and per unit of distance; overlap costs its area."""
+"""Penalties per unit beyond the chart and per unit of distance; overlap costs its area."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rectangle:
-    """A part of the chart."""
+    """Rectangle in the chart, drawing units."""
 
     left: float
     top: float
@@ -40,20 +40,20 @@ class Rectangle:
     bottom: float
 
     def overlap(self, other: "Rectangle") -> float:
-        """Area that both cover."""
+        """Area of the intersection with another rectangle."""
         width = min(self.right, other.right) - max(self.left, other.left)
         height = min(self.bottom, other.bottom) - max(self.top, other.top)
         return max(width, 0.0) * max(height, 0.0)
 
     def outside(self, of: "Rectangle") -> float:
-        """How far it reaches beyond another."""
+        """Total length by which it extends beyond another rectangle."""
         across = max(of.left - self.left, 0.0) + max(self.right - of.right, 0.0)
         return across + max(of.top - self.top, 0.0) + max(self.bottom - of.bottom, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A system by its real-time factor, and its gain or, without a baseline, its score."""
+    """A system in the chart: real-time factor, and gain or, without a baseline, score."""
 
     name: str
     kind: str
@@ -64,7 +64,7 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """A name in the chart: where, on which side of there, and a line to a mark that is far."""
+    """Label in the chart: position, alignment, and a line to a distant mark."""
 
     text: str
     x: float
@@ -74,14 +74,14 @@ class Name:
 
 
 class Scatter:
-    """One chart.
+    """Chart of quality over cost.
 
     Parameters
     ----------
     points : sequence of Point
         At least one.
     front : sequence of Point
-        Those that none outdoes, from the cheapest on.
+        Pareto front, in rising order of cost.
     limits : mapping of str to float
         Quality of each bound.
     size : {"wide", "narrow"}
@@ -103,17 +103,17 @@ class Scatter:
         self.corners = self._corners(front)
 
     def x(self, cost: float) -> float:
-        """Of a real-time factor."""
+        """Horizontal position of a real-time factor."""
         inside = self.inside
         return round(inside.left + (inside.right - inside.left) * self.across.place(cost), 1)
 
     def y(self, quality: float) -> float:
-        """Of a gain or a score."""
+        """Vertical position of a gain or a score."""
         inside = self.inside
         return round(inside.bottom - (inside.bottom - inside.top) * self.up.place(quality), 1)
 
     def _corners(self, front: Sequence[Point]) -> list[tuple[float, float]]:
-        """The front's steps, left to right: what is reached at most at each cost."""
+        """Corners of the front's steps from left to right: the best quality up to each cost."""
         rights = [self.x(point.cost) for point in front[1:]] + [self.inside.right]
         return [
             (x, self.y(point.quality.mean))
@@ -122,7 +122,7 @@ class Scatter:
         ]
 
     def names(self) -> tuple[list[Name], list[Name]]:
-        """Names of bounds on their lines, and of points beside their marks."""
+        """Labels of bounds on their lines, and of points beside their marks."""
         taken = [self._around(point) for point in self.points] + self._steps()
         bounds = []
         for name, mean in self.limits.items():
@@ -138,21 +138,21 @@ class Scatter:
         ]
 
     def _around(self, point: Point) -> Rectangle:
-        """What a mark covers, its interval too."""
+        """Area of a mark with its interval."""
         x, y = self.x(point.cost), self.y(point.quality.mean)
         ends = [self.y(v) for v in (point.quality.low, point.quality.high) if math.isfinite(v)]
         top, bottom = min([y - RADIUS, *ends]), max([y + RADIUS, *ends])
         return Rectangle(x - RADIUS, top, x + RADIUS, bottom)
 
     def _steps(self) -> list[Rectangle]:
-        """What the front's line covers."""
+        """Area of the front's line."""
         return [
             Rectangle(min(a, c) - 1, min(b, d) - 1, max(a, c) + 1, max(b, d) + 1)
             for (a, b), (c, d) in zip(self.corners, self.corners[1:], strict=False)
         ]
 
     def _on_line(self, name: str, y: float, taken: Sequence[Rectangle]) -> Rectangle:
-        """Where the name of a bound stands: above or below its line, at one of its ends."""
+        """Position of a bound's label: above or below its line, at one of its ends."""
         width, inside = len(name) * LETTER, self.inside
         options = [
             Rectangle(left, top, left + width, top + SIZE)
@@ -163,9 +163,9 @@ class Scatter:
 
 
 def pareto_front(points: Sequence[Point], better: int) -> list[Point]:
-    """Points that no other is better than at most at their cost, from the cheapest on.
+    """Points that no other point of the same or lower cost surpasses, in rising order of cost.
 
-    `better` is 1 where a higher quality is better, -1 where a lower one is.
+    `better` is 1 if a higher quality is better, -1 if a lower one is.
     """
     front: list[Point] = []
     for point in sorted(points, key=lambda p: (p.cost, -better * p.quality.mean)):
@@ -175,12 +175,12 @@ def pareto_front(points: Sequence[Point], better: int) -> list[Point]:
 
 
 def shortened(name: str) -> str:
-    """A name that fits beside its mark."""
+    """Shorten a name to fit beside its mark."""
     return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
 
 
 def beside(name: str, middle: np.ndarray, place: Rectangle) -> Name:
-    """A name, held at the side of its mark: how wide letters are depends on the reader's font."""
+    """Align a label towards its mark, because the text width depends on the reader's font."""
     y, leader = place.bottom - 2, leader_of(middle, place)
     if place.left >= middle[0]:
         return Name(name, place.left, y, "start", leader)
@@ -190,7 +190,7 @@ def beside(name: str, middle: np.ndarray, place: Rectangle) -> Name:
 
 
 def leader_of(middle: np.ndarray, place: Rectangle) -> str:
-    """A path from a mark to a name that does not stand right beside it; empty for others."""
+    """Path from a mark to a distant label; empty if the label is beside the mark."""
     x = min(max(middle[0], place.left), place.right)
     y = min(max(middle[1], place.top), place.bottom)
     distance = math.hypot(x - middle[0], y - middle[1])
@@ -203,7 +203,7 @@ def leader_of(middle: np.ndarray, place: Rectangle) -> str:
 def place_labels(
     points: np.ndarray, names: Sequence[str], taken: Sequence[Rectangle], chart: Rectangle
 ) -> list[Rectangle]:
-    """A rectangle for each name: each takes the cheapest place left, the crowded ones first.
+    """Place labels greedily, crowded points first, each at the position of least penalty.
 
     Parameters
     ----------
@@ -211,9 +211,9 @@ def place_labels(
         Right and down, drawing units.
     names : sequence of str
     taken : sequence of Rectangle
-        What must not be covered: marks, whiskers.
+        Areas that must not be covered: marks, whiskers.
     chart : Rectangle
-        Where labels have to stay.
+        Area for the labels.
     """
     busy, placed = list(taken), {}
 
@@ -229,14 +229,14 @@ def place_labels(
 
 
 def crowded_first(points: np.ndarray) -> list[int]:
-    """Order of points by the distance to their nearest neighbour."""
+    """Order of the points by the distance to their nearest neighbour."""
     distances = np.linalg.norm(points[:, None] - points, axis=-1)
     np.fill_diagonal(distances, np.inf)
     return [int(k) for k in np.argsort(distances.min(axis=1), kind="stable")]
 
 
 def candidates(point: np.ndarray, width: float) -> list[tuple[Rectangle, float]]:
-    """Places around a point, and how far each is from it."""
+    """Candidate positions around a point, with their distances."""
     found = []
     for distance in DISTANCES:
         for right, down in DIRECTIONS:

@@ -1,7 +1,7 @@
-"""Spectrograms to look at: levels in dB, one palette, and a picture without margins.
+"""Spectrogram pictures: levels in dB, a palette, and PNG encoding.
 
-The picture is written here, in thirty lines, so that a report needs no plotting package;
-its axes are text of the page around it, which follows the reader's colours and width.
+This module encodes the PNG itself, so reports need no plotting package. The axes are text of
+the page around the picture, which follows the reader's colours and width.
 """
 
 import struct
@@ -14,11 +14,11 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 WINDOW_S = 0.032
 COLUMN_S = 0.008
-"""Advance of the analysis; a long recording averages several into one column."""
+"""Hop of the analysis; in a long recording several frames are averaged into one column."""
 
 MOST_COLUMNS = 1400
 TOP_HZ = 8000.0
-"""Speech is shown up to here, whatever the sample rate."""
+"""Highest frequency shown, Hz, at any sample rate."""
 
 RANGE_DB = 60.0
 LOUDEST_PERCENTILE = 99.0
@@ -26,7 +26,7 @@ LOUDEST_PERCENTILE = 99.0
 rumble in a few rows would otherwise darken everything else."""
 
 SILENCE_DB = -150.0
-"""Level given to digital silence."""
+"""Level assigned to digital silence, dB."""
 
 MAGMA = (
     "000004 100b2d 2c115f 51127c 721f81 932b80 b73779 d8456c f1605d fc8961 feb078 fed799 fcfdbf"
@@ -40,13 +40,12 @@ def top_frequency(sample_rate: int) -> float:
 
 
 def spectrogram_db(samples: np.ndarray, sample_rate: int) -> np.ndarray:
-    """Short-time power in dB; the columns divide the whole duration evenly.
+    """Compute short-time power in dB; the columns divide the whole duration evenly.
 
         S(f, t) = 10 log10( mean_j | Σ_n w(n) x(n + n_tj) e^(-j2πfn) |² / (Σ w)² )
 
-    Hann windows of 32 ms whose centres n_tj advance by at most 8 ms; as many of them are
-    averaged into a column as it takes to stay within 1400 columns. A sine of amplitude 1
-    reads -6 dB.
+    Hann windows of 32 ms, with centres n_tj at most 8 ms apart. Frames are averaged to at most
+    1400 columns. A sine of amplitude 1 has -6 dB.
 
     Parameters
     ----------
@@ -79,9 +78,9 @@ def spectrogram_db(samples: np.ndarray, sample_rate: int) -> np.ndarray:
 
 
 def loudest_db(levels_db: Sequence[np.ndarray]) -> float:
-    """Level of the brightest colour for pictures that stand together, dB.
+    """Level of the brightest colour for pictures on one scale, dB.
 
-    Digital silence stays dark, even where there is nothing else.
+    Digital silence stays dark, even if all pictures are silent.
     """
     together = np.concatenate([level.ravel() for level in levels_db])
     loudest = float(np.percentile(together, LOUDEST_PERCENTILE))
@@ -100,7 +99,7 @@ def palette() -> np.ndarray:
 
 
 def spectrogram_png(level_db: np.ndarray, loudest_db: float) -> bytes:
-    """A picture of one point per value, low frequencies at the bottom, as PNG.
+    """Encode a spectrogram as PNG, one pixel per value, low frequencies at the bottom.
 
     Parameters
     ----------
@@ -118,14 +117,14 @@ def spectrogram_png(level_db: np.ndarray, loudest_db: float) -> bytes:
 
 
 def indexed_png(indices: np.ndarray, colours: np.ndarray) -> bytes:
-    """PNG of 8-bit indices, shape (height, width), into colours, shape (256, 3).
+    """Encode 8-bit palette indices, shape (height, width), as PNG; colours, shape (256, 3).
 
     References
     ----------
     ISO/IEC 15948 (PNG), sections 11.2.1 to 11.2.4: header, palette, data, end.
     """
     height, width = indices.shape
-    rows = np.pad(indices, ((0, 0), (1, 0)))  # each row begins with filter type 0, none
+    rows = np.pad(indices, ((0, 0), (1, 0)))  # each row starts with filter type 0, none
     header = struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + b"".join(
         _chunk(kind, content)

@@ -1,4 +1,4 @@
-"""Scores, intervals and costs as a page prints them."""
+"""Text formats of scores, intervals and costs in pages."""
 
 import math
 import re
@@ -12,7 +12,7 @@ from arrayenh.evaluation.scoring import METRICS
 from arrayenh.evaluation.systems.system import BOUND, OWN, PEER, Cost
 
 UNNAMED = ("", "MOS")
-"""Units that a sentence leaves out."""
+"""Units omitted in sentences."""
 
 KINDS = {OWN: "ours", BOUND: "bound", PEER: "peer"}
 PLURALS = {OWN: "chains of ours", PEER: "peers", BOUND: "bounds"}
@@ -20,17 +20,17 @@ SINGULARS = {OWN: "chain of ours", PEER: "peer", BOUND: "bound"}
 PLACES = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth")
 MINUS = re.compile(r"(?<!\S)-(?=\d)")
 BREAKS = re.compile(r"(?<=[]@+=,/])(?=.)|(?<=.)(?=\[)")
-"""Where the name of a system may be broken."""
+"""Characters after which a system's name may be broken."""
 
 
 def metric_of(name: str) -> Metric:
-    """The record of a score; of a name that is not known, one that says nothing more."""
+    """Record of a score; an empty record for an unknown name."""
     label = name.replace("_", " ")
     return METRICS.get(name) or metric(name, label, "", ANY_DB, (), lambda _: math.nan, "")
 
 
 def number(value: float, name: str, sign: bool = False) -> str:
-    """A score with its digits and a real minus; no unit."""
+    """Format a score with its decimals and a real minus, without unit."""
     if math.isnan(value):
         return "n/a"
     if math.isinf(value):
@@ -42,31 +42,31 @@ def number(value: float, name: str, sign: bool = False) -> str:
 
 
 def with_unit(value: float, name: str, sign: bool = False) -> str:
-    """A score and its unit, where that is one to speak of."""
+    """Format a score with its unit, unless the unit is omitted in sentences."""
     text, unit = number(value, name, sign), metric_of(name).unit
     return text if unit in UNNAMED else f"{text}\N{NO-BREAK SPACE}{unit}"
 
 
 def half_width(interval: Interval, name: str) -> str:
-    """±, half the width of an interval; empty where there is none."""
+    """Format ± half the width of an interval; empty if there is none."""
     width = (interval.high - interval.low) / 2
     return f"±{number(width, name)}" if math.isfinite(width) else ""
 
 
 def between(interval: Interval, name: str, sign: bool = False) -> str:
-    """The ends of an interval; empty where there is none."""
+    """Format the ends of an interval; empty if there is none."""
     if not math.isfinite(interval.low + interval.high):
         return ""
     return f"{number(interval.low, name, sign)} to {number(interval.high, name, sign)}"
 
 
 def decibels(value: float, sign: bool = True) -> str:
-    """A level or a gain, no unit."""
+    """Format a level or a gain without unit."""
     return f"{value:{'+' if sign else ''}.1f}".replace("-", "−")
 
 
 def percent(fraction: float) -> str:
-    """Part of the oracle's gain."""
+    """Format a fraction of the oracle's gain in percent."""
     if not math.isfinite(fraction):
         return "n/a"
     text = f"{100 * fraction:.0f}".replace("-", "−")
@@ -74,29 +74,29 @@ def percent(fraction: float) -> str:
 
 
 def real_minus(text: str) -> str:
-    """The value of a condition, or the name of a scene, with a real minus."""
+    """Replace the hyphens of negative numbers by a real minus."""
     return MINUS.sub("−", text)
 
 
 def breakable(name: str) -> Markup:
-    """A name that may go on in the next line behind its parts."""
+    """Insert line-break opportunities after the parts of a name."""
     return Markup("<wbr>").join(escape(part) for part in BREAKS.split(name))
 
 
 def joined(parts: Sequence[str]) -> Markup:
-    """Words of a list, as in a sentence."""
+    """Join words with commas and "and"."""
     if len(parts) < 2:
         return Markup("").join(parts)
     return Markup("{} and {}").format(Markup(", ").join(parts[:-1]), parts[-1])
 
 
 def ordinal(place: int) -> str:
-    """A place in words."""
+    """Format a rank in words."""
     return PLACES[place - 1] if place <= len(PLACES) else f"number {place}"
 
 
 def significant(value: float) -> str:
-    """A cost with two significant digits, never in powers of ten: 0.012, 4.7, 350."""
+    """Format a cost with two significant digits, without exponent: 0.012, 4.7, 350."""
     if not math.isfinite(value):
         return "∞" if value > 0 else "n/a"
     if value <= 0:
@@ -106,14 +106,14 @@ def significant(value: float) -> str:
 
 
 def latency(cost: Cost) -> str:
-    """Latency in words."""
+    """Format a latency."""
     if math.isinf(cost.latency_ms):
         return "whole recording"
     return f"{significant(cost.latency_ms)} ms"
 
 
 def speed(cost: Cost) -> str:
-    """Real-time factor in words."""
+    """Describe a real-time factor."""
     factor = cost.real_time_factor
     if not 0 < factor < math.inf:
         return "speed not known"
@@ -123,11 +123,11 @@ def speed(cost: Cost) -> str:
 
 
 def clock(seconds: float) -> str:
-    """Minutes and seconds, as on a player."""
+    """Format a time as minutes and seconds."""
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes}:{rest:02d}"
 
 
 def length(seconds: float) -> str:
-    """How long a recording is."""
+    """Format the duration of a recording."""
     return f"{seconds:.1f} s" if seconds < 60 else f"{clock(seconds)} min"

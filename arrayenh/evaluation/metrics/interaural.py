@@ -9,7 +9,7 @@ from arrayenh.evaluation.metrics.checks import both_ears
 from arrayenh.stft import Stft
 
 FINE_STRUCTURE_HZ = (100.0, 1500.0)
-"""Band in which phase indicates the side: above, it is ambiguous (period < path around head)."""
+"""Band of unambiguous phase, Hz: above, a period is shorter than the path around the head."""
 
 FRAME_SECONDS = 0.032
 ACTIVE_RANGE_DB = 30.0

@@ -1,1 +1,1 @@
-"""What a benchmark compares: our chains, the bounds of any chain, and peers."""
+"""Systems of a benchmark: chains of this package, oracle bounds, and peers."""

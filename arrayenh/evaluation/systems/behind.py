@@ -1,4 +1,4 @@
-"""Post-filters behind a beamformer that knew the clean speech: what they do with the best input."""
+"""Post-filters behind an oracle beamformer, to measure them with the best possible input."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -11,14 +11,14 @@ from arrayenh.evaluation.systems.system import BOUND, Output, Trial
 
 @dataclass(frozen=True, slots=True)
 class Behind:
-    """A bound, and behind it a chain for one microphone.
+    """An oracle bound followed by a single-channel chain.
 
     Attributes
     ----------
     name : str
     bound : Bound
     chain : Chain
-        It hears the bound's output as its only microphone.
+        Its only microphone is the bound's output.
     """
 
     name: str
@@ -28,15 +28,15 @@ class Behind:
 
     @property
     def describe(self) -> str:
-        """Both, in words."""
+        """Description of the bound and the chain."""
         return f"{self.bound.describe}; then {self.chain.describe}"
 
     def definition(self) -> Mapping[str, Any]:
-        """Of both."""
+        """Definitions of the bound and the chain."""
         return {"bound": self.bound.definition(), "chain": self.chain.definition()}
 
     def latency(self) -> float | None:
-        """None: the clean speech is known to its end."""
+        """None: the clean speech is used as a whole."""
         return None
 
     def run(self, trial: Trial) -> Output:

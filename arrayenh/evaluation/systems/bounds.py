@@ -1,7 +1,7 @@
-"""Bounds: what could be reached by those who know the clean speech.
+"""Oracle bounds: systems that use the clean speech.
 
-The oracle chain of the project's tables is `oracle-mask-mvdr+irm`; nothing here is a limit in a
-strict sense, but no honest system of the same form has come near.
+The oracle chain of the project's tables is `oracle-mask-mvdr+irm`. These are not limits in the
+strict sense, but no system of the same form without the clean speech has come near them.
 """
 
 from collections.abc import Callable, Mapping
@@ -27,7 +27,7 @@ REFERENCE = 0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Parts:
-    """A recording and what it is the sum of: spectra (F, M, T), or (F, T) of one channel."""
+    """Mixture, speech and noise: spectra (F, M, T), or (F, T) of one channel."""
 
     mixture: np.ndarray
     speech: np.ndarray
@@ -35,7 +35,7 @@ class Parts:
 
     @classmethod
     def of(cls, trial: Trial, stft: Stft) -> "Parts":
-        """Spectra of a trial whose target is known."""
+        """Compute the spectra of a trial with a known target."""
         rest = trial.rest
         assert trial.target is not None and rest is not None  # Bound.run
         return cls(*(stft.analyse(part) for part in (trial.mixture, trial.target, rest)))
@@ -47,15 +47,15 @@ Mask = Callable[[Parts, np.ndarray], np.ndarray]
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """A beamformer and a mask, made from the true speech.
+    """An oracle beamformer and an oracle mask, computed from the true speech.
 
     Attributes
     ----------
     name, describe : str
     beamform : callable, optional
-        From the parts at all microphones to filters; without it the reference microphone.
+        Computes filters from the parts at all microphones; None: the reference microphone.
     mask : callable, optional
-        From the beamformed parts, and the target's spectrum (F, T), to a gain (F, T).
+        Computes a gain (F, T) from the beamformed parts and the target's spectrum (F, T).
     """
 
     name: str
@@ -65,7 +65,7 @@ class Bound:
     kind: str = BOUND
 
     def definition(self) -> Mapping[str, Any]:
-        """Sizes of the transforms, loading, frames."""
+        """STFT sizes, loading, number of frames."""
         return {
             "system": self.name,
             "beamformer_stft": (BEAMFORMER.n_fft, BEAMFORMER.hop) if self.beamform else None,
@@ -75,11 +75,11 @@ class Bound:
         }
 
     def latency(self) -> float | None:
-        """None: the clean speech is known to its end."""
+        """None: the clean speech is used as a whole."""
         return None
 
     def run(self, trial: Trial) -> Output:
-        """Enhance what is known already; see `System.run`."""
+        """Enhance with the clean speech; see `System.run`."""
         rest = trial.rest
         if trial.target is None or rest is None:
             raise TrialError(f"{self.name} is a bound: it needs the clean speech")
@@ -97,7 +97,7 @@ BOUNDS = Registry("bound", Bound, "arrayenh.evaluation.systems")
 
 
 def beamformed(beamform: Beamform, parts: Parts, trial: Trial) -> list[np.ndarray]:
-    """Mixture, speech and noise behind the same filters, each shape (N,)."""
+    """Apply the same filters to mixture, speech and noise; each output has shape (N,)."""
     filters, n_samples = beamform(parts), trial.mixture.shape[1]
     return [
         BEAMFORMER.synthesise(filters.apply(part)[:, 0], n_samples)
@@ -129,7 +129,7 @@ def covariance_mwf(parts: Parts) -> Filters:
 
 
 def least_squares(parts: Parts) -> Filters:
-    """Filter over several frames that comes nearest to the true speech."""
+    """Least-squares filter over several frames to the true speech."""
     there = sounding(parts.mixture)
     delays = tuple(range(FRAMES))
     if not there.any():
@@ -141,7 +141,7 @@ def least_squares(parts: Parts) -> Filters:
 
 
 def true_covariances(parts: Parts) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Bins in which there are speech and noise, bool (F,), and the covariances of both there."""
+    """Mask of the bins with speech and noise, bool (F,), and the covariances of both there."""
     there = sounding(parts.speech) & sounding(parts.noise)
     speech, noise = (
         spatial_covariance(np.ascontiguousarray(part[there]))
@@ -151,12 +151,12 @@ def true_covariances(parts: Parts) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def ideal_ratio(parts: Parts, target: np.ndarray) -> np.ndarray:
-    """Ratio mask of what is left of speech and noise."""
+    """Ratio mask of the beamformed speech and noise."""
     return ratio_mask(parts.speech, parts.noise)
 
 
 def phase_sensitive(parts: Parts, target: np.ndarray) -> np.ndarray:
-    """Phase-sensitive mask towards the target itself."""
+    """Phase-sensitive mask for the target."""
     return phase_sensitive_mask(target, parts.mixture)
 
 
@@ -167,7 +167,7 @@ def ratio_mask(speech: np.ndarray, noise: np.ndarray) -> np.ndarray:
 
 
 def phase_sensitive_mask(speech: np.ndarray, mixture: np.ndarray) -> np.ndarray:
-    """The real gain that comes nearest to the speech, Re{s x*} / |x|², truncated to [0, 1].
+    """Phase-sensitive mask, the least-squares real gain Re{s x*} / |x|², truncated to [0, 1].
 
     References
     ----------

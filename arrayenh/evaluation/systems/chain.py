@@ -1,4 +1,4 @@
-"""Our own chain as a system: a configuration, and whether it is told where the talker is."""
+"""Chains of this package as systems: settings, and optionally the true direction."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -17,27 +17,27 @@ from arrayenh.errors import AudioError, ConfigError, GeometryError, ShapeError, 
 from arrayenh.evaluation.systems.system import OWN, Output, Trial
 from arrayenh.postfilters.statistical import HOP, N_FFT
 
-STAGES = ("dereverb", "beamformer", "postfilter")  # in the order of the flow
+STAGES = ("dereverb", "beamformer", "postfilter")  # in processing order
 
 
 @dataclass(frozen=True, slots=True)
 class Noisy:
-    """The reference microphone as it is."""
+    """The unprocessed reference microphone."""
 
     name: str = "noisy"
     kind: str = OWN
     describe: str = "the reference microphone as it is"
 
     def definition(self) -> Mapping[str, Any]:
-        """That it is what it is."""
+        """Definition without settings."""
         return {"system": "noisy"}
 
     def latency(self) -> float | None:
-        """None at all: 0."""
+        """Zero latency."""
         return 0.0
 
     def run(self, trial: Trial) -> Output:
-        """Microphone 0, with the speech and the noise in it."""
+        """Return microphone 0, with its speech and noise."""
         rest = trial.rest
         return Output(
             trial.mixture[0].astype(np.float32),
@@ -49,14 +49,14 @@ class Noisy:
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """What `arrayenh enhance` does with some settings.
+    """The chain of `arrayenh enhance` with given settings.
 
     Attributes
     ----------
     name : str
     settings : Settings
     true_direction : bool
-        The talker's azimuth is given, in place of `settings.doa`.
+        Use the talker's true azimuth in place of `settings.doa`.
     """
 
     name: str
@@ -66,22 +66,22 @@ class Chain:
 
     @property
     def describe(self) -> str:
-        """Its stages and what else is not as usual."""
+        """Stages and settings that differ from the defaults."""
         return described(self.settings, self.true_direction)
 
     @property
     def linear(self) -> bool:
-        """Whether the answer to speech and noise is the sum of the answers to each."""
+        """Whether superposition holds: the output is the sum of those for speech and noise alone."""
         settings = self.settings
         return settings.postfilter == "none" and settings.strength == 1 and not settings.online
 
     def definition(self) -> Mapping[str, Any]:
-        """Every setting, and what the files of its networks hold.
+        """All settings, and hashes of the network files.
 
         Raises
         ------
         ConfigError
-            If a network is not there.
+            If a network does not exist.
         """
         return {
             "system": "chain",
@@ -91,7 +91,7 @@ class Chain:
         }
 
     def latency(self) -> float | None:
-        """Seconds from a sound to its place in the output; None where segments are gathered."""
+        """Latency in seconds; None if whole segments are collected first."""
         settings = self.settings
         if not causal(settings, self.true_direction):
             return None
@@ -121,22 +121,22 @@ class Chain:
 
     @property
     def _networks(self) -> Networks:
-        """Those that run, once a direction is told."""
+        """Networks that run, with the direction set."""
         return chosen(
             replace(self.settings, doa=0.0) if self.true_direction else self.settings, RATE
         )
 
     def _told(self, trial: Trial) -> Settings:
-        """The settings, with the direction where it is to be given."""
+        """Settings, with the true direction if required."""
         if not self.true_direction:
             return self.settings
         if trial.azimuth is None:
-            raise TrialError(f"{self.name} is told the talker's direction, and nobody knows it")
+            raise TrialError(f"{self.name} needs the talker's true direction, which this recording does not have")
         return replace(self.settings, doa=float(np.rad2deg(trial.azimuth)))
 
 
 def heard_at_ears(trial: Trial) -> np.ndarray | None:
-    """What two ears hear, if microphones stand for both."""
+    """Signals of the two ear microphones, if the array defines both."""
     try:
         return None if trial.array is None else trial.mixture[list(ears(trial.array.positions))]
     except ShapeError:
@@ -144,14 +144,14 @@ def heard_at_ears(trial: Trial) -> np.ndarray | None:
 
 
 def output_of(result: Enhanced) -> Output:
-    """What a chain gives, of a binaural one its left ear as well."""
+    """Convert the result of a chain to an output; the left ear of a binaural one."""
     shadows = {name: np.atleast_2d(shadow)[0] for name, shadow in result.shadows.items()}
     binaural = result.samples if result.samples.ndim == 2 else None
     return Output(np.atleast_2d(result.samples)[0], **shadows, ears=binaural)
 
 
 def causal(settings: Settings, true_direction: bool) -> bool:
-    """Whether no stage has to hear a whole segment before it gives anything."""
+    """Whether no stage needs a whole segment before its first output."""
     if settings.reference == "auto":
         return False
     if settings.online:
@@ -163,15 +163,15 @@ def causal(settings: Settings, true_direction: bool) -> bool:
 
 
 def waited(stages: Sequence[tuple[int, int]]) -> int:
-    """Samples that have to be heard until any one of them can be given, that one counted.
+    """Latency of cascaded stages in samples, including the sample itself.
 
-    A stage gives sample n at the end of the last frame that holds it, which is when it has
-    heard sample ⌊(n + n_fft)/hop⌋·hop - 1; the stage behind it waits for that.
+    A stage outputs sample n at the end of the last frame that contains it, which needs input
+    sample ⌊(n + n_fft)/hop⌋·hop - 1; the next stage waits for that.
 
     Parameters
     ----------
     stages : sequence of (n_fft, hop)
-        In the order of the flow. One stage alone waits for n_fft samples.
+        In processing order. One stage alone waits for n_fft samples.
     """
     if not stages:
         return 0
@@ -183,7 +183,7 @@ def waited(stages: Sequence[tuple[int, int]]) -> int:
 
 
 def described(settings: Settings, true_direction: bool) -> str:
-    """One line: the stages, the direction, and the settings that are not the usual ones."""
+    """One-line description: stages, direction, and settings that differ from the defaults."""
     stages = [name for key in STAGES if (name := getattr(settings, key)) != NONE]
     line = "the reference microphone through an idle chain"
     if stages:

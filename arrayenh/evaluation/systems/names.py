@@ -1,11 +1,10 @@
-"""From names to systems.
+"""Parser of system names.
 
     noisy, default, NAME.toml, the bounds and the peers;
     [wpe+]BEAMFORMER[+POSTFILTER], wpe or a post-filter alone
 
-Each part of a chain may have settings, mvdr[masks=spp,mu=2], and a beamformer that is steered be
-told the true direction, das@direction. Where it is not told, and must be steered, it finds the
-direction itself.
+Each part of a chain may have settings, mvdr[masks=spp,mu=2]. A steered beamformer may use the
+true direction, das@direction; otherwise it estimates the direction.
 """
 
 import re
@@ -41,7 +40,7 @@ PART = re.compile(rf"(?P<name>[a-z0-9-]+)({DIRECTION})?{SETTINGS}?({DIRECTION})?
 
 
 def stages() -> dict[str, str]:
-    """The setting that each part of a chain is a value of."""
+    """Settings by the names of the chain's parts, which are their values."""
     names = {
         "dereverb": dereverb_names(),
         "beamformer": tuple(BEAMFORMERS),
@@ -51,17 +50,17 @@ def stages() -> dict[str, str]:
 
 
 def steerable() -> list[str]:
-    """Beamformers that can be told a direction."""
+    """Beamformers that can be steered to a given direction."""
     return [name for name, one in BEAMFORMERS.items() if one.steering != "blind"]
 
 
 def systems(text: str) -> list[System]:
-    """Systems by their names, joined by commas.
+    """Parse names of systems, separated by commas.
 
     Raises
     ------
     ConfigError
-        If a name is unknown or its settings are not right, or a system is named twice.
+        If a name is unknown, its settings are invalid, or a system is named twice.
     """
     found = [system(name) for name in split(text, ",")]
     names = [one.name for one in found]
@@ -72,12 +71,12 @@ def systems(text: str) -> list[System]:
 
 
 def system(name: str) -> System:
-    """The system of that name.
+    """Parse the name of one system.
 
     Raises
     ------
     ConfigError
-        If there is none, or its settings are not right.
+        If the name is unknown, or its settings are invalid.
     """
     name = name.strip()
     name = ALIASES.get(name, name)
@@ -94,22 +93,22 @@ def system(name: str) -> System:
 
 
 def behind(name: str, bound: Bound, postfilter: str) -> Behind:
-    """A post-filter for one microphone behind a bound.
+    """Make a system of a single-channel post-filter behind a bound.
 
     Raises
     ------
     ConfigError
-        If it is none.
+        If it is not a post-filter.
     """
     found = chain(postfilter)
     settings = found.settings
     if settings.beamforming or settings.dereverberation or settings.postfilter == NONE:
-        raise ConfigError(f"system {name}: behind {bound.name} there can be a post-filter alone")
+        raise ConfigError(f"system {name}: only a post-filter can follow {bound.name}")
     return Behind(name, bound, found)
 
 
 def known() -> dict[str, str]:
-    """Names that stand for a system by themselves, and what they are."""
+    """Names of complete systems, and their descriptions."""
     steered = [name + DIRECTION for name in steerable()]
     alone = [
         name for name in stages() if name not in POSTFILTERS or POSTFILTERS[name].gain is not None
@@ -121,7 +120,7 @@ def known() -> dict[str, str]:
 
 @cache
 def ready() -> Mapping[str, System]:
-    """Systems whose names are not put together from parts."""
+    """Systems whose names are not composed of parts."""
     own = (Noisy(), Chain("default", Settings()))
     found: list[System] = [*own, *BOUNDS.values(), *PEERS.values()]
     return {one.name: one for one in found}
@@ -129,7 +128,7 @@ def ready() -> Mapping[str, System]:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A part of a chain's name."""
+    """One part of a chain's name."""
 
     name: str
     settings: Mapping[str, str]
@@ -137,12 +136,12 @@ class Part:
 
 
 def chain(name: str) -> Chain:
-    """A chain from its parts.
+    """Make a chain from the parts of its name.
 
     Raises
     ------
     ConfigError
-        As of `system`.
+        If a part is unknown, or its settings are invalid.
     """
     parts = [part_of(text, name) for text in split(name, "+")]
     stage_of = stages()
@@ -155,13 +154,13 @@ def chain(name: str) -> Chain:
     for part in parts:
         for key, text in part.settings.items():
             if key in FLOW:
-                raise ConfigError(f"{where}: the parts themselves are the {key}")
+                raise ConfigError(f"{where}: {key} is already set by the parts of the name")
             if key in settings:
-                raise ConfigError(f"{where}: {key} is said twice")
+                raise ConfigError(f"{where}: {key} is given twice")
             settings[key] = value_of(key, text, where)
     told = any(part.direction for part in parts)
     if told and "doa" in settings:
-        raise ConfigError(f"{where}: a direction is given, {DIRECTION} or doa, but not both")
+        raise ConfigError(f"{where}: give the direction by {DIRECTION} or doa, not both")
     beamforming = BEAMFORMERS.get(str(settings["beamformer"]))
     if beamforming is not None and beamforming.steering == "required" and not told:
         settings.setdefault("doa", "auto")
@@ -172,7 +171,7 @@ def chain(name: str) -> Chain:
 
 
 def part_of(text: str, name: str) -> Part:
-    """One part of a name, with its settings."""
+    """Parse one part of a name and its settings."""
     found = PART.fullmatch(text)
     if found is None or found["name"] not in stages():
         raise ConfigError(unknown(name, found["name"] if found else text))
@@ -186,13 +185,13 @@ def part_of(text: str, name: str) -> Part:
 
 
 def settings_of(text: str, name: str) -> dict[str, str]:
-    """Keys and values, key=value,key=value; a comma without a key goes on with the value."""
+    """Parse key=value,key=value; a piece without a key continues the previous value."""
     found: dict[str, str] = {}
     last = None
     for piece in filter(None, text.split(",")):
         key, equals, value = piece.partition("=")
         if equals and key in found:
-            raise ConfigError(f"system {name}: {key} is said twice")
+            raise ConfigError(f"system {name}: {key} is given twice")
         if equals:
             last, found[key] = key, value
         elif last is not None:
@@ -203,12 +202,12 @@ def settings_of(text: str, name: str) -> dict[str, str]:
 
 
 def value_of(key: str, text: str, where: str) -> object:
-    """The value that a word stands for, by what its setting may be.
+    """Convert the text of a value to the type of its setting.
 
     Raises
     ------
     ConfigError
-        If the key is unknown, or the word no such value.
+        If the key is unknown, or the value is invalid.
     """
     known_settings = by_name(settings_class())
     if key not in known_settings:
@@ -220,12 +219,12 @@ def value_of(key: str, text: str, where: str) -> object:
 
 
 def split(text: str, mark: str) -> list[str]:
-    """Pieces between marks that stand outside brackets.
+    """Split a text at the marks outside brackets.
 
     Raises
     ------
     ConfigError
-        If a piece is empty, or a bracket is without its other.
+        If a piece is empty, or the brackets do not match.
     """
     pieces, depth = [""], 0
     for sign in text:
@@ -237,16 +236,16 @@ def split(text: str, mark: str) -> list[str]:
         else:
             pieces[-1] += sign
     if depth != 0:
-        raise ConfigError(f"brackets do not pair in {text!r}")
+        raise ConfigError(f"brackets do not match in {text!r}")
     if not all(piece.strip() for piece in pieces):
         raise ConfigError(f"a name is missing beside a {mark!r} in {text!r}")
     return pieces
 
 
 def unknown(name: str, part: str) -> str:
-    """What to say of a name that nobody has."""
+    """Error message for an unknown name."""
     names: Iterable[str] = {*known(), *ALIASES, *stages()}
     near = get_close_matches(name, names, 3, cutoff=0.8) or get_close_matches(part, names, 3)
     hint = f"; did you mean {' or '.join(near)}?" if near else ""
-    what = f"{name!r}" if part == name else f"{name!r}, where {part!r} is no part of a chain"
+    what = f"{name!r}" if part == name else f"{name!r}, in which {part!r} is not a part of a chain"
     return f"unknown system {what}{hint} (all: arrayenh benchmark --list)"

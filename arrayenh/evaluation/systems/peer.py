@@ -1,4 +1,4 @@
-"""Other people's programs: what all of them have in common."""
+"""`Peer`, a system of another package, and helpers that peers share."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -12,25 +12,25 @@ from arrayenh.errors import MissingExtraError, TrialError
 from arrayenh.evaluation.systems.system import PEER, Output, Trial
 from arrayenh.registry import Registry
 
-RATE = 16_000  # Hz, for which latencies are given
-LEAD_IN = 0.5  # seconds at the start that some take for noise alone
+RATE = 16_000  # Hz; latencies are given for this rate
+LEAD_IN = 0.5  # seconds at the start that some systems use as noise alone
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Peer:
-    """A program of somebody else, as its ordinary user would run it.
+    """A system of another package, with its usual settings.
 
     Attributes
     ----------
     name, describe : str
     package : str
-        That it is, as pip calls it.
+        Name of the package for pip.
     process : callable
-        From a trial, and the settings, to an output in time with microphone 0. It imports its
-        package only there.
+        Called with a trial and the settings; returns an output aligned with microphone 0. It
+        imports its package when called.
     settings : mapping
     seconds : float, optional
-        Latency; None where the recording is read to its end first.
+        Latency; None if the whole recording is read first.
     """
 
     name: str
@@ -42,28 +42,28 @@ class Peer:
     kind: str = PEER
 
     def definition(self) -> Mapping[str, Any]:
-        """Its settings, and which version of it is installed."""
+        """Settings and installed version."""
         return {"system": self.name, **self.settings, self.package: installed(self.package)}
 
     def latency(self) -> float | None:
-        """At 16 kHz, without that of resampling."""
+        """Latency at 16 kHz, without resampling."""
         return self.seconds
 
     def run(self, trial: Trial) -> Output:
         """Enhance; see `System.run`."""
         if trial.mixture.shape[1] == 0:
             raise TrialError(f"{self.name}: the recording is empty")
-        if not trial.mixture.any():  # digital silence, by whose power many of them divide
+        if not trial.mixture.any():  # digital silence: many peers divide by its power
             return Output(np.zeros(trial.mixture.shape[1], np.float32))
         try:
-            with np.errstate(divide="ignore", invalid="ignore"):  # what comes of it is seen below
+            with np.errstate(divide="ignore", invalid="ignore"):  # non-finite output is detected below
                 output = self.process(trial, **self.settings)
         except ImportError as error:
             raise MissingExtraError(
                 f"{self.name} needs the package {self.package}: pip install 'arrayenh[peers]'"
             ) from error
         if not np.isfinite(output.samples).all():
-            raise TrialError(f"{self.name} gave samples that are not finite")
+            raise TrialError(f"{self.name} returned NaN or infinite samples")
         return output
 
 
@@ -71,7 +71,7 @@ PEERS = Registry("peer", Peer, "arrayenh.evaluation.systems")
 
 
 def installed(package: str) -> str | None:
-    """Version of a package."""
+    """Installed version of a package."""
     try:
         return version(package)
     except PackageNotFoundError:
@@ -79,12 +79,12 @@ def installed(package: str) -> str | None:
 
 
 def needs_array(trial: Trial, what: str) -> np.ndarray:
-    """Microphones (M, 3) around the middle of the array, metres.
+    """Microphone positions (M, 3) relative to the centre of the array, metres.
 
     Raises
     ------
     TrialError
-        If they are not known, or not those of the recording.
+        If they are unknown, or do not match the recording.
     """
     if trial.array is None:
         raise TrialError(f"{what} needs the array's geometry")
@@ -97,12 +97,12 @@ def needs_array(trial: Trial, what: str) -> np.ndarray:
 
 
 def resampled(samples: np.ndarray, rate: int, to: int) -> np.ndarray:
-    """A whole signal (N,) at another rate, float32."""
+    """Resample a signal (N,), float32."""
     blocks = [samples.astype(np.float32)[None]]
     return np.concatenate(list(resample(blocks, 1, rate, to)), axis=1)[0]
 
 
 def fitted(samples: np.ndarray, n_samples: int) -> np.ndarray:
-    """Cut to a length, or filled up with zeros, float32."""
+    """Cut or zero-pad a signal to a length, float32."""
     cut = np.asarray(samples, np.float32)[:n_samples]
     return np.pad(cut, (0, n_samples - len(cut)))

@@ -1,4 +1,4 @@
-"""Peers that read a recording to its end: spectral gates, spectral subtraction, dereverberation."""
+"""Offline peers: spectral gates, spectral subtraction, dereverberation."""
 
 import numpy as np
 
@@ -12,7 +12,7 @@ SUBTRACTION_N_FFT = 512  # pyroomacoustics' own
 
 
 def nara_wpe(trial: Trial, n_fft: int, hop: int, taps: int, delay: int, iterations: int) -> Output:
-    """WPE of all microphones in NumPy, its reference microphone."""
+    """WPE of all microphones by NARA-WPE; returns the reference microphone."""
     from nara_wpe.utils import istft, stft
     from nara_wpe.wpe import wpe_v8
 
@@ -23,7 +23,7 @@ def nara_wpe(trial: Trial, n_fft: int, hop: int, taps: int, delay: int, iteratio
 
 
 def noisereduce(trial: Trial, lead_in: float | None) -> Output:
-    """Spectral gating of the reference microphone: stationary where it is told the noise."""
+    """Spectral gating of the reference microphone; stationary if a noise lead-in is given."""
     from noisereduce import reduce_noise
 
     samples = trial.mixture[0].astype(np.float64)
@@ -45,7 +45,7 @@ def spectral_subtraction(trial: Trial, n_fft: int) -> Output:
 
 
 def with_tail(samples: np.ndarray, n_fft: int) -> np.ndarray:
-    """A frame of zeros behind: they leave out what fills no hop, and are half a frame late."""
+    """Append a frame of zeros: the peers drop an incomplete hop and are half a frame late."""
     return np.pad(samples.astype(np.float64), (0, n_fft))
 
 

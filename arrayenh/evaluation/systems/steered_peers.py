@@ -1,4 +1,4 @@
-"""Beamformers of pyroomacoustics, which know where the array and mostly where the talker is."""
+"""Beamformers of pyroomacoustics, with the geometry and mostly the true talker position."""
 
 from typing import Any
 
@@ -11,29 +11,29 @@ from arrayenh.evaluation.systems.system import Output, Trial
 from arrayenh.stft import Stft
 
 PACKAGE = "pyroomacoustics"
-N_FFT = 1024  # of the weights: their own default; filters are as long
-WHITE = 1e-2  # white noise added to that of the lead-in, relative
-SENSOR_NOISE = 5e-7  # at least, power: that of their examples
-FILTER_SECONDS, DELAY_SECONDS = 0.03, 0.015  # of the filters in the time domain
+N_FFT = 1024  # FFT size of the weights, their own default; the filters are as long
+WHITE = 1e-2  # white noise added to the lead-in's covariance, relative
+SENSOR_NOISE = 5e-7  # least power of the white noise, as in their examples
+FILTER_SECONDS, DELAY_SECONDS = 0.03, 0.015  # length of the time-domain filters
 EPSILON = 5e-3  # their own default: where the sinc of an impulse response is cut
 SRP_N_FFT = 512
 
 
 def delay_and_sum(trial: Trial, n_fft: int) -> Output:
-    """Delays from the true position."""
+    """Delay-and-sum with delays from the true position."""
     microphones, position = needs_array(trial, "pra-das"), needs_position(trial, "pra-das")
     beamformer = beamformer_of(microphones, trial.sample_rate, n_fft)
     beamformer.rake_delay_and_sum_weights(sound_source(position[None]))
     distances = np.linalg.norm(microphones - position, axis=1)
-    # they sum a_m/M with a_m = 1/(4π d_m): the talker comes out with the mean of a_m²
+    # they sum with weights a_m/M, a_m = 1/(4π d_m): the talker has the mean of a_m² as its gain
     gain = amplitude(distances[0]) / np.mean(amplitude(distances) ** 2)
     return linear(trial, beamformer, n_fft // 2 - in_samples(trial, distances[0]), gain)
 
 
 def mvdr(trial: Trial, n_fft: int, lead_in: float, white: float) -> Output:
-    """Their maximum-SINR weights, which for one source are Capon's, in the lead-in's noise.
+    """MVDR with their maximum-SINR weights, which for one source are Capon's.
 
-    The noise covariance is one matrix for all frequencies, as they have it.
+    The noise covariance, from the lead-in, is one matrix for all frequencies, as in the package.
     """
     microphones, position = needs_array(trial, "pra-mvdr"), needs_position(trial, "pra-mvdr")
     beamformer = beamformer_of(microphones, trial.sample_rate, n_fft)
@@ -49,11 +49,11 @@ def mvdr(trial: Trial, n_fft: int, lead_in: float, white: float) -> Output:
 def rake_mvdr(
     trial: Trial, filter_seconds: float, delay: float, lead_in: float, white: float
 ) -> Output:
-    """MVDR filters in the time domain for talker and first reflections, in the lead-in's noise."""
+    """Time-domain MVDR filters for the talker and the first reflections, noise from the lead-in."""
     microphones = needs_array(trial, "pra-rake-mvdr")
     position = needs_position(trial, "pra-rake-mvdr")
     if trial.reflections is None:
-        raise TrialError("pra-rake-mvdr needs to know the reflections of the room")
+        raise TrialError("pra-rake-mvdr needs the positions of the room's reflections")
     rate, images = trial.sample_rate, np.vstack([position, trial.reflections])
     n_taps = round(filter_seconds * rate)
     beamformer = beamformer_of(microphones, rate, N_FFT, n_taps)
@@ -73,7 +73,7 @@ def rake_mvdr(
 
 
 def srp_das(trial: Trial, n_fft: int, srp_n_fft: int) -> Output:
-    """Direction by SRP-PHAT over the whole recording, then delay-and-sum of a plane wave."""
+    """SRP-PHAT over the whole recording, then delay-and-sum of a plane wave."""
     import pyroomacoustics as pra
 
     microphones, rate = needs_array(trial, "pra-srp-das"), trial.sample_rate
@@ -87,27 +87,27 @@ def srp_das(trial: Trial, n_fft: int, srp_n_fft: int) -> Output:
     beamformer = beamformer_of(flat, rate, n_fft)
     beamformer.far_field_weights(azimuth)
     ahead = flat @ [np.cos(azimuth), np.sin(azimuth)]
-    # the sum is in time with the microphone that hears the wave first
+    # the sum is aligned with the microphone that the wave reaches first
     advance = n_fft // 2 - in_samples(trial, float(ahead.max() - ahead[0]))
     return linear(trial, beamformer, advance, 1 / len(flat))
 
 
 def needs_position(trial: Trial, what: str) -> np.ndarray:
-    """Where the talker is, shape (3,), from the middle of the array."""
+    """Position of the talker relative to the centre of the array, shape (3,)."""
     if trial.position is None:
-        raise TrialError(f"{what} needs to know where the talker is")
+        raise TrialError(f"{what} needs the talker's position")
     return trial.position
 
 
 def beamformer_of(microphones: np.ndarray, rate: int, n_fft: int, n_taps: int | None = None) -> Any:
-    """Their beamformer at these microphones, (M, 3) or (M, 2)."""
+    """Make a pyroomacoustics beamformer at these microphones, (M, 3) or (M, 2)."""
     import pyroomacoustics as pra
 
     return pra.Beamformer(microphones.T.copy(), rate, N=n_fft, Lg=n_taps)
 
 
 def sound_source(images: np.ndarray) -> Any:
-    """A source and its images, (K, 3), the source first, all equally loud."""
+    """Make a source with its images, (K, 3), the source first, all with the same amplitude."""
     from pyroomacoustics.soundsource import SoundSource
 
     order = np.minimum(np.arange(len(images)), 1)
@@ -115,7 +115,7 @@ def sound_source(images: np.ndarray) -> Any:
 
 
 def linear(trial: Trial, beamformer: Any, advance: float, gain: float) -> Output:
-    """Filter the recording, and its speech and noise alone, and put them in time again."""
+    """Filter the recording, and its speech and noise alone, and realign the outputs."""
     rest, n_samples = trial.rest, trial.mixture.shape[1]
 
     def through(samples: np.ndarray) -> np.ndarray:
@@ -130,19 +130,19 @@ def linear(trial: Trial, beamformer: Any, advance: float, gain: float) -> Output
 
 
 def advanced(samples: np.ndarray, advance: float) -> np.ndarray:
-    """A signal (N,) so many samples earlier, whole or not, by a turn of its spectrum's phase."""
+    """Advance a signal (N,) by a fractional number of samples, by the phase of its spectrum."""
     padded = scipy.fft.next_fast_len(len(samples) + 2 * int(abs(advance)) + RATE // 10, real=True)
     turn = np.exp(2j * np.pi * scipy.fft.rfftfreq(padded) * advance)
     return scipy.fft.irfft(scipy.fft.rfft(samples, padded) * turn, padded)[: len(samples)]
 
 
 def lead_in_noise(trial: Trial, seconds: float) -> np.ndarray:
-    """The start of the recording, (M, n) in double precision."""
+    """Start of the recording, (M, n), float64."""
     return trial.mixture[:, : max(round(seconds * trial.sample_rate), 1)].astype(np.float64)
 
 
 def white_noise(cov: np.ndarray, relative: float) -> np.ndarray:
-    """White noise to add to a covariance."""
+    """Covariance of the white noise to add."""
     return max(relative * np.trace(cov) / len(cov), SENSOR_NOISE) * np.eye(len(cov))
 
 
@@ -164,17 +164,17 @@ def stacked_covariance(noise: np.ndarray, n_taps: int) -> np.ndarray:
 
 
 def amplitude(distance: Any) -> Any:
-    """Of a source's direct sound as they have it, 1/(4πd)."""
+    """Amplitude of the direct sound in their convention, 1/(4πd)."""
     return 1 / (4 * np.pi * distance)
 
 
 def in_samples(trial: Trial, distance: float | np.floating) -> float:
-    """Time that sound takes for a distance, samples."""
+    """Travel time of sound over a distance, samples."""
     return trial.sample_rate * float(distance) / speed_of_sound()
 
 
 def speed_of_sound() -> float:
-    """That they calculate with, m/s."""
+    """Speed of sound in pyroomacoustics, m/s."""
     import pyroomacoustics as pra
 
     return float(pra.constants.get("c"))
@@ -199,7 +199,7 @@ RECORDS = (
     ),
     Peer(
         "pra-rake-mvdr",
-        "pyroomacoustics: MVDR for the talker and his reflections, their true positions given",
+        "pyroomacoustics: MVDR for the talker and the reflections, true positions given",
         PACKAGE,
         rake_mvdr,
         {

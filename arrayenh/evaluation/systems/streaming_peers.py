@@ -1,4 +1,4 @@
-"""One-microphone programs for calls, which take short frames and give each a little later."""
+"""Single-channel peers for calls, which process short frames with a short delay."""
 
 import ctypes
 import importlib.util
@@ -16,10 +16,10 @@ Denoise = Callable[[np.ndarray], np.ndarray]
 # Samples by which each is late, found as the highest cross-correlation of speech that goes in
 # and comes out, above 1 kHz: there WebRTC's and RNNoise's high-pass filters turn no phase.
 WEBRTC_RATE, WEBRTC_FRAME = 16_000, 160
-WEBRTC_DELAY = 96  # its window of 256 less a frame
+WEBRTC_DELAY = 96  # its window of 256 samples less a frame
 RNNOISE_RATE, RNNOISE_FRAME = 48_000, 480
-RNNOISE_DELAY = 960  # a frame of overlap, and one of looking ahead
-SPEEX_FRAME = 256  # that of its examples
+RNNOISE_DELAY = 960  # a frame of overlap and a frame of look-ahead
+SPEEX_FRAME = 256  # as in its examples
 SPEEX_DELAY = 256  # half its window
 
 
@@ -48,12 +48,12 @@ def speex(trial: Trial, frame: int) -> Output:
 
 
 def rnnoise(trial: Trial) -> Output:
-    """RNNoise at its 48 kHz, from and to samples in floating point."""
+    """RNNoise at 48 kHz, with floating-point samples."""
     module = rnnoise_library()
     state = module.create()
 
     def denoise(frame: np.ndarray) -> np.ndarray:
-        samples = np.ascontiguousarray(frame * 32768, np.float32)  # full scale as of 16 bit
+        samples = np.ascontiguousarray(frame * 32768, np.float32)  # full scale of 16 bit
         pointer = samples.ctypes.data_as(ctypes.POINTER(ctypes.c_float))
         module.lib.rnnoise_process_frame(state, pointer, pointer)
         return samples / 32768
@@ -65,7 +65,7 @@ def rnnoise(trial: Trial) -> Output:
 
 
 def rnnoise_library() -> ModuleType:
-    """The module of pyrnnoise that holds the library alone.
+    """Import only the module of pyrnnoise that wraps the library.
 
     The package as a whole imports audiolab, and with it FFmpeg, to read files.
     """
@@ -82,7 +82,7 @@ def rnnoise_library() -> ModuleType:
 
 
 def streamed(trial: Trial, rate: int, frame: int, delay: int, denoise: Denoise) -> Output:
-    """The reference microphone at a rate, frame by frame, in time again at its own rate."""
+    """Process the reference microphone frame by frame at another rate, and realign the output."""
     n_samples = trial.mixture.shape[1]
     samples = resampled(trial.mixture[0], trial.sample_rate, rate)
     n_frames = -(-(len(samples) + delay) // frame)
@@ -93,12 +93,12 @@ def streamed(trial: Trial, rate: int, frame: int, delay: int, denoise: Denoise) 
 
 
 def to_pcm(samples: np.ndarray) -> bytes:
-    """16-bit samples, what is beyond full scale cut off."""
+    """Convert to 16-bit samples, clipped at full scale."""
     return np.clip(np.rint(samples * 32768), -32768, 32767).astype("<i2").tobytes()
 
 
 def from_pcm(pcm: bytes) -> np.ndarray:
-    """Full scale 1 again."""
+    """Convert 16-bit samples to floating point, full scale 1."""
     return np.frombuffer(pcm, "<i2") / np.float32(32768)
 
 

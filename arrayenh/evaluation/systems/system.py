@@ -1,4 +1,4 @@
-"""What a system is to a benchmark: a name, and a way from a recording to a voice."""
+"""`System`, the protocol of a benchmark's systems; `Trial`, its input; `Output`, its output."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ OWN, BOUND, PEER = "own", "bound", "peer"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Trial:
-    """A recording, and what is true of it; honest systems look at the recording alone.
+    """A recording and its ground truth; systems other than bounds use the recording alone.
 
     Attributes
     ----------
@@ -23,13 +23,13 @@ class Trial:
     target : float32 ndarray, shape (M, N), optional
         The clean speech in each microphone; the rest of the mixture is noise.
     array : MicArray, optional
-        Needed by what is steered.
+        Needed by steered beamformers.
     azimuth : float, optional
-        Of the talker, radians: given to systems that say "true direction".
+        Of the talker, radians: for systems with "true direction" in their description.
     position : float64 ndarray, shape (3,), optional
-        Of the talker, from the middle of the array, in its own frame, metres.
+        Of the talker, relative to the centre of the array, in its frame, metres.
     reflections : float64 ndarray, shape (K, 3), optional
-        Positions of first-order image sources in the same frame: for systems that know the room.
+        Positions of first-order image sources in the same frame: for systems that use them.
     """
 
     mixture: np.ndarray
@@ -48,16 +48,16 @@ class Trial:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Output:
-    """What a system gives.
+    """Output of a system.
 
     Attributes
     ----------
     samples : float32 ndarray, shape (N,)
-        As long as the mixture, aligned with it; of a binaural system, its left ear.
+        Same length as the mixture, aligned with it; the left ear of a binaural system.
     speech, noise : float32 ndarray, shape (N,), optional
-        The answer of a linear system to the target and to the rest alone.
+        Output of a linear system for the target alone and for the rest alone.
     ears : float32 ndarray, shape (2, N), optional
-        Left and right, of a system that has both.
+        Left and right ear of a binaural system.
     """
 
     samples: np.ndarray
@@ -72,11 +72,11 @@ class System(Protocol):
     Attributes
     ----------
     name : str
-        What it is called in `--systems` and in tables.
+        Name in `--systems` and in tables.
     kind : {"own", "bound", "peer"}
-        Bounds look at the clean speech; peers are other people's programs.
+        Bounds use the clean speech; peers are systems of other packages.
     describe : str
-        One line.
+        One-line description.
     """
 
     @property
@@ -92,10 +92,10 @@ class System(Protocol):
         """As above."""
 
     def definition(self) -> Mapping[str, Any]:
-        """All that its output depends on beside the code: settings, versions of packages."""
+        """Everything besides the code that its output depends on: settings, package versions."""
 
     def latency(self) -> float | None:
-        """Algorithmic latency, seconds; None where it reads the recording to its end first."""
+        """Algorithmic latency, seconds; None if it reads the whole recording first."""
 
     def run(self, trial: Trial) -> Output:
         """Enhance.
@@ -103,7 +103,7 @@ class System(Protocol):
         Raises
         ------
         TrialError
-            If this system cannot work on this recording (no array, no clean speech).
+            If this system cannot process this recording (no array, no clean speech).
         MissingExtraError
             If its package is not installed.
         """
@@ -111,16 +111,16 @@ class System(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What a system costs, measured alone in a process of its own.
+    """Cost of a system, measured in its own process.
 
     Attributes
     ----------
     real_time_factor : float
-        CPU seconds for a second of sound, one thread, median of several runs.
+        CPU seconds per second of audio, one thread, median of several runs.
     peak_mb : float
-        The most memory that the process ever held, megabytes, Python and libraries included.
+        Peak memory of the process, megabytes, including Python and libraries.
     latency_ms : float
-        Algorithmic; infinite where the recording is read to its end first.
+        Algorithmic; infinite if the whole recording is read first.
     """
 
     real_time_factor: float

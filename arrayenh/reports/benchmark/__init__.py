@@ -1,1 +1,1 @@
-"""The report of a benchmark, part by part."""
+"""HTML report of a benchmark."""

@@ -1,4 +1,4 @@
-"""What the charts of a benchmark show: gains, spreads condition by condition, quality and cost."""
+"""Data of a benchmark's charts: gains, distributions by condition, quality over cost."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -14,12 +14,12 @@ from arrayenh.reports.scatter import Point, Scatter, pareto_front
 from arrayenh.reports.words import between, metric_of, number, percent, significant, with_unit
 
 MOST_SHOWN = 5
-"""So many systems or fewer are all shown from the start."""
+"""Up to this many systems are all shown at first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A system in a chart: an interval or a box, in words too, and a number."""
+    """A system in a chart: an interval or a box, its description, and a number."""
 
     name: str
     words: str
@@ -30,7 +30,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """Rows over a common axis, of a number of scenes."""
+    """Rows over a common axis, for a number of scenes."""
 
     title: str
     axis: Axis
@@ -39,7 +39,7 @@ class Chart:
 
 
 def gain_chart(found: Findings, systems: Sequence[str], metric: str) -> Chart:
-    """Mean improvement of systems over the baseline, each with its interval."""
+    """Chart of the mean improvement of systems over the baseline, with intervals."""
     gains = {name: found.gain(name, metric) for name in systems}
     ends = [end for gain in gains.values() for end in (gain.low, gain.mean, gain.high)]
     rows = []
@@ -52,7 +52,7 @@ def gain_chart(found: Findings, systems: Sequence[str], metric: str) -> Chart:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """Box plots of one score or of its gains: of all scenes, and of each condition."""
+    """Box plots of one score or of its gains, for all scenes and for each condition."""
 
     is_gain: bool
     words: str
@@ -61,7 +61,7 @@ class View:
 
 
 def views(found: Findings, metric: str) -> Iterator[View]:
-    """What there is to draw of a score: gains, where there is a baseline, and its values."""
+    """Views of a score: its gains, if there is a baseline, and its values."""
     record, names = metric_of(metric), found.names
     of = f", {record.unit}" if record.unit else ""
     if found.baseline is not None:
@@ -77,7 +77,7 @@ def views(found: Findings, metric: str) -> Iterator[View]:
 def view(
     found: Findings, metric: str, values: dict[str, np.ndarray], is_gain: bool, words: str
 ) -> View:
-    """Charts with one axis, which holds the whiskers of all systems in all conditions."""
+    """Make charts with a common axis that spans the whiskers of all systems and conditions."""
     results = found.results
     groups = {
         condition: {value: results.where(condition, value) for value in there}
@@ -101,7 +101,7 @@ def view(
 
 
 def box_row(name: str, values: np.ndarray, metric: str, sign: bool) -> Row:
-    """One system: its box, and the median as a number, with a `sign` where it is a gain."""
+    """Row of one system: its box, and the median as a number, with a `sign` if it is a gain."""
     box = box_of(values)
     if box is None:
         return Row(name, "no finite score", "n/a")
@@ -113,21 +113,21 @@ def box_row(name: str, values: np.ndarray, metric: str, sign: bool) -> Row:
 
 
 def shown_at_first(found: Findings) -> list[str]:
-    """The systems that matter: baseline, winner, best peer, oracle; all where there are few."""
+    """Systems shown at first: baseline, winner, best peer, oracle; all if there are few."""
     wanted = {found.baseline, found.winner, found.best_peer, found.oracle}
     few = len(found.names) <= MOST_SHOWN
     return [name for name in found.names if few or name in wanted]
 
 
 def metric_words(metric: str) -> str:
-    """What stands above the axis of a score: name, unit, which way is better."""
+    """Title of a score's axis: name, unit, direction."""
     record = metric_of(metric)
     of = f", {record.unit}" if record.unit else ""
     return f"{record.label}{of}; {'higher' if record.higher_is_better else 'lower'} is better"
 
 
 def gain_words(metric: str, base: str) -> str:
-    """What stands above gains: of errors these are reductions."""
+    """Title of a gain's axis; gains of error scores are reductions."""
     record = metric_of(metric)
     of = f", {record.unit}" if record.unit else ""
     what = "gain" if record.higher_is_better else "improvement"
@@ -136,7 +136,7 @@ def gain_words(metric: str, base: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Against:
-    """Quality of one score against cost: a chart of each size, and those that none outdoes."""
+    """One score over cost: a chart of each size, and the Pareto front."""
 
     words: str
     charts: Sequence[Scatter]
@@ -144,13 +144,13 @@ class Against:
 
 
 def against_cost(found: Findings) -> dict[str, Against]:
-    """Of each score of which any system's cost is known."""
+    """Charts over cost of the scores, if the cost of any system is known."""
     shown = {metric: points_of(found, metric) for metric in found.scored}
     return {metric: against(found, metric, points) for metric, points in shown.items() if points}
 
 
 def against(found: Findings, metric: str, points: Sequence[Point]) -> Against:
-    """One score."""
+    """Chart of one score over cost."""
     front = pareto_front(points, found.quality_direction(metric))
     bounds = {name: found.quality(name, metric).mean for name in found.of_kind(BOUND)}
     limits = {name: mean for name, mean in bounds.items() if math.isfinite(mean)}
@@ -162,7 +162,7 @@ def against(found: Findings, metric: str, points: Sequence[Point]) -> Against:
 
 
 def points_of(found: Findings, metric: str) -> list[Point]:
-    """Systems of a known cost and score, but for the bounds."""
+    """Systems with a known cost and score, without the bounds."""
     points = []
     for system in found.results.systems:
         quality = found.quality(system.name, metric)
@@ -177,7 +177,7 @@ def points_of(found: Findings, metric: str) -> list[Point]:
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """The way from the baseline to the oracle, in percent of a drawing, and who is where on it."""
+    """Scale from the baseline to the oracle, in percent, with the positions of systems on it."""
 
     start: float
     end: float
@@ -187,7 +187,7 @@ class Way:
 
 
 def way(found: Findings, metric: str) -> Way | None:
-    """How far the winner came, and where the best peer is; None where there is no such way."""
+    """Positions of the winner and the best peer; None without a baseline or an oracle."""
     best, peer = found.winner, found.best_peer
     parts = {name: found.reached(name, metric) for name in (best, peer) if name}
     parts = {name: part for name, part in parts.items() if math.isfinite(part)}

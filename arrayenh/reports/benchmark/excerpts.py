@@ -1,4 +1,4 @@
-"""Chosen scenes of a benchmark as its page plays and shows them: cut, levelled, made small."""
+"""Excerpts of selected scenes for the report: cut, levelled and compressed."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,28 +11,28 @@ from arrayenh.reports.listening import Excerpt, address, excerpt_of
 from arrayenh.reports.spectrogram import RANGE_DB, loudest_db, spectrogram_db, spectrogram_png
 
 MOST_SECONDS = 10
-"""Of one scene."""
+"""Seconds of audio of one scene."""
 
 MOST_SOUND_S = 300
-"""Of all stages of all scenes together: with more stages, excerpts are shorter."""
+"""Seconds of audio of all stages of all scenes; with more stages, excerpts are shorter."""
 
 COARSENESS = (0.0, 0.4, 0.8)
-"""Of the sounds, from the finest: the first of which the page has room for."""
+"""Audio formats, best first; the first that fits into the page is used."""
 
 N_COLOURS = 32
-"""Of the pictures: steps of 2 dB, which halves their size."""
+"""Colours of the pictures: steps of 2 dB, which halves their size."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SceneSounds:
-    """What systems made of a scene.
+    """Outputs of the systems for one scene.
 
     Attributes
     ----------
     scene : str
-        Its name in the results.
+        Name of the scene in the results.
     why : str
-        Why it was chosen, a few words.
+        Short reason for its selection.
     sample_rate : int
         Hz.
     stages : mapping of str to float ndarray, shape (N,)
@@ -69,7 +69,7 @@ class SceneSounds:
 
 
 def excerpts_of(sounds: Sequence[SceneSounds]) -> list[Excerpt]:
-    """All scenes, as long as the page has room for, at rates that can be compressed."""
+    """Cut all scenes to the length that fits into the page, at rates that can be compressed."""
     n_stages = sum(len(scene.stages) for scene in sounds)
     seconds = max(1, min(MOST_SECONDS, MOST_SOUND_S // max(n_stages, 1)))
     return [
@@ -84,7 +84,7 @@ def excerpts_of(sounds: Sequence[SceneSounds]) -> list[Excerpt]:
 
 
 def pictures_of(excerpt: Excerpt) -> list[str]:
-    """Addresses of a spectrogram of each stage, all on one scale."""
+    """Data URLs of the stages' spectrograms, all on one scale."""
     levels = [halved(spectrogram_db(sound, excerpt.rate)) for sound in excerpt.sounds]
     loudest = loudest_db(levels)
     return [
@@ -93,10 +93,10 @@ def pictures_of(excerpt: Excerpt) -> list[str]:
 
 
 def halved(level_db: np.ndarray) -> np.ndarray:
-    """A spectrogram of half as many rows and columns, shape (F // 2, T // 2).
+    """Halve the rows and columns of a spectrogram, shape (F // 2, T // 2).
 
-    Power is averaged over two by two points. A last odd one, and the row at 0 Hz, are left
-    out; a spectrogram of one column keeps it.
+    Power is averaged over two by two points. An odd last column and the row at 0 Hz are
+    dropped; a spectrogram of one column keeps it.
     """
     power = 10 ** (level_db[1:] / 10)
     n_rows, n_columns = power.shape
@@ -108,19 +108,19 @@ def halved(level_db: np.ndarray) -> np.ndarray:
 
 
 def coarse(level_db: np.ndarray, loudest: float) -> np.ndarray:
-    """Levels rounded to as many steps as there are colours."""
+    """Round levels to the number of colours."""
     step = RANGE_DB / (N_COLOURS - 1)
     return loudest + step * np.rint((level_db - loudest) / step)
 
 
 def addresses_of(excerpts: Sequence[Excerpt], room: int) -> list[list[str]]:
-    """Addresses that hold the sounds of each scene, as fine as there is room for.
+    """Data URLs of the audio of each scene, in the best format that fits.
 
     Parameters
     ----------
     excerpts : sequence of Excerpt
     room : int
-        Characters; the coarsest sounds may exceed it.
+        Characters; the lowest quality may exceed it.
     """
     found: list[list[str]] = []
     for coarseness in COARSENESS:

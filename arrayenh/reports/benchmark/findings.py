@@ -1,4 +1,4 @@
-"""What the scores of a benchmark say: who won, by how much, who comes next."""
+"""Findings of a benchmark: the best system, its lead, and the ranking of the others."""
 
 from collections.abc import Sequence
 from functools import cached_property
@@ -17,15 +17,15 @@ from arrayenh.reports.words import metric_of
 
 
 class Findings:
-    """Results, and what is to be said of them.
+    """Results of a benchmark and their interpretation.
 
     Attributes
     ----------
     results : Results
     baseline, oracle : str or None
-        The systems that gains are over, and whose gain is 1, if they took part.
+        System that gains are relative to, and system whose gain counts as 1, if present.
     headlines : list of str
-        Metrics that decide.
+        Main metrics, which decide the ranking.
     """
 
     AHEAD, BEHIND = "is ahead by", "is behind by"
@@ -40,7 +40,7 @@ class Findings:
 
     @cached_property
     def scored(self) -> list[str]:
-        """Metrics of which there is any value, those that decide first."""
+        """Metrics with any value, the main ones first."""
         there = ~np.isnan(self.results.values).all(axis=(0, 1))
         names = [
             name for name, any_value in zip(self.results.metrics, there, strict=True) if any_value
@@ -49,7 +49,7 @@ class Findings:
 
     @cached_property
     def contenders(self) -> list[str]:
-        """Who can win: our own systems; without any the peers, without these all there are."""
+        """Systems that are ranked: own systems; peers if there are none; else all systems."""
         for kind in (OWN, PEER):
             found = [name for name in self.of_kind(kind) if name != self.results.oracle]
             if found:
@@ -58,18 +58,18 @@ class Findings:
 
     @cached_property
     def winner(self) -> str:
-        """The contender of the best mean rank."""
+        """Contender with the best mean rank."""
         return self.ranking(self.contenders)[0]
 
     @cached_property
     def best_peer(self) -> str | None:
-        """The peer of the best mean rank; None where there is none, or where a peer won."""
+        """Peer with the best mean rank; None without peers, or if a peer won."""
         peers = self.of_kind(PEER)
         return None if not peers or self.winner in peers else self.ranking(peers)[0]
 
     @property
     def gained(self) -> bool:
-        """Whether the winner is told by its gain: not where there is no other baseline."""
+        """Whether the winner is described by its gain: not if there is no other baseline."""
         return self.baseline not in (None, self.winner)
 
     def of_kind(self, kind: str) -> list[str]:
@@ -77,7 +77,7 @@ class Findings:
         return [name for name in self.names if self.kind(name) == kind]
 
     def kind(self, system: str) -> str:
-        """Kind of a system, as it is drawn: the baseline, whosever it is, stands as a bound."""
+        """Kind of a system for drawing; the baseline is always drawn as a bound."""
         if system == self.results.baseline:
             return BOUND
         return self.results.systems[self.results.system(system)].kind
@@ -87,14 +87,14 @@ class Findings:
         return mean_interval(self.results.of(system, metric))
 
     def improvements(self, system: str, metric: str) -> np.ndarray:
-        """How much better than the baseline, scene by scene, shape (scenes,); NaN without one.
+        """Improvement over the baseline by scene, shape (scenes,); NaN without a baseline.
 
-        Above zero is better, also of scores of which lower is better.
+        Positive is better, also for scores of which lower is better.
         """
         if self.baseline is None:
             return np.full(len(self.results.scenes), np.nan)
         of, base = (self.results.of(name, metric) for name in (system, self.baseline))
-        with np.errstate(invalid="ignore"):  # inf - inf: no difference is known
+        with np.errstate(invalid="ignore"):  # inf - inf is undefined
             return direction(metric) * (of - base)
 
     def gain(self, system: str, metric: str) -> Interval:
@@ -102,41 +102,41 @@ class Findings:
         return mean_interval(self.improvements(system, metric))
 
     def quality(self, system: str, metric: str) -> Interval:
-        """The gain, whose interval is paired and so the narrower; without a baseline the level."""
+        """Paired gain, whose interval is narrower; without a baseline the mean score."""
         return (self.level if self.baseline is None else self.gain)(system, metric)
 
     def quality_direction(self, metric: str) -> int:
-        """1 where a higher quality is better: gains always are."""
+        """1 if a higher quality is better, which holds for all gains; -1 otherwise."""
         return direction(metric) if self.baseline is None else 1
 
     def change(self, system: str, metric: str) -> Interval:
-        """By how much a score differs from the baseline's, as it is: errors fall."""
+        """Signed difference of a score from the baseline's; negative for reduced errors."""
         found = self.quality(system, metric)
         return found if self.quality_direction(metric) == direction(metric) else found.negative
 
     def lead(self, system: str, other: str, metric: str) -> Interval:
-        """How much better than another system, paired by scene."""
+        """Improvement over another system, paired by scene."""
         of, others = (direction(metric) * self.results.of(name, metric) for name in (system, other))
         return paired_interval(of, others)
 
     def reached(self, system: str, metric: str) -> float:
-        """Part of the oracle's gain over the baseline; NaN without either."""
+        """Fraction of the oracle's gain over the baseline; NaN without either."""
         if self.baseline is None or self.oracle is None:
             return float("nan")
         both = self.baseline, self.oracle
         return fraction_of_gain(*(self.results.of(name, metric) for name in (system, *both)))
 
     def cost(self, system: str) -> Cost | None:
-        """What a system costs, where that is known."""
+        """Cost of a system, or None if unknown."""
         return self.results.systems[self.results.system(system)].cost
 
     def facts_of(self, scene: str) -> SceneFacts:
-        """A scene of that name; one without conditions where the results have none."""
+        """Properties of a scene by name; without conditions if the results do not contain it."""
         known = (facts for facts in self.results.scenes if facts.name == scene)
         return next(known, SceneFacts(scene, 0.0))
 
     def scores_of(self, scene: str, system: str) -> list[tuple[str, float]]:
-        """The headline scores of one system in one scene, those that there are."""
+        """Available headline scores of one system in one scene."""
         scenes = [facts.name for facts in self.results.scenes]
         if scene not in scenes or system not in self.names:
             return []
@@ -145,7 +145,7 @@ class Findings:
         return [(name, value) for name, value in found if not np.isnan(value)]
 
     def shared_conditions(self) -> list[tuple[str, str]]:
-        """What is the same in all scenes."""
+        """Conditions that all scenes share."""
         scenes = self.results.scenes
         return [
             (key, value)
@@ -154,7 +154,7 @@ class Findings:
         ]
 
     def places(self) -> list[tuple[int, list[str]]]:
-        """In which scores the winner is first, second and so on of the contenders."""
+        """Scores in which the winner is first, second and so on among the contenders."""
         found: dict[int, list[str]] = {}
         for metric in self.headlines:
             place = self.ranks(self.contenders, metric)[self.winner]
@@ -162,16 +162,16 @@ class Findings:
         return sorted(found.items())
 
     def verdict(self, lead: Interval) -> str:
-        """What a paired difference says; without an interval, its sign."""
+        """Verdict on a paired difference; based on its sign if it has no interval."""
         certain = lead.excludes_zero or np.isnan(lead.low)
         if not certain or lead.mean == 0:
             return self.LEVEL
         return self.AHEAD if lead.mean > 0 else self.BEHIND
 
     def ranks(self, systems: Sequence[str], metric: str) -> dict[str, int]:
-        """Place of each system in one score, from 1; whoever has no value comes last.
+        """Rank of each system in one score, from 1; systems without a value come last.
 
-        By the mean gain, or the mean score where there is no baseline.
+        Sorted by the mean gain, or the mean score without a baseline.
         """
         sign = self.quality_direction(metric)
         merits = {name: sign * self.quality(name, metric).mean for name in systems}
@@ -179,9 +179,9 @@ class Findings:
         return {name: 1 + sum(other > known[name] for other in known.values()) for name in systems}
 
     def ranking(self, systems: Sequence[str]) -> list[str]:
-        """Systems by their mean rank over the headline scores, the best first.
+        """Systems sorted by their mean rank over the headline scores, the best first.
 
-        Of equal ones, the better in the first score comes first.
+        Ties are resolved by the first score.
         """
         places = [self.ranks(systems, metric) for metric in self.headlines]
 
@@ -193,5 +193,5 @@ class Findings:
 
 
 def direction(metric: str) -> int:
-    """1 where higher is better, -1 where lower is."""
+    """1 if higher is better, -1 if lower is better."""
     return 1 if metric_of(metric).higher_is_better else -1

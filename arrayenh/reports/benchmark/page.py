@@ -1,6 +1,6 @@
-"""The report of a benchmark: one HTML file to read, hear, print and pass on.
+"""HTML report of a benchmark: one self-contained file with text, plots and audio.
 
-Everything is inside the file, sound and pictures too; it asks nothing of the network.
+Audio and pictures are embedded, so a report needs no other file and no network connection.
 """
 
 import os
@@ -28,10 +28,10 @@ from arrayenh.reports.rendering import render
 __all__ = ["SceneSounds", "pick_scenes", "write_benchmark_report"]
 
 LARGEST_PAGE = 4_800_000
-"""Characters: sounds are as fine as the rest of the page leaves room for."""
+"""Most characters of a page: the audio quality depends on the room that is left."""
 
 LONGEST_FACT = 80
-"""A longer one, or one of several lines, stands in a block of its own."""
+"""Longest fact in a row, characters; longer or multi-line facts get their own block."""
 
 
 def write_benchmark_report(
@@ -40,7 +40,7 @@ def write_benchmark_report(
     sounds: Sequence[SceneSounds] = (),
     overwrite: bool = False,
 ) -> Path:
-    """Write the report of a benchmark, whole or not at all.
+    """Write the report of a benchmark atomically.
 
     Parameters
     ----------
@@ -48,8 +48,8 @@ def write_benchmark_report(
         Ends in .html.
     results : Results
     sounds : sequence of SceneSounds
-        Scenes to listen to, such as those of `pick_scenes`; of more than 10 seconds the
-        stretch richest in speech is taken.
+        Scenes with audio, such as those of `pick_scenes`; scenes longer than 10 seconds are
+        cut to the part with the most speech.
     overwrite : bool
         Replace an existing file.
 
@@ -73,7 +73,7 @@ def write_benchmark_report(
 
 
 def check_results(results: Results) -> None:
-    """Refuse results that are no table of scenes, systems and metrics."""
+    """Raise an error if the results do not have the shape (scenes, systems, metrics)."""
     shape = len(results.scenes), len(results.systems), len(results.metrics)
     if 0 in shape or results.values.shape != shape:
         raise ShapeError(
@@ -83,7 +83,7 @@ def check_results(results: Results) -> None:
 
 
 def benchmark_html(results: Results, sounds: Sequence[SceneSounds] = ()) -> str:
-    """The whole page."""
+    """Render the whole page."""
     found = Findings(results)
     excerpts = excerpts_of(sounds)
     pictures = [pictures_of(excerpt) for excerpt in excerpts]
@@ -107,7 +107,7 @@ def benchmark_html(results: Results, sounds: Sequence[SceneSounds] = ()) -> str:
 
 
 def facts_of(results: Results) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
-    """Short facts, and those that stand in a block of their own."""
+    """Split the facts into short ones and those with their own block."""
     short: list[tuple[str, str]] = []
     long: list[tuple[str, str]] = []
     for key, value in results.facts.items():

@@ -1,4 +1,4 @@
-"""The scenes of a benchmark by what the winner gains in them: best, worst, typical."""
+"""Best, worst and typical scenes of a benchmark, by the winner's gain."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,14 +11,14 @@ from arrayenh.reports.benchmark.findings import Findings, direction
 from arrayenh.reports.words import metric_of, with_unit
 
 N_EXTREMES = 5
-"""So many of the best scenes, and of the worst."""
+"""Number of best scenes, and of worst scenes."""
 
 
 def pick_scenes(results: Results, metric: str) -> list[tuple[int, str]]:
-    """Scenes worth hearing: the typical one, and those of the largest and smallest gain.
+    """Select scenes for listening: the typical one, and those of the largest and smallest gain.
 
-    Judged by what the winner gains over the baseline, paired; by its score where there is
-    no baseline. Typical is the scene nearest the median.
+    They are selected by the winner's paired gain over the baseline, or by its score without a
+    baseline. The typical scene is the one nearest the median.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ def pick_scenes(results: Results, metric: str) -> list[tuple[int, str]]:
     Returns
     -------
     scenes : list of (int, str)
-        Index and reason, without repetition; the first scene where none has a score.
+        Index and reason, without repetition; the first scene if none has a score.
     """
     found = Findings(results)
     merits = scene_merits(found, metric)
@@ -45,20 +45,20 @@ def pick_scenes(results: Results, metric: str) -> list[tuple[int, str]]:
 
 
 def scene_merits(found: Findings, metric: str) -> np.ndarray:
-    """What the winner gains in each scene, or scores, shape (scenes,); higher is better."""
+    """The winner's gain or score in each scene, shape (scenes,); higher is better."""
     if not found.gained:
         return direction(metric) * found.results.of(found.winner, metric)
     return found.improvements(found.winner, metric)
 
 
 def by_merit(merits: np.ndarray) -> list[int]:
-    """Scenes of a finite merit, the best first."""
+    """Scenes with a finite merit, the best first."""
     known = np.flatnonzero(np.isfinite(merits))
     return [int(k) for k in known[np.argsort(-merits[known], kind="stable")]]
 
 
 def reason(found: Findings, metric: str, which: str, merit: float) -> str:
-    """Why a scene was picked."""
+    """Reason for selecting a scene."""
     best, name = found.winner, metric_of(metric).label
     if not found.gained:
         return f"{which} {name} of {best}, {with_unit(direction(metric) * merit, metric)}"
@@ -67,7 +67,7 @@ def reason(found: Findings, metric: str, which: str, merit: float) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Extremes:
-    """Scenes by one score: their indices under a title each, and their merits."""
+    """Scenes sorted by one score: indices by title, and merits."""
 
     words: str
     blocks: Mapping[str, Sequence[int]]
@@ -75,7 +75,7 @@ class Extremes:
 
 
 def extremes(found: Findings) -> dict[str, Extremes]:
-    """Five best and five worst scenes by each score; all where there are no more than that."""
+    """Five best and five worst scenes by each score; all scenes if there are at most ten."""
     listed: dict[str, Extremes] = {}
     if len(found.results.scenes) < 2:
         return listed

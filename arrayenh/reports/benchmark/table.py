@@ -1,4 +1,4 @@
-"""The table of a benchmark: means, gains, parts of the oracle's gain, costs."""
+"""Tables of a benchmark: means, gains, fractions of the oracle's gain, costs."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -20,16 +20,16 @@ from arrayenh.reports.words import (
 )
 
 MOST_OTHERS = 4
-"""More scores beside the headlines than this get a table of their own."""
+"""Most scores beside the headlines in one table; more get a second table."""
 
 NO_VALUE = "no value was given"
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A cell: what it says, the value it is sorted by, and what is small beside an interval's mean.
+    """A table cell: text, sort value, and small text beside the mean of an interval.
 
-    `reasons` say why scores are missing; `width` is None of what is no mean.
+    `reasons` explain missing scores; `width` is None if the value is not a mean.
     """
 
     text: str
@@ -41,7 +41,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column under a group of columns; `best` is the direction in which it is sorted first."""
+    """A column in a group of columns; `best` is its first sort direction."""
 
     group: str
     unit: str
@@ -54,14 +54,14 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Groups of columns, and what is said of them all."""
+    """Groups of columns, and their caption."""
 
     words: str
     groups: Sequence[Sequence[Column]]
 
 
 def tables_of(found: Findings) -> list[Table]:
-    """One table, or two where there are many scores."""
+    """Make one table, or two if there are many scores."""
     others = other_metrics(found)
     main = [column for name in found.headlines for column in headline_columns(found, name)]
     rest = [mean_column(found, name) for name in others]
@@ -73,18 +73,18 @@ def tables_of(found: Findings) -> list[Table]:
 
 
 def table(words: str, columns: Sequence[Column]) -> Table:
-    """Columns side by side, those of one group under one heading."""
+    """Make a table of columns, with one heading for each group."""
     return Table(words, [list(group) for _, group in groupby(columns, lambda c: c.group)])
 
 
 def other_metrics(found: Findings) -> list[str]:
-    """Metrics beside the headlines; those without any value last, for their reasons."""
+    """Metrics beside the headlines; those without any value last, to show their reasons."""
     everything = dict.fromkeys([*found.scored, *found.results.metrics])
     return [name for name in everything if name not in found.headlines]
 
 
 def headline_columns(found: Findings, metric: str) -> list[Column]:
-    """Mean, gain over the baseline, part of the oracle's gain: as far as these are known."""
+    """Columns of mean, gain over the baseline and fraction of the oracle's gain, if available."""
     columns = [mean_column(found, metric)]
     if found.baseline is None:
         return columns
@@ -94,13 +94,13 @@ def headline_columns(found: Findings, metric: str) -> list[Column]:
     columns.append(Column(label, unit, "gain", title, 1, gains, best_own(found, gains, 1)))
     if found.oracle is not None:
         parts = [part_cell(found.reached(name, metric)) for name in found.names]
-        title = f"part of the gain of {found.oracle}"
+        title = f"fraction of the gain of {found.oracle}"
         columns.append(Column(label, unit, "of oracle", title, 1, parts))
     return columns
 
 
 def mean_column(found: Findings, metric: str) -> Column:
-    """Mean and interval of a score."""
+    """Column of the mean and interval of a score."""
     cells = [mean_cell(found, k, metric) for k in range(len(found.names))]
     record, best = metric_of(metric), direction(metric)
     title, top = record.describe, best_own(found, cells, best)
@@ -108,7 +108,7 @@ def mean_column(found: Findings, metric: str) -> Column:
 
 
 def best_own(found: Findings, cells: Sequence[Cell], best: int) -> str | None:
-    """The best text among our own systems; None where there is nothing to compare."""
+    """Text of the best cell among the own systems; None if there is no comparison."""
     own = [
         cell
         for cell, system in zip(cells, found.results.systems, strict=True)
@@ -120,7 +120,7 @@ def best_own(found: Findings, cells: Sequence[Cell], best: int) -> str | None:
 
 
 def mean_cell(found: Findings, system: int, metric: str) -> Cell:
-    """Mean and half the interval; with its reasons where scenes lack a score."""
+    """Cell of the mean and half the interval, with the reasons for missing scores."""
     interval = found.level(found.names[system], metric)
     reasons = reasons_of(found, system, metric)
     if interval.n == 0:
@@ -130,7 +130,7 @@ def mean_cell(found: Findings, system: int, metric: str) -> Cell:
 
 
 def reasons_of(found: Findings, system: int, metric: str) -> list[str]:
-    """Why scenes of a system have no such score, and how many have not."""
+    """Reasons for missing scores of a system, each with its number of scenes."""
     results, k = found.results, found.results.metrics.index(metric)
     counts: dict[str, int] = {}
     for scene in np.flatnonzero(np.isnan(results.values[:, system, k])):
@@ -144,7 +144,7 @@ def reasons_of(found: Findings, system: int, metric: str) -> list[str]:
 
 
 def gain_cell(found: Findings, system: str, metric: str) -> Cell:
-    """The paired gain; none of the baseline itself."""
+    """Cell of the paired gain; empty for the baseline itself."""
     if system == found.baseline:
         return Cell("–")
     interval = found.gain(system, metric)
@@ -156,12 +156,12 @@ def gain_cell(found: Findings, system: str, metric: str) -> Cell:
 
 
 def part_cell(part: float) -> Cell:
-    """Part of the oracle's gain."""
+    """Cell of the fraction of the oracle's gain."""
     return Cell(percent(part), part) if math.isfinite(part) else Cell("–")
 
 
 def cost_columns(found: Findings) -> list[Column]:
-    """What systems cost; none where no cost is known."""
+    """Columns of the costs; empty if no cost is known."""
     costs = [system.cost for system in found.results.systems]
 
     def column(
@@ -175,13 +175,13 @@ def cost_columns(found: Findings) -> list[Column]:
     return [
         column(
             "real-time factor",
-            "seconds of CPU for a second of sound, one thread",
+            "CPU seconds per second of audio, one thread",
             lambda cost: significant(cost.real_time_factor),
             lambda cost: cost.real_time_factor,
         ),
         column(
             "peak MB",
-            "most memory that the process held",
+            "peak memory of the process",
             lambda cost: significant(cost.peak_mb),
             lambda cost: cost.peak_mb,
         ),
