@@ -1,1 +1,1 @@
-"""Measurements: programs that use the library and print tables."""
+"""Benchmarks: programs that use the library and print tables."""

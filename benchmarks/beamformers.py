@@ -1,11 +1,11 @@
-"""Every beamformer on the standard scenes, with oracle, cACGMM and SPP statistics.
+"""Scores of every beamformer on the standard scenes, with oracle, cACGMM and SPP statistics.
 
     python -m benchmarks.beamformers --data ROOT [--split valid] [-n 40] [--seed 0] [--jobs 2]
 
 Scores are against the early target, at the beamformer's output, without a post-filter; SNR is
 by shadow filtering. The oracle statistics come from the ideal ratio mask of the early speech.
-The second table computes some of them a second time in plain NumPy, from the formula alone,
-and gives the largest difference of any scene.
+The second table compares some beamformers with an implementation in plain NumPy, and lists the
+largest difference over the scenes.
 """
 
 import argparse
@@ -42,7 +42,7 @@ Row = dict[str, float]
 
 
 class Scene:
-    """Spectra of one scene, and what a beamformer may know of it."""
+    """Spectra of one scene, and the masks and statistics for beamformers."""
 
     def __init__(self, trial: Trial) -> None:
         assert trial.target is not None and trial.array is not None and trial.azimuth is not None
@@ -59,7 +59,7 @@ class Scene:
         self.n_samples = self.mixture.shape[1]
 
     def masks(self) -> dict[str, np.ndarray]:
-        """Speech masks by their source."""
+        """Speech masks by method."""
         hop = STFT.hop / self.rate
         found = {"oracle": ratio_mask(self.speech, self.noise).mean(axis=1)}
         for name in ("cacgmm", "spp"):
@@ -67,12 +67,12 @@ class Scene:
         return found
 
     def first(self, mask: np.ndarray) -> np.ndarray:
-        """What the masks are refined behind."""
+        """Output of the first beamformer, from which the masks are refined."""
         weights, _ = blind_mvdr(self.spec, mask, 0, LOADING, self.there)
         return beamformers.apply(weights, self.spec)
 
     def heard(self, mask: np.ndarray, steered: bool, beamformer: Beamformer) -> Statistics:
-        """Statistics of a mask, as the chain makes them."""
+        """Statistics from a mask, computed as in the chain."""
         there, design = self.there, None
         if steered and beamformer.design is not None:
             steering_of = partial(plane_wave, self.positions, freqs=self.freqs)
@@ -91,7 +91,7 @@ class Scene:
         )
 
     def score(self, filters: Filters) -> Row:
-        """Scores of filters."""
+        """Scores of beamformer filters."""
         out, speech, noise = (
             STFT.synthesise(filters.apply(part)[:, 0], self.n_samples)
             for part in (self.spec, self.speech, self.noise)
@@ -105,7 +105,7 @@ class Scene:
 
 
 def systems(scene: Scene) -> dict[str, Row]:
-    """Scores of every beamformer with every source of statistics."""
+    """Score every beamformer with every source of statistics."""
     noisy = scene.scored(scene.mixture[0])
     table = {NOISY: noisy | {"snr": shadow_snr(scene.early[0], scene.rest[0])}}
     masks = scene.masks()
@@ -135,7 +135,7 @@ def systems(scene: Scene) -> dict[str, Row]:
 
 
 def differences(scene: Scene) -> Row:
-    """SI-SDR of oracle beamformers, library against plain NumPy, dB apart."""
+    """Differences in SI-SDR of oracle beamformers between the library and plain NumPy, dB."""
     mask = scene.masks()["oracle"].astype(np.float64)
     spec = scene.spec.astype(np.complex128)
     speech, noise = plain.covariance(spec, mask**2), plain.covariance(spec, (1 - mask) ** 2)
@@ -167,14 +167,14 @@ def differences(scene: Scene) -> Row:
 
 
 def wiener_rtf(speech: np.ndarray, noise: np.ndarray) -> np.ndarray:
-    """The library's relative transfer function."""
+    """Relative transfer function computed by the library."""
     from arrayenh.statistics.transfer_functions import rtf_by_whitening
 
     return rtf_by_whitening(speech, noise)
 
 
 def apart(scene: Scene, outputs: list[np.ndarray]) -> float:
-    """Difference of two outputs' SI-SDR, dB."""
+    """Difference in SI-SDR of two outputs, dB."""
     samples = [STFT.synthesise(out.astype(np.complex64), scene.n_samples) for out in outputs]
     first, second = (
         scores(scene.early[0], signal, scene.rate, ("si_sdr",))["si_sdr"].value
@@ -184,7 +184,7 @@ def apart(scene: Scene, outputs: list[np.ndarray]) -> float:
 
 
 def score_scene(index: int, source: DrawnScenes) -> tuple[dict[str, Row], Row]:
-    """Draw one scene and score everything on it."""
+    """Draw one scene and score all systems on it."""
     scene = Scene(source.case(index).trial)
     return systems(scene), differences(scene)
 
@@ -192,13 +192,13 @@ def score_scene(index: int, source: DrawnScenes) -> tuple[dict[str, Row], Row]:
 def measure(
     data: Path, split: str, n: int, seed: int, jobs: int
 ) -> list[tuple[dict[str, Row], Row]]:
-    """Everything on every scene."""
+    """Score all systems on every scene."""
     with standard_scenes(data, split, n, seed) as source:
         return on_each(partial(score_scene, source=source), n, jobs)
 
 
 def table(found: list[tuple[dict[str, Row], Row]]) -> str:
-    """Means over the scenes as Markdown."""
+    """Format the means over the scenes as Markdown."""
     lines = [
         "| beamformer | statistics | SNR | SI-SDR | PESQ-wb | STOI |",
         "|---|---|---:|---:|---:|---:|",
@@ -217,7 +217,7 @@ def table(found: list[tuple[dict[str, Row], Row]]) -> str:
 
 
 def differences_table(found: list[tuple[dict[str, Row], Row]]) -> str:
-    """The largest differences to plain NumPy as Markdown."""
+    """Format the largest differences from plain NumPy as Markdown."""
     lines = ["| oracle beamformer | largest difference of SI-SDR, dB |", "|---|---:|"]
     for name in found[0][1]:
         lines.append(f"| {name} | {max(row[name] for _, row in found):.4f} |")
@@ -225,7 +225,7 @@ def differences_table(found: list[tuple[dict[str, Row], Row]]) -> str:
 
 
 def report(found: list[tuple[dict[str, Row], Row]], title: str) -> str:
-    """Both tables."""
+    """Format both tables."""
     return "\n\n".join(
         [
             f"{title}, against the early target, no post-filter:",

@@ -1,9 +1,9 @@
-"""Write the model card of a network that ships, from the folder of its training.
+"""Write the model card of a built-in network from the folder of its training.
 
     python -m benchmarks.cards DIR NAME [--scores quality/results.csv ...] [--limits TEXT]
 
-The numbers are those of the training's log; scores those of `arrayenh benchmark`, in a folder by
-the suite's name.
+The training figures come from the log. The scores come from `arrayenh benchmark`, in a folder
+with the name of the suite.
 """
 
 import argparse
@@ -28,7 +28,7 @@ HERE = Path(__file__).parent
 CURVES = HERE.parent / "docs" / "learning-curves"
 METRICS = {"si_sdr": "SI-SDR dB", "pesq_wb": "PESQ-wb", "stoi": "STOI"}
 BESIDE = ("noisy", "mvdr[masks=cacgmm]+mmse-lsa", "oracle-mask-mvdr+irm")
-ROWS = 12  # of the learning curve at most
+ROWS = 12  # most rows of the learning curve
 ROLES = {
     "microphone": "any microphone",
     "reference": "the reference microphone",
@@ -68,10 +68,10 @@ SCENES = {"quality": "standard scenes, early target", "mixtures": "dry mixtures"
 def main() -> None:
     """Write the card and copy the learning curve."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", type=Path, help="Of the training.")
+    parser.add_argument("folder", type=Path, help="Folder of the training.")
     parser.add_argument("name")
     parser.add_argument("--scores", type=Path, nargs="*", default=[], help="SUITE/results.csv.")
-    parser.add_argument("--limits", default="", help="What it cannot do.")
+    parser.add_argument("--limits", default="", help="Limits of the network.")
     args = parser.parse_args()
     network = Network.load(args.name)
     recipe = load_recipe(args.folder / "recipe.toml")
@@ -94,7 +94,7 @@ def main() -> None:
 
 
 def facts(name: str, network: Network, recipe: TrainRecipe, log: list[dict[str, str]]) -> str:
-    """What it is, and how it was trained."""
+    """Table of the network's properties and training."""
     signature, run = network.signature, recipe.run
     steps = int(log[-1]["step"])
     processes = workers(log, run.batch_size)
@@ -119,7 +119,7 @@ def facts(name: str, network: Network, recipe: TrainRecipe, log: list[dict[str, 
 
 
 def data(recipe: TrainRecipe) -> str:
-    """What it was trained on, and whose that is."""
+    """Description of the training data and its sources."""
     settings = recipe.data
     if settings["kind"] == "scenes":
         parts = [ROOMS.format(scenes=settings.get("scenes", 1500)), SPEECH]
@@ -135,9 +135,9 @@ def data(recipe: TrainRecipe) -> str:
 
 
 def workers(log: list[dict[str, str]], batch_size: int) -> int:
-    """Processes that trained together, by the examples that went through in a time."""
+    """Number of training processes, from the rate of examples in the log."""
     found = []
-    for before, last in pairwise(log):  # most of them without a measurement in between
+    for before, last in pairwise(log):  # most steps have no measurement in between
         seconds = float(last["elapsed_s"]) - float(before["elapsed_s"])
         steps = int(last["step"]) - int(before["step"])
         found.append(float(last["examples_per_s"]) * seconds / (steps * batch_size))
@@ -145,7 +145,7 @@ def workers(log: list[dict[str, str]], batch_size: int) -> int:
 
 
 def curve(log: list[dict[str, str]]) -> str:
-    """Measurements of the loss, evenly over the training."""
+    """Table of the measured loss, at evenly spaced steps."""
     measured = [row for row in log if row.get("dev_loss")]
     keep = sorted({round(k * (len(measured) - 1) / (ROWS - 1)) for k in range(ROWS)})
     columns = [key for key in log[0] if key.startswith("dev_")]
@@ -156,7 +156,7 @@ def curve(log: list[dict[str, str]]) -> str:
 
 
 def scores(name: str, path: Path) -> str:
-    """Means over the scenes, of the systems in which the network has a part and some beside."""
+    """Table of mean scores of the systems that use the network, and of some others."""
     sums: dict[str, dict[str, list[float]]] = {}
     with path.open(encoding="utf-8") as file:
         for row in csv.DictReader(file):
@@ -175,7 +175,7 @@ def scores(name: str, path: Path) -> str:
 
 
 def takes_part(name: str, system: str) -> bool:
-    """Whether a system runs the network."""
+    """Whether a system uses the network."""
     chain = parse(system)
     chain = chain.chain if isinstance(chain, Behind) else chain
     return isinstance(chain, Chain) and any(

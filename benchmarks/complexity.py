@@ -1,9 +1,9 @@
-"""Parameters and multiplications of the networks that ship, by their recipes.
+"""Parameters and multiplications of the built-in networks, from their recipes.
 
     python -m benchmarks.complexity [NAME ...]
 
-Multiply-accumulates of convolutions, matrices and recurrent layers for a second of sound; what
-is added, compared or looked up is not counted.
+It counts the multiply-accumulates of convolutions, matrices and recurrent layers for a second of
+audio. Additions, comparisons and table look-ups are not counted.
 """
 
 import sys
@@ -22,7 +22,7 @@ SECONDS = 4.0
 
 
 def macs_per_second(name: str) -> float:
-    """Multiply-accumulates for a second of sound, of the network that a recipe makes."""
+    """Multiply-accumulates per second of audio of a recipe's network."""
     recipe = load_recipe(find_recipe(Path(name)))
     network = build(recipe.model.name, recipe.model.settings).eval()
     signature = network.signature
@@ -35,7 +35,7 @@ def macs_per_second(name: str) -> float:
 
 @contextmanager
 def counted(network: nn.Module) -> Iterator[list[int]]:
-    """Collect what each layer multiplies, for as long as it lasts."""
+    """Collect the multiplications of each layer while the context is open."""
     counts: list[int] = []
 
     def count(layer: nn.Module, given: tuple[torch.Tensor, ...], out: object) -> None:
@@ -51,7 +51,7 @@ def counted(network: nn.Module) -> Iterator[list[int]]:
 
 
 def multiplications(layer: nn.Module, given: torch.Tensor, out: object) -> int:
-    """Of one layer for one input."""
+    """Number of multiplications of one layer for one input."""
     if isinstance(layer, nn.Linear):
         return given.numel() * layer.out_features
     if isinstance(layer, nn.Conv1d | nn.Conv2d) and isinstance(out, torch.Tensor):

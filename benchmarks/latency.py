@@ -1,10 +1,10 @@
-"""Algorithmic latency of what runs block by block: stated, and found by experiment.
+"""Algorithmic latency of streaming systems: stated, and measured.
 
     python -m benchmarks.latency [--changes 8]
 
-The input is changed from some moment on. The first sample of the output that changes before
-that moment tells how far the system had looked ahead; the most over several moments is its
-latency. What reads the recording to its end first changes from the start.
+The input is changed from some sample on. The first output sample that changes shows how far the
+system looks ahead; the maximum over several positions is its latency. If a system reads the whole
+recording first, its output changes from the start.
 """
 
 import argparse
@@ -36,7 +36,7 @@ ARRAY = "linear4-35mm"
 
 
 def material() -> Trial:
-    """A voice in noise, a little later in each microphone."""
+    """Speech in noise, delayed a little more at each microphone."""
     voice, rate = load_clip("female")
     n, array = round(SECONDS * rate), load_array(ARRAY)
     rng = np.random.default_rng(0)
@@ -46,7 +46,7 @@ def material() -> Trial:
 
 
 def looked_ahead(tested: System, trial: Trial, moments: Sequence[int]) -> float:
-    """Seconds by which the output changes before its input does; infinite if from the start."""
+    """Seconds by which the output changes before the input; infinite if it does from the start."""
     rng = np.random.default_rng(1)
     before = tested.run(trial).samples
     most = 0
@@ -61,14 +61,14 @@ def looked_ahead(tested: System, trial: Trial, moments: Sequence[int]) -> float:
 
 
 def words(seconds: float | None) -> str:
-    """Milliseconds, or that there is no such figure."""
+    """Format a latency in milliseconds."""
     if seconds is None or seconds == float("inf"):
         return "whole recording"
     return f"{1000 * seconds:.1f}"
 
 
 def table(n_changes: int) -> str:
-    """Stated and found latencies as Markdown."""
+    """Format stated and measured latencies as Markdown."""
     trial = material()
     rng = np.random.default_rng(2)
     moments = rng.integers(3 * trial.sample_rate, 5 * trial.sample_rate, n_changes)

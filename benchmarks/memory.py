@@ -2,8 +2,8 @@
 
     python -m benchmarks.memory [--minutes 60] [--mics 4] [-o DIR]
 
-A noisy recording is written to DIR in blocks, then enhanced by the command in a process of
-its own, whose peak resident memory the system reports. The limit is 700 MB for an hour.
+A noisy recording is written to DIR in blocks, then enhanced by the command in a separate
+process. The operating system reports its peak resident memory. The limit is 700 MB for an hour.
 """
 
 import argparse
@@ -23,7 +23,7 @@ RATE, LIMIT_MB = 16_000, 700
 
 
 def write_recording(path: Path, minutes: float, n_mics: int) -> None:
-    """A voice that comes and goes in noise, each microphone a little later than the last."""
+    """Write intermittent speech in noise, delayed a little more at each microphone."""
     rng = np.random.default_rng(0)
     voice = np.concatenate([load_clip("female")[0], load_clip("male")[0]])
     shifted = np.stack([np.roll(voice, m) for m in range(n_mics)])
@@ -37,7 +37,7 @@ def write_recording(path: Path, minutes: float, n_mics: int) -> None:
 
 
 def measure(minutes: float, n_mics: int, folder: Path) -> tuple[float, float]:
-    """Peak resident memory, MB, and real-time factor of the command."""
+    """Measure the peak resident memory, MB, and the real-time factor of the command."""
     source, target = folder / "long.wav", folder / "long_enhanced.wav"
     write_recording(source, minutes, n_mics)
     command = [sys.executable, "-m", "arrayenh", "enhance", str(source), "-o", str(target)]
@@ -51,7 +51,7 @@ def measure(minutes: float, n_mics: int, folder: Path) -> tuple[float, float]:
 
 
 def table(minutes: float, n_mics: int, folder: Path) -> str:
-    """The figures as Markdown."""
+    """Format the results as Markdown."""
     peak, factor = measure(minutes, n_mics, folder)
     return "\n".join(
         [

@@ -1,10 +1,10 @@
-"""Write docs/models.md: every network that ships, beside the others.
+"""Write docs/models.md, a comparison of the built-in networks.
 
     python -m benchmarks.networks --data ROOT [-n 40] [--seed 0] [--jobs 2]
 
-Each alone on one microphone, behind the MVDR, and behind the MVDR that knew the clean speech;
-what it gains in dry mixtures and in rooms; what it costs; and one scene through all of them.
-Scores come from `arrayenh benchmark`, which goes on where it was stopped.
+The page has the scores of each network on one microphone, behind the MVDR and behind the oracle
+MVDR; the gains in dry mixtures and in rooms; the costs; and spectrograms of one scene. Scores
+come from `arrayenh benchmark`, which resumes a run that was stopped.
 """
 
 import argparse
@@ -38,7 +38,7 @@ BESIDE = {
     BOUND: ("oracle-mask-mvdr", "oracle-mask-mvdr+irm"),
 }
 SNRS = ("0 dB", "5 dB")
-RATE, SECONDS, ROUNDS = 16_000, 10, 3  # of the measurement of speed
+RATE, SECONDS, ROUNDS = 16_000, 10, 3  # rounds of the speed measurement
 SHOWN_SCENE = 5  # the first with an SNR of 0 dB and a circular array
 RANGE_DB, COLUMNS = 60.0, 3
 HEAD = """\
@@ -64,7 +64,7 @@ noise only) were trained on; and the standard scenes.
 
 
 class Score(NamedTuple):
-    """What a system reached on a scene."""
+    """Scores of a system on a scene."""
 
     system: str
     metric: str
@@ -74,10 +74,10 @@ class Score(NamedTuple):
 
 
 def main() -> None:
-    """Score, measure, draw, write."""
+    """Score and measure the networks, draw the figure and write the page."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments(parser)
-    parser.add_argument("--mixtures", type=int, default=96, help="How many, dry.")
+    parser.add_argument("--mixtures", type=int, default=96, help="Number of dry mixtures.")
     args = parser.parse_args()
     networks = names("postfilter")
     systems = [form.format(name) for form in PLACES.values() for name in networks]
@@ -98,7 +98,7 @@ def main() -> None:
 
 
 def scored(suite: str, systems: list[str], n: int, args: argparse.Namespace) -> list[Score]:
-    """Scores of systems on the scenes of a suite."""
+    """Score systems on the scenes of a suite."""
     out = HERE / "out" / "networks" / suite
     run = [
         sys.executable, "-m", "arrayenh", "benchmark", suite,
@@ -117,7 +117,7 @@ def scored(suite: str, systems: list[str], n: int, args: argparse.Namespace) -> 
 
 
 def mean(scores: list[Score], system: str, metric: str, **conditions: str) -> float:
-    """Mean score of a system over the scenes of some conditions."""
+    """Mean score of a system over the scenes with the given conditions."""
     return float(
         np.mean(
             [
@@ -131,7 +131,7 @@ def mean(scores: list[Score], system: str, metric: str, **conditions: str) -> fl
 
 
 def table(systems: list[str], scores: list[Score]) -> str:
-    """Mean scores of some systems, the best of each column but those of bounds in bold."""
+    """Table of mean scores, with the best of each column in bold, except bounds."""
     found = {(name, metric): mean(scores, name, metric) for name in systems for metric in METRICS}
     rivals = [name for name in systems if not name.endswith("+irm")]
     best = {metric: max(found[name, metric] for name in rivals) for metric in METRICS}
@@ -147,7 +147,7 @@ def table(systems: list[str], scores: list[Score]) -> str:
 
 
 def gains(systems: list[str], dry: list[Score], rooms: list[Score]) -> str:
-    """SI-SDR and STOI over the input, at some SNRs."""
+    """Table of the SI-SDR and STOI gains over the input at several SNRs."""
     columns = [
         *((f"recorded, {snr}", dry, {"background": "ambience", "snr": snr}) for snr in SNRS),
         *((f"white, {snr}", dry, {"background": "white", "snr": snr}) for snr in SNRS),
@@ -169,7 +169,7 @@ def gains(systems: list[str], dry: list[Score], rooms: list[Score]) -> str:
 
 
 def costs(networks: list[str]) -> str:
-    """Sizes, multiplications, speed and latency."""
+    """Table of sizes, multiplications, speed and latency."""
     head = ("network", "parameters", "MMAC/s", "file MB", "real-time factor", "latency ms")
     lines = [f"| {' | '.join(head)} | what it is |", "|---|" + "---:|" * (len(head) - 1) + "---|"]
     for name in networks:
@@ -189,7 +189,7 @@ def costs(networks: list[str]) -> str:
 
 
 def real_time_factor(network: Network) -> float:
-    """Time for a second of sound, the best of some rounds."""
+    """Time per second of audio, the best of several rounds."""
     sound = (0.1 * np.random.default_rng(0).standard_normal(RATE * SECONDS)).astype(np.float32)
     told = {"noise": np.zeros_like(sound), "masked": sound}
     taken = []
@@ -202,7 +202,7 @@ def real_time_factor(network: Network) -> float:
 
 
 def draw(networks: list[str], args: argparse.Namespace) -> None:
-    """Spectrograms of one scene: noisy, through each network, and clean."""
+    """Draw spectrograms of one scene: noisy, output of each network, and clean."""
     with standard_scenes(args.data, args.split, SHOWN_SCENE + 1, args.seed) as scenes:
         trial = scenes.case(SHOWN_SCENE).trial
     shown = {name: system(name).run(trial).samples for name in ("noisy", *networks)}

@@ -1,7 +1,7 @@
-"""The same spatial processing in plain NumPy, matrix products and all bins at once.
+"""Spatial processing in plain NumPy, with batched matrix products over all bins.
 
-Written from the formulas, as an engineer who knows NumPy would: what the library's kernels
-are measured against in `benchmarks.spatial`.
+It follows the formulas in idiomatic NumPy. `benchmarks.spatial` compares the library's kernels
+with it.
 """
 
 from collections.abc import Callable
@@ -13,25 +13,25 @@ MASK_FLOOR = 1e-10
 
 
 def covariance(spec: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """Σ γ x xᴴ / Σ γ by one batched matrix product, (F, M, M)."""
+    """Weighted covariance Σ γ x xᴴ / Σ γ by one batched matrix product, (F, M, M)."""
     cov = (spec * weight[:, None]) @ spec.conj().swapaxes(1, 2)
     return cov / weight.sum(axis=1)[:, None, None]
 
 
 def covariance_einsum(spec: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """The same by `einsum`."""
+    """Weighted covariance by `einsum`, (F, M, M)."""
     cov = np.einsum("ft,fmt,fnt->fmn", weight, spec, spec.conj(), optimize=True)
     return cov / weight.sum(axis=1)[:, None, None]
 
 
 def souden(speech: np.ndarray, noise: np.ndarray, loading: float = 1e-6) -> np.ndarray:
-    """Φₙ⁻¹ Φₛ e₀ / tr(Φₙ⁻¹ Φₛ), (F, M)."""
+    """Souden's MVDR Φₙ⁻¹ Φₛ e₀ / tr(Φₙ⁻¹ Φₛ), (F, M)."""
     ratio = np.linalg.solve(loaded(noise, loading), speech.astype(np.complex128))
     return ratio[:, :, 0] / np.trace(ratio, axis1=1, axis2=2)[:, None]
 
 
 def loaded(cov: np.ndarray, loading: float) -> np.ndarray:
-    """Φ + δ tr Φ / M I."""
+    """Diagonal loading Φ + δ tr Φ / M I."""
     n_mics = cov.shape[1]
     power = np.trace(cov, axis1=1, axis2=2).real / n_mics
     return cov.astype(np.complex128) + loading * power[:, None, None] * np.eye(n_mics)
@@ -40,13 +40,13 @@ def loaded(cov: np.ndarray, loading: float) -> np.ndarray:
 def mvdr_chain(
     spec: np.ndarray, speech: np.ndarray, noise: np.ndarray, cov: Covariance = covariance
 ) -> np.ndarray:
-    """Covariances, weights, output, (F, T)."""
+    """Compute covariances, MVDR weights and the output, (F, T)."""
     weights = souden(cov(spec, speech), cov(spec, noise))
     return np.matmul(weights.conj()[:, None].astype(np.complex64), spec)[:, 0]
 
 
 def cacgmm(spec: np.ndarray, gamma: np.ndarray, iterations: int, loading: float) -> np.ndarray:
-    """EM of the mixture with priors common to all bins; posteriors (F, K, T)."""
+    """EM of the cACGMM with priors common to all bins; posteriors (F, K, T)."""
     n_freqs, n_mics, _ = spec.shape
     z = spec / np.maximum(np.linalg.norm(spec, axis=1, keepdims=True), 1e-15)
     quadratic = np.ones(gamma.shape)
@@ -143,12 +143,12 @@ def multi_frame(spec: np.ndarray, target: np.ndarray, n_delays: int) -> np.ndarr
 
 
 def mwf(speech: np.ndarray, noise: np.ndarray, loading: float = 1e-6) -> np.ndarray:
-    """(Φₛ + Φₙ)⁻¹ Φₛ e₀, (F, M)."""
+    """Multichannel Wiener filter (Φₛ + Φₙ)⁻¹ Φₛ e₀, (F, M)."""
     return np.linalg.solve(speech + loaded(noise, loading), speech)[:, :, 0]
 
 
 def rank_one_mwf(speech: np.ndarray, noise: np.ndarray, loading: float = 1e-6) -> np.ndarray:
-    """Φₙ⁻¹ Φₛ e₀ / (1 + tr(Φₙ⁻¹ Φₛ)), (F, M)."""
+    """Rank-one MWF Φₙ⁻¹ Φₛ e₀ / (1 + tr(Φₙ⁻¹ Φₛ)), (F, M)."""
     ratio = np.linalg.solve(loaded(noise, loading), speech)
     return ratio[:, :, 0] / (1 + np.trace(ratio, axis1=1, axis2=2))[:, None]
 
@@ -161,7 +161,7 @@ def principal(speech: np.ndarray, noise: np.ndarray) -> np.ndarray:
 
 
 def gev(speech: np.ndarray, noise: np.ndarray, loading: float = 1e-6) -> np.ndarray:
-    """argmax of the output SNR, blind analytic normalisation, phase of the reference, (F, M)."""
+    """GEV beamformer with blind analytic normalisation and the reference's phase, (F, M)."""
     weights = principal(speech, loaded(noise, loading))
     through = (noise @ weights[:, :, None])[:, :, 0]
     power = np.sum(weights.conj() * through, axis=1).real
@@ -171,7 +171,7 @@ def gev(speech: np.ndarray, noise: np.ndarray, loading: float = 1e-6) -> np.ndar
 
 
 def rtf_by_whitening(speech: np.ndarray, noise: np.ndarray, loading: float = 1e-6) -> np.ndarray:
-    """Φₙ times the principal eigenvector, over its reference, (F, M)."""
+    """RTF by covariance whitening: Φₙ times the principal eigenvector, normalised, (F, M)."""
     heard = (loaded(noise, loading) @ principal(speech, loaded(noise, loading))[:, :, None])[
         :, :, 0
     ]
@@ -179,6 +179,6 @@ def rtf_by_whitening(speech: np.ndarray, noise: np.ndarray, loading: float = 1e-
 
 
 def mvdr(steering: np.ndarray, noise: np.ndarray, loading: float = 1e-6) -> np.ndarray:
-    """Φₙ⁻¹ a / aᴴ Φₙ⁻¹ a, (F, M)."""
+    """MVDR weights Φₙ⁻¹ a / aᴴ Φₙ⁻¹ a, (F, M)."""
     through = np.linalg.solve(loaded(noise, loading), steering[:, :, None])[:, :, 0]
     return through / np.sum(steering.conj() * through, axis=1)[:, None]

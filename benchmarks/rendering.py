@@ -1,16 +1,16 @@
-"""How fast scenes are rendered, against pyroomacoustics on the same scenes.
+"""Speed of scene rendering, compared with pyroomacoustics on the same scenes.
 
     python -m benchmarks.rendering [-n 8] [--set 300]
 
 Four microphones, one talker and three point noises, RT60 0.5 s, 8 s at 16 kHz, one thread.
-The peer is the straightforward way: `ShoeBox` with `inverse_sabine`, `add_source`,
-`simulate(return_premix=True)`, which gives mixture and images as ours does.
+The comparison uses `ShoeBox` with `inverse_sabine`, `add_source` and
+`simulate(return_premix=True)`, which returns mixture and images as this library does.
 """
 
 import os
 
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
-    os.environ[name] = "1"  # before anything reads them
+    os.environ[name] = "1"  # before any import reads them
 
 import argparse
 import multiprocessing
@@ -49,7 +49,7 @@ RECIPE = Recipe(
 
 
 def simulate(scene: Scene) -> np.ndarray:
-    """The scene by pyroomacoustics: every source's image at every microphone."""
+    """Simulate the scene with pyroomacoustics: image of every source at every microphone."""
     size = scene.room.size  # type: ignore[union-attr]
     absorption, max_order = pra.inverse_sabine(RT60, size)
     room = pra.ShoeBox(
@@ -64,7 +64,7 @@ def simulate(scene: Scene) -> np.ndarray:
 
 
 def seconds(work: Callable[[Scene], Any], scenes: list[Scene]) -> float:
-    """Time for each scene, the median, after one to warm up."""
+    """Median time per scene, after one unmeasured scene."""
     work(scenes[0])
     times = []
     for scene in scenes:
@@ -75,7 +75,7 @@ def seconds(work: Callable[[Scene], Any], scenes: list[Scene]) -> float:
 
 
 def data_set_seconds(n_scenes: int, jobs: int) -> float:
-    """Time for a whole data set, files and all, by the command's own engine."""
+    """Time for a whole data set including its files, with the command's engine."""
     plan = Plan(tree=RECIPE.tree, name=RECIPE.name)
     with TemporaryDirectory() as folder:
         start = time.perf_counter()
@@ -85,16 +85,16 @@ def data_set_seconds(n_scenes: int, jobs: int) -> float:
 
 
 def half(first: int, n_scenes: int) -> None:
-    """Make scenes without anybody else."""
+    """Render scenes in a separate program."""
     with TemporaryDirectory() as folder:
         indices = range(first, first + n_scenes)
         make_dataset(Plan(tree=RECIPE.tree, name=RECIPE.name), Path(folder) / "set", indices)
 
 
 def apart_seconds(n_scenes: int) -> float:
-    """Time of two programs that do half each and know nothing of one another.
+    """Time of two independent programs that render half of the scenes each.
 
-    What the machine gives at best: virtual processors need not be two.
+    This is the best speed-up of the machine: two virtual processors may share one core.
     """
     start = time.perf_counter()
     context = multiprocessing.get_context("spawn")

@@ -1,9 +1,9 @@
-"""Write RESULTS.md: every measurement, one after the other.
+"""Write RESULTS.md with all measurements.
 
     python -m benchmarks.results --data ROOT [-n 40] [--seed 0] [--jobs 2] [--minutes 60]
                                  [--only Quality Speed ...]
 
-What the suites have found lies in benchmarks/out, from where the same command goes on.
+Results of the suites are stored in benchmarks/out, from which the same command resumes.
 """
 
 import argparse
@@ -17,12 +17,12 @@ from pathlib import Path
 from benchmarks.standard_scenes import arguments
 
 HERE = Path(__file__).parent
-SCORES_AND_GAINS = 4  # parts of the page of a suite: a sentence, a table; and again
+SCORES_AND_GAINS = 4  # parts of a suite's page: alternating sentences and tables
 PACKAGES = ("arrayenh", "numpy", "scipy", "numba", "pyroomacoustics", "nara-wpe", "pesq", "pystoi")
 
 
 def section(title: str, module: str, *options: str, shown: tuple[str, ...] | None = None) -> str:
-    """What a benchmark prints, run in a process of its own, below the command that it was."""
+    """Run a benchmark in its own process; return its output below its command."""
     run = [sys.executable, "-m", f"benchmarks.{module}", *options]
     out = subprocess.run(run, check=True, stdout=subprocess.PIPE, text=True, cwd=HERE.parent).stdout
     command = " ".join([f"python -m benchmarks.{module}", *(options if shown is None else shown)])
@@ -32,14 +32,14 @@ def section(title: str, module: str, *options: str, shown: tuple[str, ...] | Non
 def suite(
     title: str, name: str, data: Path | None, options: list[str], *, conditions: bool = True
 ) -> str:
-    """The tables of a suite, below the command that it was; those by condition if wanted."""
+    """Run a suite; return its tables below its command, with breakdowns if requested."""
     out = HERE / "out" / name
     command = ["arrayenh", "benchmark", name, *options]
     run = [sys.executable, "-m", *command, "-o", str(out)]
     run += ["--data", str(data)] if data else []
     subprocess.run(run, check=True, stdout=subprocess.DEVNULL)
     _, _, tables = (out / "results.md").read_text(encoding="utf-8").partition("\n\n")
-    tables, _, _ = tables.rpartition("\n\n")  # versions and the command are told here
+    tables, _, _ = tables.rpartition("\n\n")  # the page has its own versions and commands
     if not conditions:
         tables = "\n\n".join(tables.split("\n\n")[:SCORES_AND_GAINS])
     shown = " ".join([*command, *(["--data", "ROOT"] if data else []), "-o", "DIR"])
@@ -47,11 +47,11 @@ def suite(
 
 
 def main() -> None:
-    """Measure everything, or what is asked for, and write the page."""
+    """Measure all or the selected sections, and write the page."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments(parser)
     parser.add_argument("--minutes", type=float, default=60.0)
-    parser.add_argument("--only", nargs="+", metavar="TITLE", help="Sections that are measured.")
+    parser.add_argument("--only", nargs="+", metavar="TITLE", help="Sections to measure. Default: all.")
     args = parser.parse_args()
     scenes = ["--split", args.split, "-n", str(args.n), "--seed", str(args.seed)]
     jobs, data = ["--jobs", str(args.jobs)], ["--data", str(args.data)]
@@ -72,7 +72,7 @@ def main() -> None:
         "Memory": lambda title: section(title, "memory", "--minutes", f"{args.minutes:g}"),
     }
     if unknown := set(args.only or ()) - set(measured):
-        parser.error(f"no section {', '.join(unknown)}; there are {', '.join(measured)}")
+        parser.error(f"no section {', '.join(unknown)}; the sections are {', '.join(measured)}")
     page = HERE / "RESULTS.md"
     before = sections(page.read_text(encoding="utf-8")) if args.only else {}
     packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
@@ -88,7 +88,7 @@ def main() -> None:
 
 
 def sections(page: str) -> dict[str, str]:
-    """Sections of a page by their titles."""
+    """Split a page into sections by title."""
     found = ("## " + part.strip() for part in page.split("\n## ")[1:])
     return {part.partition("\n")[0].removeprefix("## "): part for part in found}
 

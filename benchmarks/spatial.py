@@ -1,11 +1,11 @@
-"""Speed of the spatial kernels beside what people use: pyroomacoustics, nara_wpe, NumPy.
+"""Speed of the spatial kernels, compared with pyroomacoustics, nara_wpe and NumPy.
 
     python -m benchmarks.spatial [--seconds 30] [--repeats 5] [--threads 1]
 
-Four microphones of `circular4-35mm`, STFT 2048/512 at 16 kHz, one thread. Each pair does the
-same job on the same spectrum: the outputs are compared first, and a row whose outputs differ
-by more than its bound is an error. Medians, taking turns. With `--threads 2` only the
-library's own times are printed.
+Four microphones of `circular4-35mm`, STFT 2048/512 at 16 kHz, one thread. Both implementations
+of a job process the same spectrum. Their outputs are compared first; a difference above the
+bound is an error. Times are medians, with the implementations taking turns. With `--threads 2`
+only the library's own times are printed.
 """
 
 import os
@@ -13,7 +13,7 @@ import sys
 
 THREADS = sys.argv[sys.argv.index("--threads") + 1] if "--threads" in sys.argv else "1"
 for name in ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ[name] = THREADS  # before NumPy and numba are imported
+    os.environ[name] = THREADS  # must be set before NumPy and numba are imported
 
 import argparse
 import subprocess
@@ -42,15 +42,15 @@ from benchmarks.speed import interleaved
 
 RATE, ARRAY = 16_000, "circular4-35mm"
 STFT = Stft(2048, 512, "hann")
-MEMORY = 2.0  # s, of the recursive forms
+MEMORY = 2.0  # duration for the recursive jobs, s
 ONLINE_FRAMES = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """One job, done by the library and by others.
+    """One job, implemented by the library and by others.
 
-    `bound` is what the outputs may differ by, relative to their norm.
+    `bound` is the largest allowed difference of the outputs, relative to their norm.
     """
 
     name: str
@@ -61,7 +61,7 @@ class Pair:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Material:
-    """What is worked on: speech-like bursts from one direction in noise from all microphones."""
+    """Input signals: speech-like bursts from one direction, with independent noise."""
 
     spec: np.ndarray
     mask: np.ndarray
@@ -71,7 +71,7 @@ class Material:
 
     @classmethod
     def draw(cls, seconds: float) -> "Material":
-        """A seeded example."""
+        """Draw a reproducible example."""
         rng = np.random.default_rng(0)
         positions, freqs = load_array(ARRAY).positions, STFT.freqs(RATE)
         n_frames = STFT.n_frames(round(seconds * RATE))
@@ -87,7 +87,7 @@ class Material:
 
 
 def pairs(made: Material) -> list[Pair]:
-    """All jobs."""
+    """Return all jobs."""
     return [
         statistics_and_weights(made),
         expectation(made),
@@ -103,7 +103,7 @@ def pairs(made: Material) -> list[Pair]:
 
 
 def statistics_and_weights(made: Material) -> Pair:
-    """Both covariances, Souden's weights, and the output."""
+    """Covariances, Souden's MVDR weights, and the output."""
     spec, mask = made.spec, made.mask
     speech, noise = mask**2, (1 - mask) ** 2
 
@@ -123,7 +123,7 @@ def statistics_and_weights(made: Material) -> Pair:
 
 
 def expectation(made: Material) -> Pair:
-    """Ten iterations of the mixture model."""
+    """Ten EM iterations of the cACGMM."""
     begin = np.stack([made.mask, 1 - made.mask], axis=1)
     return Pair(
         "cACGMM, 10 iterations",
@@ -138,7 +138,7 @@ def expectation(made: Material) -> Pair:
 
 
 def localisation(made: Material) -> Pair:
-    """A map of 360 directions."""
+    """SRP-PHAT map of 360 directions."""
     import pyroomacoustics as pra
 
     band = in_band(made.freqs)
@@ -151,7 +151,7 @@ def localisation(made: Material) -> Pair:
 
     def pyroomacoustics() -> np.ndarray:
         theirs.locate_sources(np.ascontiguousarray(spectra), freq_bins=bins)
-        return theirs.grid.values / 2 - 1 / (n_mics - 1) / 1  # their pairs hold the diagonal
+        return theirs.grid.values / 2 - 1 / (n_mics - 1) / 1  # their pairs include the diagonal
 
     def numpy() -> np.ndarray:
         power = plain.steered_power(made.spec[band], table)
@@ -169,7 +169,7 @@ def localisation(made: Material) -> Pair:
 
 
 def subspace(made: Material) -> Pair:
-    """MUSIC over 360 directions, from the spectrum."""
+    """MUSIC over 360 directions, from the STFT."""
     import pyroomacoustics as pra
 
     from arrayenh.acoustics.steering import direction
@@ -197,7 +197,7 @@ def prediction(made: Material) -> Pair:
     """WPE, 5 taps, delay 2, 3 iterations."""
     from nara_wpe.wpe import wpe_v8
 
-    wide = made.spec.astype(np.complex128)  # as its own STFT gives it
+    wide = made.spec.astype(np.complex128)  # the layout of its own STFT
     return Pair(
         "WPE, 5 taps, 3 iterations",
         lambda: dereverb.wpe(made.spec),
@@ -210,7 +210,7 @@ def prediction(made: Material) -> Pair:
 
 
 def recursive_prediction(made: Material) -> Pair:
-    """WPE frame by frame."""
+    """Recursive WPE."""
     from nara_wpe.wpe import OnlineWPE
 
     part = np.ascontiguousarray(made.spec[:, :, :ONLINE_FRAMES])
@@ -232,7 +232,7 @@ def recursive_prediction(made: Material) -> Pair:
 
 
 def recursive_weights(made: Material) -> Pair:
-    """Blind MVDR frame by frame."""
+    """Recursive blind MVDR."""
     part, mask = (np.ascontiguousarray(x[..., :ONLINE_FRAMES]) for x in (made.spec, made.mask))
     n_freqs, n_mics, _ = part.shape
     speech, noise = mask**2, (1 - mask) ** 2
@@ -251,7 +251,7 @@ def recursive_weights(made: Material) -> Pair:
 
 
 def recursive_canceller(made: Material) -> Pair:
-    """Sidelobe canceller frame by frame."""
+    """Recursive generalised sidelobe canceller."""
     part, mask = (np.ascontiguousarray(x[..., :ONLINE_FRAMES]) for x in (made.spec, made.mask))
     n_freqs, n_mics, _ = part.shape
     noise = (1 - mask) ** 2
@@ -274,7 +274,7 @@ def recursive_canceller(made: Material) -> Pair:
 
 
 def several_frames(made: Material) -> Pair:
-    """A filter over four frames to a known target, and its output."""
+    """Multi-frame filter over four frames to a known target, and its output."""
     target = made.spec[:, 0] * made.mask
     frames = range(4)
 
@@ -291,7 +291,7 @@ def several_frames(made: Material) -> Pair:
 
 
 def separation(made: Material) -> Pair:
-    """Ten iterations of AuxIVA, as many sources as microphones."""
+    """Ten iterations of AuxIVA with as many sources as microphones."""
     import pyroomacoustics as pra
 
     n_mics = made.spec.shape[1]
@@ -309,7 +309,7 @@ def separation(made: Material) -> Pair:
 
 
 def check(pair: Pair) -> None:
-    """Refuse to time what does not do the same."""
+    """Raise an error if the outputs of a pair differ."""
     wanted = pair.ours()
     for name, other in pair.others.items():
         error = np.linalg.norm(other() - wanted) / np.linalg.norm(wanted)
@@ -318,13 +318,13 @@ def check(pair: Pair) -> None:
 
 
 def own_times(seconds: float, repeats: int) -> dict[str, float]:
-    """Times of the library alone, s."""
+    """Measure the library's own times, s."""
     jobs = {pair.name: pair.ours for pair in pairs(Material.draw(seconds))}
     return interleaved(jobs, repeats)
 
 
 def table(seconds: float, repeats: int) -> str:
-    """Times of everything as Markdown."""
+    """Measure all times; format them as Markdown."""
     lines = [
         f"4 microphones, {seconds:g} s, STFT 2048/512, one thread:",
         "",
@@ -344,7 +344,7 @@ def table(seconds: float, repeats: int) -> str:
 
 
 def scaling(seconds: float, repeats: int) -> str:
-    """Times with one thread and with two, in programs of their own, as Markdown."""
+    """Measure with one and with two threads in separate processes; format as Markdown."""
     runs = []
     for threads in ("1", "2"):
         command = [sys.executable, "-m", "benchmarks.spatial", "--threads", threads, "--own"]

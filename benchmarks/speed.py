@@ -1,17 +1,17 @@
-"""Speed of the offline MVDR chain, beside its FFTs alone and beside the usual way.
+"""Speed of the offline MVDR chain, compared with its FFTs alone and with pyroomacoustics + NumPy.
 
     python -m benchmarks.speed [--seconds 30] [--repeats 15]
 
 One thread. The chain is STFT, both covariances, Souden weights, application and inverse
-STFT of four microphones, with a mask that is given. Beside it, in the same run and taking
-turns: its FFTs alone (4 forward and 1 inverse, frames already windowed), and the same job
-written with pyroomacoustics' own STFT and NumPy. Medians; the figures to read are ratios.
+STFT of four microphones, with a given mask. It is compared with its FFTs alone (4 forward and
+1 inverse, frames already windowed) and with the same job in pyroomacoustics' STFT and NumPy,
+in the same run and taking turns. Times are medians; the ratios are the result.
 """
 
 import os
 
 for name in ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ[name] = "1"  # before NumPy and numba are imported
+    os.environ[name] = "1"  # must be set before NumPy and numba are imported
 
 import argparse
 import time
@@ -29,13 +29,13 @@ STFT = Stft(2048, 512, "hann")
 
 
 def ffts_alone(frames: np.ndarray) -> np.ndarray:
-    """4 forward FFTs and 1 inverse of every frame; `frames` has shape (M, T, n_fft)."""
+    """Compute 4 forward FFTs and 1 inverse of every frame; `frames` has shape (M, T, n_fft)."""
     spec = scipy.fft.rfft(frames)
     return scipy.fft.irfft(spec[0])
 
 
 def chain(samples: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """The library's offline MVDR with a given mask."""
+    """Run the library's offline MVDR with a given mask."""
     spec = STFT.analyse(samples)
     speech_cov, noise_cov = speech_noise_covariances(spec, mask**2, (1 - mask) ** 2)
     weights = beamformers.souden_mvdr(speech_cov, noise_cov)
@@ -43,13 +43,13 @@ def chain(samples: np.ndarray, mask: np.ndarray) -> np.ndarray:
 
 
 def usual_way(samples: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """The same job with pyroomacoustics' STFT and NumPy."""
+    """Run the offline MVDR with pyroomacoustics' STFT and NumPy."""
     from pyroomacoustics.transform import stft
 
     window = STFT.analysis_window
     dual = stft.compute_synthesis_window(window, STFT.hop)
     padded = np.pad(samples, ((0, 0), (0, STFT.n_fft)))
-    # it starts n_fft - hop zeros before the signal, and gives the signal back as much later
+    # it prepends n_fft - hop zeros to the signal, which delay its output by as much
     spec = stft.analysis(padded.T, STFT.n_fft, STFT.hop, win=window)  # (T, F, M)
     spec = spec[: mask.shape[1]].transpose(1, 2, 0)
     covs = []
@@ -68,7 +68,7 @@ def trace(cov: np.ndarray) -> np.ndarray:
 
 
 def interleaved(jobs: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, float]:
-    """Median time of each job, s; they take turns, so that a busy moment hits all alike."""
+    """Median time of each job, s; jobs take turns, so that other load affects all equally."""
     times: dict[str, list[float]] = {name: [] for name in jobs}
     for _ in range(repeats + 1):
         for name, job in jobs.items():
@@ -79,7 +79,7 @@ def interleaved(jobs: Mapping[str, Callable[[], object]], repeats: int) -> dict[
 
 
 def measure(seconds: float, repeats: int) -> dict[str, float]:
-    """Times of the chain, its FFTs and the usual way, s."""
+    """Measure the chain, its FFTs and pyroomacoustics + NumPy, s."""
     rng = np.random.default_rng(0)
     samples = rng.standard_normal((N_MICS, round(seconds * RATE))).astype(np.float32)
     n_frames = STFT.n_frames(samples.shape[1])
@@ -88,7 +88,7 @@ def measure(seconds: float, repeats: int) -> dict[str, float]:
     ours, theirs = chain(samples, mask), usual_way(samples, mask)
     error = np.abs(ours - theirs).max() / np.abs(ours).max()
     if not error < 1e-3:
-        raise SystemExit(f"the two ways differ by {error:.1e}: not the same job")
+        raise SystemExit(f"the two implementations differ by {error:.1e}: not the same job")
     jobs = {
         "FFTs alone": lambda: ffts_alone(frames),
         "arrayenh": lambda: chain(samples, mask),
@@ -98,7 +98,7 @@ def measure(seconds: float, repeats: int) -> dict[str, float]:
 
 
 def table(seconds: float, times: Mapping[str, float]) -> str:
-    """The times as Markdown."""
+    """Format the times as Markdown."""
     least = times["FFTs alone"]
     lines = [
         f"Offline MVDR, {N_MICS} microphones, {seconds:g} s, one thread:",

@@ -1,11 +1,11 @@
-"""The standard scenes, on which every quality table of the project is measured.
+"""Standard scenes of the project's quality tables.
 
-The suite `quality` with the sounds of a corpus, drawn from one seed: anyone with the same data
-has the same scenes.
+They are the suite `quality` with the audio of a corpus, drawn from one seed, so the same data
+yields the same scenes.
 
     python -m benchmarks.standard_scenes --data ROOT [--split valid] [-n 40] [--seed 0] -o DIR
 
-writes one ``.npz`` for each scene: `mixture` and `target`, float32 (M, N), its early speech, and
+writes one ``.npz`` for each scene: `mixture` and `target` (the early speech), float32 (M, N), and
 `facts`, a JSON string.
 """
 
@@ -33,20 +33,20 @@ Found = TypeVar("Found")
 
 @contextmanager
 def standard_scenes(data: Path, split: str, n: int, seed: int) -> Iterator[DrawnScenes]:
-    """The scenes, as long as the lists of their sounds exist."""
+    """Yield the scenes; they are valid while the temporary lists of audio files exist."""
     with TemporaryDirectory() as folder:
         suite = with_corpus(load_suite("quality"), data, split, Path(folder))
         yield DrawnScenes(replace(suite, scenes=n, seed=seed), n, seed, {})
 
 
 def on_each(work: Callable[[int], Found], n: int, jobs: int) -> list[Found]:
-    """Work done on so many scenes by processes."""
+    """Apply a function to `n` scenes in parallel processes."""
     with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
         return list(pool.map(work, range(n)))
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Options that choose the scenes."""
+    """Add the options that select the scenes."""
     root = os.environ.get("ARRAYENH_DATA")
     parser.add_argument("--data", type=Path, default=root, required=root is None)
     parser.add_argument("--split", choices=("valid", "train"), default="valid")
@@ -56,7 +56,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def save(index: int, source: DrawnScenes, folder: Path) -> Path:
-    """Render one scene and write it whole: temporary, then renamed."""
+    """Render one scene and write it atomically."""
     facts, trial = source.facts(index), source.case(index).trial
     assert trial.target is not None
     path = folder / f"{facts.name.replace(' ', '_')}.npz"

@@ -1,10 +1,10 @@
-"""Wall time of the command from a cold start: everything but the first compilation.
+"""Start-up wall time of the command, without the first compilation.
 
     python -m benchmarks.startup [--repeats 5]
 
-Processes of their own, after one run that fills the caches: `arrayenh --help` (limit
-0.5 s) and `arrayenh enhance` on 10 s of four microphones (limit 2.5 s), beside Python
-itself importing NumPy, SciPy's FFT and numba.
+Each run is a separate process, after one that fills the caches: `arrayenh --help` (limit
+0.5 s) and `arrayenh enhance` on 10 s of four microphones (limit 2.5 s), compared with a Python
+process that imports NumPy, SciPy's FFT and numba.
 """
 
 import argparse
@@ -32,7 +32,7 @@ def median_time(command: list[str], repeats: int) -> float:
 
 
 def measure(repeats: int) -> dict[str, float]:
-    """Wall times, s."""
+    """Measure the wall times, s."""
     python = [sys.executable]
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "ten.wav"
@@ -48,7 +48,7 @@ def measure(repeats: int) -> dict[str, float]:
 
 
 def table(times: dict[str, float]) -> str:
-    """The times as Markdown."""
+    """Format the times as Markdown."""
     lines = ["| process | s | limit s |", "|---|---:|---:|"]
     for name, taken in times.items():
         limit = LIMITS.get(name)

@@ -1,1 +1,1 @@
-"""Studies: each file one question, one table, one plot."""
+"""Simulation studies: one question, one table and one plot each."""

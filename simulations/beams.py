@@ -1,4 +1,4 @@
-"""The beamformers that studies compare, and what each gains on a rendered scene."""
+"""Beamformers of the studies, and their gains on a rendered scene."""
 
 import numpy as np
 
@@ -19,9 +19,9 @@ STATISTICAL = Settings(masks="cacgmm", postfilter="mmse-lsa")
 
 
 def fixed_weights(rendered: Rendered, loading: float = LOADING) -> dict[str, np.ndarray]:
-    """Weights from the nominal geometry and the true direction, shape (F, M) each.
+    """Compute weights from the nominal geometry and the true direction, shape (F, M) each.
 
-    MVDR has the noise covariance of the noise itself, the best that any estimate could be.
+    MVDR uses the covariance of the true noise, the limit for any estimate.
     """
     scene = rendered.scene
     positions = np.array(scene.array.positions)
@@ -38,12 +38,12 @@ def fixed_weights(rendered: Rendered, loading: float = LOADING) -> dict[str, np.
 
 
 def filtered(weights: np.ndarray, images: np.ndarray) -> np.ndarray:
-    """Images (M, N) through weights, shape (N,)."""
+    """Filter images (M, N) with weights, shape (N,)."""
     return STFT.synthesise(beamformers.apply(weights, STFT.analyse(images)), images.shape[1])
 
 
 def snr_gains(rendered: Rendered, loading: float = LOADING) -> dict[str, float]:
-    """SNR of the reverberant target over all the rest, against microphone 0, dB."""
+    """SNR gains over microphone 0, reverberant target over all the rest, dB."""
     before = shadow_snr(rendered.target_image[0], rendered.noise_image[0])
     return {
         name: shadow_snr(
@@ -55,7 +55,7 @@ def snr_gains(rendered: Rendered, loading: float = LOADING) -> dict[str, float]:
 
 
 def si_sdr_gains(rendered: Rendered) -> dict[str, float]:
-    """SI-SDR against the early target, over microphone 0, dB, with the blind chain."""
+    """SI-SDR gains over microphone 0 against the early target, dB, including the blind chain."""
     rate, early = rendered.sample_rate, rendered.early_image[0]
     before = si_sdr(early, rendered.mixture[0], rate)
     outputs = {

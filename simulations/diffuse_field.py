@@ -1,4 +1,4 @@
-"""Is simulated diffuse noise diffuse? See it with: python -m simulations.diffuse_field."""
+"""Coherence of simulated diffuse noise. Run with: python -m simulations.diffuse_field."""
 
 import numpy as np
 from scipy.signal import csd, welch
@@ -29,7 +29,7 @@ def score(rendered: Rendered, label: str) -> Scores:
 
 
 def tree(kind: str) -> dict:
-    """A room with a field of white noise."""
+    """Scene of a room with a diffuse field of white noise."""
     return scene_tree(
         seconds=8.0,
         room={"rt60": 0.4},

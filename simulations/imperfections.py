@@ -1,4 +1,4 @@
-"""Which beamformer forgives real microphones? See it with: python -m simulations.imperfections."""
+"""Robustness of beamformers to microphone errors. Run with: python -m simulations.imperfections."""
 
 from arrayenh.scenes.render import Rendered
 from simulations.beams import snr_gains
@@ -10,7 +10,7 @@ CAREFUL, BOLD = 1e-2, 1e-5  # diagonal loading, relative
 
 
 def score(rendered: Rendered, label: str) -> Scores:
-    """SNR gains by shadow filtering; steering knows the nominal geometry only."""
+    """SNR gains by shadow filtering; steering uses the nominal geometry only."""
     found = snr_gains(rendered, BOLD)
     careful = snr_gains(rendered, CAREFUL)
     return {
@@ -23,7 +23,7 @@ def score(rendered: Rendered, label: str) -> Scores:
 
 
 def tree(gain_db: float, position_mm: float) -> dict:
-    """A dry room full of diffuse noise, and an array with errors."""
+    """Scene of a dry room with diffuse noise and an array with errors."""
     faults = {"gain_db": gain_db, "position_mm": position_mm}
     return scene_tree(
         room={"rt60": 0.15},

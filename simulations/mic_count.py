@@ -1,4 +1,4 @@
-"""How many microphones, how far apart? See it with: python -m simulations.mic_count."""
+"""Effect of the number and spacing of microphones. Run with: python -m simulations.mic_count."""
 
 from arrayenh.scenes.render import Rendered
 from simulations.beams import si_sdr_gains

@@ -1,4 +1,4 @@
-"""What does reverberation cost? See it with: python -m simulations.rt60_sweep."""
+"""Effect of reverberation on beamformers. Run with: python -m simulations.rt60_sweep."""
 
 from arrayenh.scenes.render import Rendered
 from simulations.beams import si_sdr_gains

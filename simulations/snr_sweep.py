@@ -1,4 +1,4 @@
-"""Which stage helps at which SNR? See it with: python -m simulations.snr_sweep."""
+"""Benefit of each stage over the SNR. Run with: python -m simulations.snr_sweep."""
 
 from arrayenh.audio import Recording
 from arrayenh.chain.enhancer import Enhancer
@@ -10,7 +10,7 @@ from simulations.study import Condition, Scores, Study, main, scene_tree
 
 
 def score(rendered: Rendered, label: str) -> Scores:
-    """STOI of the microphone and behind each stage."""
+    """STOI of the microphone and of the output of each stage."""
     rate, early = rendered.sample_rate, rendered.early_image[0]
     outputs = {"microphone 0": rendered.mixture[0]}
     outputs["delay-and-sum"] = filtered(fixed_weights(rendered)["delay-and-sum"], rendered.mixture)

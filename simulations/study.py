@@ -1,8 +1,8 @@
-"""What all studies share: scenes of many conditions, a table, a plot.
+"""Framework of the studies: scenes of several conditions, a table and a plot.
 
-A study is a list of conditions, each with a scene file as a tree, and a function that gives
-scores of named systems on one rendered scene. Scene k is drawn from the same random numbers
-in every condition, so conditions are compared on the same rooms as far as they can be.
+A study is a list of conditions, each with the tree of a scene file, and a function that scores
+named systems on one rendered scene. Scene k is drawn from the same random numbers in every
+condition, so the conditions use the same rooms as far as possible.
 """
 
 import argparse
@@ -35,9 +35,9 @@ AROUND = {"uniform": [-180.0, 180.0]}
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One point on the horizontal axis: its label, its place, its scene file.
+    """One point on the horizontal axis: label, position, scene tree.
 
-    Lines join the conditions of one group only.
+    Lines connect only conditions of the same group.
     """
 
     label: str
@@ -48,7 +48,7 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """One question.
+    """One study.
 
     Attributes
     ----------
@@ -56,9 +56,9 @@ class Study:
     x_label, y_label : str
     conditions : sequence of Condition
     score : callable
-        Of a rendered scene and the label of its condition: a number for each system.
+        Called with a rendered scene and the label of its condition; returns a score by system.
     n_scenes : int
-        How many by default.
+        Default number of scenes.
     """
 
     name: str
@@ -71,7 +71,7 @@ class Study:
 
 
 def scene_tree(**changes: Any) -> dict[str, Any]:
-    """A meeting room with one talker, a fan and diffuse noise, changed as a study wants."""
+    """Scene tree of a meeting room with one talker, a fan and diffuse noise, with changes."""
     tree: dict[str, Any] = {
         "seconds": 6.0,
         "snr_db": 5.0,
@@ -90,7 +90,7 @@ def scene_tree(**changes: Any) -> dict[str, Any]:
 
 
 def one_scene(study: Study, speech: str | None, seed: int, task: tuple[int, int]) -> Scores:
-    """Scores of one scene of one condition."""
+    """Score one scene of one condition."""
     which, index = task
     condition = study.conditions[which]
     tree = with_folders(condition.tree, speech, None)
@@ -101,7 +101,7 @@ def one_scene(study: Study, speech: str | None, seed: int, task: tuple[int, int]
 def measure(
     study: Study, n_scenes: int, seed: int = 0, jobs: int = 1, speech: str | None = None
 ) -> list[list[Scores]]:
-    """Scores by condition and scene; the same whatever `jobs` is."""
+    """Score all scenes, by condition and scene; the result does not depend on `jobs`."""
     tasks = [(which, k) for which in range(len(study.conditions)) for k in range(n_scenes)]
     work = partial(one_scene, study, speech, seed)
     found: list[Scores] = []
@@ -133,7 +133,7 @@ def summary(found: list[list[Scores]]) -> list[dict[str, tuple[float, float]]]:
 
 
 def markdown(study: Study, rows: list[dict[str, tuple[float, float]]], n_scenes: int) -> str:
-    """The table."""
+    """Format the table as Markdown."""
     systems = list(rows[0])
     lines = [
         f"{study.question} {study.y_label}; mean ± standard error over {n_scenes} scenes.",
@@ -148,7 +148,7 @@ def markdown(study: Study, rows: list[dict[str, tuple[float, float]]], n_scenes:
 
 
 def as_csv(study: Study, rows: list[dict[str, tuple[float, float]]]) -> str:
-    """The same for other programs."""
+    """Format the results as CSV."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(("condition", "x", "system", "mean", "standard_error"))
@@ -159,7 +159,7 @@ def as_csv(study: Study, rows: list[dict[str, tuple[float, float]]]) -> str:
 
 
 def plot(study: Study, rows: list[dict[str, tuple[float, float]]], path: Path) -> None:
-    """Every system over the conditions, with its standard error."""
+    """Plot every system over the conditions, with its standard error."""
     figure = new_figure((7.5, 4.6))
     axes = figure.add_subplot()
     x = np.array([condition.x for condition in study.conditions])

@@ -26,7 +26,7 @@ class Noisy:
 
     name: str = "noisy"
     kind: str = OWN
-    describe: str = "the reference microphone as it is"
+    describe: str = "the unprocessed reference microphone"
 
     def definition(self) -> Mapping[str, Any]:
         """Definition without settings."""

@@ -59,8 +59,8 @@ def rake_mvdr(
     beamformer = beamformer_of(microphones, rate, N_FFT, n_taps)
     cov = stacked_covariance(lead_in_noise(trial, lead_in), n_taps)
     source = sound_source(images)
-    # They add the covariance of an interferer, and none is known: the source stands in for it,
-    # which with twice the noise gives twice the covariance, and so the same filters.
+    # They add the covariance of an interferer, which is unknown. The source takes its place; with
+    # twice the noise this doubles the covariance, and the filters are the same.
     beamformer.rake_mvdr_filters(
         source, source, 2 * (cov + white_noise(cov, white)), delay=delay, epsilon=EPSILON
     )

@@ -13,8 +13,8 @@ from arrayenh.evaluation.systems.system import Output, Trial
 
 Denoise = Callable[[np.ndarray], np.ndarray]
 
-# Samples by which each is late, found as the highest cross-correlation of speech that goes in
-# and comes out, above 1 kHz: there WebRTC's and RNNoise's high-pass filters turn no phase.
+# Delay of each in samples: the peak of the cross-correlation of input and output speech above
+# 1 kHz, where the high-pass filters of WebRTC and RNNoise do not change the phase.
 WEBRTC_RATE, WEBRTC_FRAME = 16_000, 160
 WEBRTC_DELAY = 96  # its window of 256 samples less a frame
 RNNOISE_RATE, RNNOISE_FRAME = 48_000, 480

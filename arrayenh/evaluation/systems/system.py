@@ -81,15 +81,15 @@ class System(Protocol):
 
     @property
     def name(self) -> str:
-        """As above."""
+        """Name in `--systems` and in tables."""
 
     @property
     def kind(self) -> str:
-        """As above."""
+        """Kind: "own", "bound" or "peer"."""
 
     @property
     def describe(self) -> str:
-        """As above."""
+        """One-line description."""
 
     def definition(self) -> Mapping[str, Any]:
         """Everything besides the code that its output depends on: settings, package versions."""
