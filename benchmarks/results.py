@@ -51,7 +51,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments(parser)
     parser.add_argument("--minutes", type=float, default=60.0)
-    parser.add_argument("--only", nargs="+", metavar="TITLE", help="Sections to measure. Default: all.")
+    parser.add_argument(
+        "--only", nargs="+", metavar="TITLE", help="Sections to measure. Default: all."
+    )
     args = parser.parse_args()
     scenes = ["--split", args.split, "-n", str(args.n), "--seed", str(args.seed)]
     jobs, data = ["--jobs", str(args.jobs)], ["--data", str(args.data)]

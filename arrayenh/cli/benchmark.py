@@ -49,7 +49,8 @@ def command(
         str | None, typer.Option(metavar="LIST", help="Scores: si_sdr,pesq_wb,stoi.")
     ] = None,
     count: Annotated[
-        int | None, typer.Option("-n", "--count", min=1, help="Number of scenes; the first in a folder.")
+        int | None,
+        typer.Option("-n", "--count", min=1, help="Number of scenes; the first in a folder."),
     ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed for drawing the scenes.")] = None,
     data: Annotated[
@@ -104,7 +105,9 @@ def command(
         list_all()
         return
     if not what or output is None:
-        raise ConfigError("no suite or no -o DIR; for example: arrayenh benchmark quick -o DIR (see --list)")
+        raise ConfigError(
+            "no suite or no -o DIR; for example: arrayenh benchmark quick -o DIR (see --list)"
+        )
     start = time.perf_counter()
     options = {"seed": seed, "scenes": count, "target": target, "baseline": baseline}
     source, suite = cases(what, output, options, (data, split, speech, noise, array, transcripts))
@@ -138,7 +141,9 @@ def cases(
     check_target(given.get("target", "early"))
     if Path(what).is_dir():
         if data or speech or noise or "seed" in given:
-            raise ConfigError("a folder has its own recordings: omit --data, --speech, --noise and --seed")
+            raise ConfigError(
+                "a folder has its own recordings: omit --data, --speech, --noise and --seed"
+            )
         suite = replace(
             Suite(scene={}, systems=tuple(FOLDER_SYSTEMS.split(","))),
             **{key: value for key, value in given.items() if key != "scenes"},

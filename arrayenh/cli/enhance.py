@@ -41,9 +41,7 @@ def command(
     ] = None,
     pad: Annotated[
         bool,
-        typer.Option(
-            "--pad", help="Pad shorter mono files with silence.", rich_help_panel=INPUT
-        ),
+        typer.Option("--pad", help="Pad shorter mono files with silence.", rich_help_panel=INPUT),
     ] = False,
     profile: Annotated[
         str | None,
@@ -104,7 +102,10 @@ def command(
         typer.Option("--overwrite", help="Replace existing outputs.", rich_help_panel=OUTPUT),
     ] = False,
     jobs: Annotated[
-        int, typer.Option(min=1, help="Number of recordings processed in parallel.", rich_help_panel=OUTPUT)
+        int,
+        typer.Option(
+            min=1, help="Number of recordings processed in parallel.", rich_help_panel=OUTPUT
+        ),
     ] = 1,
     as_json: Annotated[
         bool,

@@ -12,19 +12,27 @@ from arrayenh.cli.train import need_torch
 def command(
     checkpoint: Annotated[
         Path,
-        typer.Argument(metavar="CHECKPOINT", help="Folder of a training run, or a checkpoint file from it."),
+        typer.Argument(
+            metavar="CHECKPOINT", help="Folder of a training run, or a checkpoint file from it."
+        ),
     ],
     output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE.onnx")],
     streaming: Annotated[
         bool, typer.Option("--streaming", help="Process frame by frame, with states, for live use.")
     ] = False,
     half: Annotated[
-        bool, typer.Option("--half", help="16-bit weights: half the file size, nearly the same output.")
+        bool,
+        typer.Option("--half", help="16-bit weights: half the file size, nearly the same output."),
     ] = False,
     int8: Annotated[
-        bool, typer.Option("--int8", help="8-bit matrices: smaller and less accurate; check by listening.")
+        bool,
+        typer.Option(
+            "--int8", help="8-bit matrices: smaller and less accurate; check by listening."
+        ),
     ] = False,
-    describe: Annotated[str, typer.Option(metavar="TEXT", help="One-line description of the network.")] = "",
+    describe: Annotated[
+        str, typer.Option(metavar="TEXT", help="One-line description of the network.")
+    ] = "",
     licence: Annotated[str, typer.Option(metavar="NAME", help="Licence of the weights.")] = "",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print a summary as JSON.")] = False,

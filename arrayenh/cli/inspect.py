@@ -19,10 +19,14 @@ FEATURES = ("centroid Hz", "bandwidth Hz", "flatness", "roll-off Hz")
 
 
 def command(
-    recording: Annotated[str, typer.Argument(metavar="REC", help="Recording, as in 'arrayenh enhance'.")],
+    recording: Annotated[
+        str, typer.Argument(metavar="REC", help="Recording, as in 'arrayenh enhance'.")
+    ],
     mics: Annotated[int | None, typer.Option(help="Use only the first N channels.")] = None,
     channels: Annotated[str | None, typer.Option(metavar="LIST", help="These channels.")] = None,
-    pad: Annotated[bool, typer.Option("--pad", help="Pad shorter mono files with silence.")] = False,
+    pad: Annotated[
+        bool, typer.Option("--pad", help="Pad shorter mono files with silence.")
+    ] = False,
     against: Annotated[
         str | None,
         typer.Option(metavar="FILE", help="Recording to compare with, such as the output."),

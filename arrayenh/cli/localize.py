@@ -26,7 +26,9 @@ WANTED_ARRAY = (
 
 
 def command(
-    recording: Annotated[str, typer.Argument(metavar="REC", help="Recording, as in 'arrayenh enhance'.")],
+    recording: Annotated[
+        str, typer.Argument(metavar="REC", help="Recording, as in 'arrayenh enhance'.")
+    ],
     array: Annotated[
         str | None, typer.Option(metavar="NAME|FILE", help="Geometry; required.")
     ] = None,
@@ -43,10 +45,10 @@ def command(
     plot: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Also draw them: PNG, SVG or PDF.")
     ] = None,
-    pad: Annotated[bool, typer.Option("--pad", help="Pad shorter mono files with silence.")] = False,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace existing files.")
+    pad: Annotated[
+        bool, typer.Option("--pad", help="Pad shorter mono files with silence.")
     ] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Print the directions of the talkers over time, and over the whole recording.

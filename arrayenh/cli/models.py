@@ -36,7 +36,9 @@ def list_models(context: typer.Context, as_json: AsJson = False) -> None:
 
 @app.command("show")
 def show(
-    name: Annotated[str, typer.Argument(metavar="NAME|FILE", help="Built-in network, or ONNX file.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME|FILE", help="Built-in network, or ONNX file.")
+    ],
     as_json: AsJson = False,
 ) -> None:
     """Print the inputs and outputs of a network, and its model card."""

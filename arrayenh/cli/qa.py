@@ -48,7 +48,9 @@ def command(
     ] = None,
     mics: Annotated[int | None, typer.Option(help="Use only the first N channels.")] = None,
     channels: Annotated[str | None, typer.Option(metavar="LIST", help="These channels.")] = None,
-    pad: Annotated[bool, typer.Option("--pad", help="Pad shorter mono files with silence.")] = False,
+    pad: Annotated[
+        bool, typer.Option("--pad", help="Pad shorter mono files with silence.")
+    ] = False,
     array: Annotated[
         str | None, typer.Option(metavar="NAME|FILE", help="Geometry, for the chain.")
     ] = None,
@@ -79,7 +81,9 @@ def command(
     check(list(found), {"--enhanced": enhanced, "--reference": reference}, junit, overwrite)
     enhancer = None if enhanced else new_enhancer(chain, array, channel, chosen)
     if enhanced and (chain or array):
-        raise ConfigError("--chain and --array set up the chain, but --enhanced runs none; omit them")
+        raise ConfigError(
+            "--chain and --array set up the chain, but --enhanced runs none; omit them"
+        )
     request = Request(asked, enhancer, enhanced, reference, mics, chosen, pad, channel)
     done: list[Judged] = []
     with terminal.progress(len(found), f"{len(found)} recordings") as progress:

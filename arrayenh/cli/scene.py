@@ -50,7 +50,9 @@ def show(
     noise: Annotated[
         str | None, typer.Option(metavar="DIR|LIST.csv", help="Noise instead of the file's.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the ground truth as JSON.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the ground truth as JSON.")
+    ] = False,
 ) -> None:
     """Draw a scene, render it and describe it; with -o, save a picture too."""
     from arrayenh.cli.figures.array import FIGURE_SUFFIXES
@@ -88,7 +90,9 @@ def drawn(name: str, index: int, seed: int, speech: str | None, noise: str | Non
 
     if name.endswith(".json"):
         if speech or noise:
-            raise ConfigError("a drawn scene has its own speech and noise; omit --speech and --noise")
+            raise ConfigError(
+                "a drawn scene has its own speech and noise; omit --speech and --noise"
+            )
         try:
             return scene_in_file(Path(name).read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError) as error:

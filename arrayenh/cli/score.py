@@ -23,7 +23,9 @@ def command(
     estimate: Annotated[Path, typer.Argument(help="The enhanced speech.")],
     mix: Annotated[
         Path | None,
-        typer.Option(metavar="NOISY", help="Noisy microphone: adds its scores and the gains over it."),
+        typer.Option(
+            metavar="NOISY", help="Noisy microphone: adds its scores and the gains over it."
+        ),
     ] = None,
     channel: Annotated[int, typer.Option(help="Channel of files that have several.")] = 0,
     metrics: Annotated[

@@ -40,7 +40,9 @@ class Summary:
 
 
 def command(
-    recording: Annotated[str, typer.Argument(metavar="REC", help="Recording, as in 'arrayenh enhance'.")],
+    recording: Annotated[
+        str, typer.Argument(metavar="REC", help="Recording, as in 'arrayenh enhance'.")
+    ],
     talkers: Annotated[int, typer.Option(metavar="K", help="Number of talkers, 2 to 6.")] = 2,
     mics: Annotated[int | None, typer.Option(help="Use only the first N microphones.")] = None,
     channels: Annotated[
@@ -64,7 +66,9 @@ def command(
     rate: Annotated[
         int | None, typer.Option(metavar="HZ", help="Rate of the outputs. Default: the input's.")
     ] = None,
-    pad: Annotated[bool, typer.Option("--pad", help="Pad shorter mono files with silence.")] = False,
+    pad: Annotated[
+        bool, typer.Option("--pad", help="Pad shorter mono files with silence.")
+    ] = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace existing outputs.")
     ] = False,
@@ -203,7 +207,9 @@ def written(
                 powers[k] += float(np.sum(voice.astype(np.float64) ** 2)) / n_samples
             done += block.shape[1]
             progress(ESTIMATING + (1 - ESTIMATING) * min(1.0, done / n_samples))
-        gain = headroom(max(spool.peak for spool in spools))  # one gain for all, to keep their balance
+        gain = headroom(
+            max(spool.peak for spool in spools)
+        )  # one gain for all, to keep their balance
         writers = [
             stack.enter_context(
                 AudioWriter(path, rate, 1, n_samples, source.subtype, source.metadata, overwrite)

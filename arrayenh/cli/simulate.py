@@ -114,7 +114,9 @@ def planned(
     kinds: dict[str, Any] = {"components": wanted, "format": format, "seed": seed}
     if recipe.endswith(".csv"):
         if speech or noise or rooms:
-            raise ConfigError("a manifest has its own speech, noise and rooms; omit --speech, --noise and --rooms")
+            raise ConfigError(
+                "a manifest has its own speech, noise and rooms; omit --speech, --noise and --rooms"
+            )
         return Plan(source=str(Path(recipe).resolve()), name=Path(recipe).stem, **kinds)
     found = load_recipe(recipe)
     tree = with_folders(from_anywhere(found.tree), absolute(speech), absolute(noise))
@@ -148,7 +150,9 @@ def numbers(text: str) -> list[int]:
         first, dash, last = part.partition("-")
         whole = first.isdigit() and (last.isdigit() or not dash)
         if not whole or int(last or first) < int(first):
-            raise ConfigError(f"--only {text}: {part!r} is neither a number nor a range such as 3-7")
+            raise ConfigError(
+                f"--only {text}: {part!r} is neither a number nor a range such as 3-7"
+            )
         found += range(int(first), int(last or first) + 1)
     if not found:
         raise ConfigError("--only is empty; give scene numbers such as 3,17,20-25")

@@ -41,7 +41,8 @@ def command(
         int | None, typer.Option(min=1, metavar="N", help="Number of steps. Default: the recipe's.")
     ] = None,
     threads: Annotated[
-        int | None, typer.Option(min=1, metavar="K", help="Number of threads. Default: the recipe's.")
+        int | None,
+        typer.Option(min=1, metavar="K", help="Number of threads. Default: the recipe's."),
     ] = None,
     jobs: Annotated[
         int, typer.Option("--jobs", min=1, help="Processes that render the scenes before training.")
@@ -97,7 +98,9 @@ def check_output(folder: Path, resume: bool, overwrite: bool) -> None:
 
     check_folder(folder)
     if (folder / LAST).exists() and not resume and not overwrite:
-        raise ConfigError(f"{folder} holds a training run; use --resume to continue it, or --overwrite")
+        raise ConfigError(
+            f"{folder} holds a training run; use --resume to continue it, or --overwrite"
+        )
 
 
 def run(recipe: "TrainRecipe", output: Path, team: "Team", resume: bool, jobs: int) -> "Trained":

@@ -159,7 +159,9 @@ def si_sar(
     return ratio_db(energy(target), energy(artefact))
 
 
-SI_SAR = of_noise(si_sar, "SI-SAR", "artefacts (neither speech nor noise), independent of gain", rank=60)
+SI_SAR = of_noise(
+    si_sar, "SI-SAR", "artefacts (neither speech nor noise), independent of gain", rank=60
+)
 
 
 def _explained(reference: np.ndarray, estimate: np.ndarray, n_taps: int) -> float:

@@ -131,7 +131,9 @@ class Chain:
         if not self.true_direction:
             return self.settings
         if trial.azimuth is None:
-            raise TrialError(f"{self.name} needs the talker's true direction, which this recording does not have")
+            raise TrialError(
+                f"{self.name} needs the talker's true direction, which this recording does not have"
+            )
         return replace(self.settings, doa=float(np.rad2deg(trial.azimuth)))
 
 
