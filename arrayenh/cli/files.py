@@ -95,9 +95,7 @@ def rate_note(rate: int) -> tuple[str, ...]:
     """Note for the user when the output rate exceeds the processing rate: the band is limited."""
     if rate <= RATE:
         return ()
-    return (
-        f"written at {rate} Hz; processed at {RATE} Hz, so the output is empty above {RATE // 2} Hz",
-    )
+    return (f"written at {rate} Hz; processed at {RATE} Hz, so it is empty above {RATE // 2} Hz",)
 
 
 def reported(

@@ -77,7 +77,7 @@ def check_settings(path: Path, config: Settings, overwrite: bool) -> None:
     """Raise an error if the folder holds stages made with other settings."""
     if path.exists() and not overwrite and path.read_bytes() != as_toml(config).encode():
         raise AudioError(
-            f"{path} holds the settings of an earlier run that differ; use --overwrite to replace it "
+            f"{path} has other settings, from an earlier run; use --overwrite to replace it "
             f"or another --stages folder"
         )
 

@@ -40,7 +40,7 @@ def command(
         str,
         typer.Option(
             metavar="LIST",
-            help="Signals to write: mixture, target, early, noise, talkers, noises, sensors, residual, dry, "
+            help="Signals: mixture, target, early, noise, talkers, noises, sensors, residual, dry, "
             "rirs; or all.",
         ),
     ] = "mixture,target,early,noise",

@@ -71,7 +71,7 @@ class Chain:
 
     @property
     def linear(self) -> bool:
-        """Whether superposition holds: the output is the sum of those for speech and noise alone."""
+        """Whether superposition holds: speech and noise can be filtered separately."""
         settings = self.settings
         return settings.postfilter == "none" and settings.strength == 1 and not settings.online
 
