@@ -46,7 +46,7 @@ def command(
         ),
     ] = None,
     metrics: Annotated[
-        str | None, typer.Option(metavar="LIST", help="Scores: si_sdr,pesq_wb,stoi.")
+        str | None, typer.Option(metavar="LIST", help="Scores, such as si_sdr,pesq_wb,stoi.")
     ] = None,
     count: Annotated[
         int | None,
@@ -85,7 +85,7 @@ def command(
     costs: Annotated[
         bool, typer.Option(help="Measure speed and memory too, one system after the other.")
     ] = True,
-    report: Annotated[bool, typer.Option(help="Write report.html with sounds.")] = True,
+    report: Annotated[bool, typer.Option(help="Write report.html with audio.")] = True,
     show_list: Annotated[
         bool, typer.Option("--list", help="List suites, systems and scores, and stop.")
     ] = False,

@@ -93,7 +93,7 @@ def command(
         bool,
         typer.Option(
             "--normalise",
-            help="Normalize the peak of the output to -1 dBFS.",
+            help="Normalise the peak of the output to -1 dBFS.",
             rich_help_panel=OUTPUT,
         ),
     ] = False,

@@ -33,7 +33,9 @@ def command(
         str | None, typer.Option(metavar="NAME|FILE", help="Geometry; required.")
     ] = None,
     mics: Annotated[int | None, typer.Option(help="Use only the first N channels.")] = None,
-    channels: Annotated[str | None, typer.Option(metavar="LIST", help="These channels.")] = None,
+    channels: Annotated[
+        str | None, typer.Option(metavar="LIST", help="Use only these: 0,2,3,5.")
+    ] = None,
     method: Annotated[str, typer.Option(help="srp-phat, music or norm-music.")] = "srp-phat",
     talkers: Annotated[
         int | None, typer.Option(metavar="K", help="Highest number of talkers. Default: estimated.")
@@ -43,7 +45,7 @@ def command(
         Path | None, typer.Option(metavar="FILE", help="Also write the rows as CSV.")
     ] = None,
     plot: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Also draw them: PNG, SVG or PDF.")
+        Path | None, typer.Option(metavar="FILE", help="Also plot the directions: PNG, SVG or PDF.")
     ] = None,
     pad: Annotated[
         bool, typer.Option("--pad", help="Pad shorter mono files with silence.")

@@ -80,13 +80,9 @@ def options(
 
 def main() -> None:
     """Run the command and exit with its code."""
-    signal.signal(
-        signal.SIGTERM, signal.default_int_handler
-    )  # as Ctrl-C: clean up, then exit with 130
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: clean up, exit 130
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(
-            errors="replace"
-        )  # characters that an old locale cannot encode are replaced
+        sys.stdout.reconfigure(errors="replace")  # an old locale cannot encode all characters
     code = run(sys.argv[1:])
     problem = last_words(sys.stdout)
     if problem and not isinstance(problem, BrokenPipeError):

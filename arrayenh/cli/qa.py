@@ -47,7 +47,9 @@ def command(
         typer.Option(metavar="K", help="Input channel. Default: the first in use."),
     ] = None,
     mics: Annotated[int | None, typer.Option(help="Use only the first N channels.")] = None,
-    channels: Annotated[str | None, typer.Option(metavar="LIST", help="These channels.")] = None,
+    channels: Annotated[
+        str | None, typer.Option(metavar="LIST", help="Use only these: 0,2,3,5.")
+    ] = None,
     pad: Annotated[
         bool, typer.Option("--pad", help="Pad shorter mono files with silence.")
     ] = False,

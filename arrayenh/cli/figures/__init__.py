@@ -1,1 +1,1 @@
-"""The figures that commands draw."""
+"""Figures of the commands."""

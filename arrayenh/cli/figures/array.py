@@ -1,4 +1,4 @@
-"""A microphone array to look at: in the terminal, or as a figure."""
+"""Drawings of a microphone array, in the terminal or as a figure."""
 
 from __future__ import annotations
 
@@ -20,30 +20,30 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MIN_WIDTH = 24
-"""Columns; a narrower drawing has no room for its labels and scale."""
+"""Least width of a text drawing, columns: room for the labels and the scale."""
 
 SMALLEST_VIEW = 0.02
-"""Metres shown at least, so that a single microphone has a scale too."""
+"""Least extent of a drawing, metres, so that a single microphone has a scale too."""
 
 FIGURE_SUFFIXES = (".png", ".svg", ".pdf")
 REFERENCE_COLOUR = "#d1495b"
 MIC_COLOUR = "#26547c"
 
 TOP_VIEW_SIZE = (5.2, 4.6)
-"""Inches that the top view may take, across and up."""
+"""Largest size of the top view, inches: width and height."""
 
 
 def render_text(array: MicArray, width: int = 48) -> str:
     """Draw the array from above, in characters: +x to the right, +y up.
 
-    Each microphone is its number. Microphones too close for that share one label:
+    Each microphone is drawn as its number. Microphones that are too close share one label:
     `2+1` is microphone 2 and one more.
 
     Parameters
     ----------
     array : MicArray
     width : int
-        Columns inside the frame; the rows follow from the shape of the array.
+        Columns inside the frame; the number of rows depends on the shape of the array.
 
     Returns
     -------
@@ -77,13 +77,13 @@ def _caption(array: MicArray) -> str:
 
 
 def _label_width(array: MicArray) -> int:
-    """Columns of the longest label, which is shared: 12+3."""
+    """Columns of the longest label, a shared one such as 12+3."""
     digits = len(str(array.n_mics))
     return 2 * digits + 1
 
 
 def _metres_per_column(array: MicArray, width: int) -> float:
-    """Scale that fits x into `width` and y into half as many rows, twice as high."""
+    """Scale that fits x into `width` columns and y into half as many rows of twice the height."""
     across, up, _ = np.ptp(array.positions, axis=0)
     columns = width - 2 * _label_width(array)
     return max(across, up, SMALLEST_VIEW) / columns
@@ -104,7 +104,7 @@ def _text_rows(array: MicArray, width: int, metres_per_column: float) -> list[st
 
 
 def _text_row(marks: list[tuple[int, int]], width: int) -> str:
-    """One line of labels from (column, microphone), sorted by column."""
+    """Format one line of labels from (column, microphone), sorted by column."""
     groups: list[tuple[int, list[int]]] = []
     end = -1
     for column, mic in marks:
@@ -125,7 +125,7 @@ def _shared(mics: list[int]) -> str:
 
 
 def _scale_bar(metres_per_column: float, width: int) -> str:
-    """Longest bar of 1, 2 or 5 times a power of ten that takes a third of the width."""
+    """Draw the longest bar of 1, 2 or 5 times a power of ten within a third of the width."""
     room = metres_per_column * (width // 3)
     decade = 10.0 ** np.floor(np.log10(room))
     length = max(step * decade for step in (1, 2, 5) if step * decade <= room)
@@ -134,27 +134,26 @@ def _scale_bar(metres_per_column: float, width: int) -> str:
 
 
 def save_figure(array: MicArray, path: str | os.PathLike[str]) -> None:
-    """Draw the array from above and from the side, into a file.
+    """Save a drawing of the array from above and from the side.
 
     Parameters
     ----------
     array : MicArray
     path : str or path
-        Ends in .png, .svg or .pdf. A file of that name is replaced, whole or not
-        at all.
+        Ends in .png, .svg or .pdf. An existing file is replaced atomically.
 
     Raises
     ------
     MissingExtraError
         If matplotlib is not installed.
     GeometryError
-        If the suffix is another one, or the file cannot be written.
+        If the suffix is not one of these, or the file cannot be written.
     """
     write_figure(plot_array(array), path)
 
 
 def write_figure(figure: Figure, path: str | os.PathLike[str]) -> None:
-    """Write a figure, whole or not at all, in the format that the suffix says.
+    """Write a figure atomically, in the format of the suffix.
 
     Raises
     ------
@@ -176,8 +175,8 @@ def write_figure(figure: Figure, path: str | os.PathLike[str]) -> None:
 def plot_array(array: MicArray) -> Figure:
     """Draw the array from above and, below it, from its right-hand side.
 
-    Both views share the x axis and one scale. Microphones bear their numbers where
-    there is room; the reference, microphone 0, is red.
+    Both views share the x axis and one scale. Microphones are numbered where there is room;
+    the reference, microphone 0, is red.
 
     Parameters
     ----------
@@ -208,7 +207,7 @@ def plot_array(array: MicArray) -> Figure:
 
 
 def new_figure(size: tuple[float, float]) -> Figure:
-    """An empty figure of so many inches across and up, without pyplot.
+    """Make an empty figure of a width and height in inches, without pyplot.
 
     Raises
     ------
@@ -227,7 +226,7 @@ def new_figure(size: tuple[float, float]) -> Figure:
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
-    """Where things go: limits in mm, shape (3, 2); sizes in inches."""
+    """Layout of the figure: limits in mm, shape (3, 2); sizes in inches."""
 
     limits: np.ndarray
     inches_per_mm: float
@@ -252,7 +251,7 @@ class _Layout:
 
 
 def _view_limits(array: MicArray) -> np.ndarray:
-    """Limits of x, y and z in mm, with a margin, and not too thin: shape (3, 2)."""
+    """Limits of x, y and z in mm with a margin and a least extent, shape (3, 2)."""
     low, high = 1000 * array.positions.min(axis=0), 1000 * array.positions.max(axis=0)
     size = max((high - low).max(), 1000 * SMALLEST_VIEW)
     half = np.maximum((high - low) / 2 + 0.15 * size, 0.25 * size)
@@ -280,7 +279,7 @@ def _draw_titles(figure: Figure, array: MicArray, layout: _Layout) -> None:
 
 
 def _draw_view(axes: Axes, array: MicArray, dims: tuple[int, int], layout: _Layout) -> None:
-    """One projection: points, their numbers, equal scales, ticks that do not crowd."""
+    """Draw one projection: points, numbers, equal scales, few ticks."""
     across, up = dims
     points = 1000 * array.positions[:, dims]
     colours = [REFERENCE_COLOUR] + [MIC_COLOUR] * (array.n_mics - 1)
@@ -299,7 +298,7 @@ def _draw_view(axes: Axes, array: MicArray, dims: tuple[int, int], layout: _Layo
 
 
 def _draw_labels(axes: Axes, points: np.ndarray, points_per_mm: float) -> None:
-    """Put a number beside each of the points, shape (M, 2), where it has room."""
+    """Write a number beside each of the points, shape (M, 2), where there is room."""
     for label in place_labels(points * points_per_mm):
         axes.annotate(
             label.text,

@@ -1,4 +1,4 @@
-"""The figure of `arrayenh arrays beampattern`: a map, polar cuts, curves."""
+"""Figure of `arrayenh arrays beampattern`: map, polar cuts and curves."""
 
 from __future__ import annotations
 
@@ -15,8 +15,11 @@ if TYPE_CHECKING:
     from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
-FLOOR_DB = -30.0  # of figures
-CURVE_STYLES = (("#0072b2", "-"), ("#d55e00", "--"))  # told apart by any eye, and without colour
+FLOOR_DB = -30.0  # lowest level drawn
+CURVE_STYLES = (
+    ("#0072b2", "-"),
+    ("#d55e00", "--"),
+)  # colour-blind safe
 HALF_POWER_DB = 10 * float(np.log10(0.5))
 N_CUTS = 4
 N_CURVE = 193
@@ -29,7 +32,7 @@ def plot_hearing(array: MicArray, hearing: Hearing) -> Figure:
     ----------
     array : MicArray
     hearing : Hearing
-        Its frequencies are those of the polar cuts, four of them at most.
+        Results at the frequencies of the polar cuts, of which at most four are drawn.
 
     Returns
     -------
@@ -59,7 +62,7 @@ def plot_hearing(array: MicArray, hearing: Hearing) -> Figure:
 
 
 def _highest_db(whole: Hearing) -> float:
-    """0 dB, or more where side lobes are louder than the look direction."""
+    """Highest level, 0 dB or more if side lobes exceed the look direction."""
     return max(0.0, 3 * float(np.ceil((whole.level_db.max() - 0.1) / 3)))
 
 
@@ -72,7 +75,7 @@ def _draw_map(figure: Figure, whole: Hearing) -> None:
         levels,
         vmin=FLOOR_DB,
         vmax=_highest_db(whole),
-        cmap="viridis",  # as bright to the colour-blind, and on paper
+        cmap="viridis",  # perceptually uniform, also with colour blindness and in print
         shading="gouraud",
         rasterized=True,
     )
@@ -99,7 +102,7 @@ def _draw_map(figure: Figure, whole: Hearing) -> None:
 
 
 def _draw_cuts(figure: Figure, hearing: Hearing, highest_db: float) -> None:
-    """The pattern around the array at four frequencies, spread evenly over those there are."""
+    """Draw the beampattern around the array at four evenly spread frequencies."""
     n_freqs = len(hearing.freqs)
     chosen = np.unique(np.linspace(0, n_freqs - 1, N_CUTS).round().astype(int))
     azimuths = np.deg2rad(hearing.azimuths_deg)
@@ -141,7 +144,7 @@ def _draw_curves(figure: Figure, curves: dict[str, Hearing]) -> None:
 
 
 def _set_octaves(axis: Axis, freqs: np.ndarray) -> None:
-    """Ticks at the octaves around 1 kHz."""
+    """Set ticks at the octaves around 1 kHz."""
     octaves = 1000 * 2.0 ** np.arange(-6, 7)
     ticks = octaves[(octaves >= freqs[0] * 0.999) & (octaves <= freqs[-1] * 1.001)]
     axis.set_ticks(ticks, [f"{tick:g}" if tick < 1000 else f"{tick / 1000:g}k" for tick in ticks])

@@ -1,4 +1,4 @@
-"""The figure of `arrayenh localize`: azimuth, and elevation, over time."""
+"""Figure of `arrayenh localize`: azimuth and elevation over time."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
-MARKERS = "osD^vP"  # told apart without colour too
-FULL_SIZE = 0.4  # confidence from which on a point is drawn whole
+MARKERS = "osD^vP"  # distinguishable without colour
+FULL_SIZE = 0.4  # confidence of the largest marker
 
 
 def plot_directions(located: Located) -> Figure:
-    """Draw azimuth and elevation over time, as far as the array hears them.
+    """Draw azimuth and elevation over time, as far as the array resolves them.
 
-    A colour and a marker for each track; the surer, the larger the point. Dashed lines are
-    the talkers of the whole recording.
+    Each track has a colour and a marker; the size of a point grows with its confidence. Dashed
+    lines are the talkers of the whole recording.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ def plot_directions(located: Located) -> Figure:
 
 
 def draw_titles(figure: Figure, located: Located) -> None:
-    """The recording, and what its array can tell."""
+    """Draw the title: the recording, and the angles that its array resolves."""
     middle: dict[str, Any] = {"ha": "center", "va": "center", "parse_math": False}
     words = f"{located.array.name}, {located.config.method}"
     figure.text(0.5, 0.968, located.source.name, size=13, weight="bold", **middle)
@@ -67,7 +67,7 @@ def draw_titles(figure: Figure, located: Located) -> None:
 
 
 def draw_angle(axes: Axes, located: Located, angle: str) -> None:
-    """One angle of all rows over time, degrees."""
+    """Draw one angle of all rows over time, degrees."""
     tracks = np.array([row.track for row in located.rows], int)
     times = np.array([row.time for row in located.rows]) + located.step / 2
     angles = np.rad2deg([getattr(row.direction, angle) for row in located.rows])
@@ -99,7 +99,7 @@ def draw_angle(axes: Axes, located: Located, angle: str) -> None:
 
 
 def set_scale(axes: Axes, located: Located, angle: str) -> None:
-    """The whole range of an angle, in steps that people know."""
+    """Set the axis to the whole range of an angle, with round steps."""
     source = located.source
     axes.set_xlim(0, source.n_samples / source.sample_rate)
     if angle == "elevation":
@@ -117,7 +117,7 @@ def set_scale(axes: Axes, located: Located, angle: str) -> None:
 
 
 def azimuth_range(located: Located) -> tuple[float, float]:
-    """Degrees between which azimuths lie: the half circle of a line, if it has no seam in it."""
+    """Limits of the azimuths, degrees: a half circle for a linear array if it does not wrap."""
     vectors = located.grid.vectors
     azimuths = np.rad2deg(np.arctan2(vectors[:, 1], vectors[:, 0]))
     if located.grid.kind == "line" and np.ptp(azimuths) <= 180.001:

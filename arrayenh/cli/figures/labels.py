@@ -1,4 +1,4 @@
-"""Numbers beside the microphones of a figure, placed so that none covers another."""
+"""Placement of the microphones' numbers in a figure, without overlap."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 
 ONE_PLACE = 3.0
-"""Points; microphones drawn closer than this share one label."""
+"""Distance below which microphones share one label, points."""
 
 DOT = 3.5
-"""Points that a microphone covers, from its middle."""
+"""Radius of a microphone's mark, points."""
 
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """A number, or several: `offset` points from the mark of `mics[0]`."""
+    """Label of one or several microphones, `offset` points from the mark of `mics[0]`."""
 
     text: str
     mics: tuple[int, ...]
@@ -25,13 +25,12 @@ class Label:
 def place_labels(marks: np.ndarray) -> list[Label]:
     """Find a place beside each mark for its number.
 
-    Microphones drawn at one place share a label. Where no place is free, there is
-    no label.
+    Microphones drawn at one place share a label. A label without a free place is omitted.
 
     Parameters
     ----------
     marks : float ndarray, shape (M, 2)
-        Where the microphones are on the page, in points (1/72 inch).
+        Positions of the microphones on the page, in points (1/72 inch).
 
     Returns
     -------
@@ -50,7 +49,7 @@ def place_labels(marks: np.ndarray) -> list[Label]:
 
 
 def _coinciding(marks: np.ndarray) -> list[list[int]]:
-    """Microphones grouped by the place where they are drawn; marks (M, 2), points."""
+    """Group the microphones that are drawn at one place; marks (M, 2), points."""
     groups: list[list[int]] = []
     for mic, mark in enumerate(marks):
         for group in groups:
@@ -92,9 +91,9 @@ def _label_box(place: np.ndarray, text: str) -> _Box:
 
 
 def _free_offset(mark: np.ndarray, text: str, taken: list[_Box]) -> tuple[float, float] | None:
-    """First offset from `mark`, (2,), whose label covers nothing; None if all do.
+    """First offset from `mark`, (2,), without overlap; None if all overlap.
 
-    Above is preferred, then below, the sides, the corners, and a second row.
+    The order is above, below, the sides, the corners, and a second row.
     """
     beside = 6.5 + 2.7 * len(text)
     offsets = [(0.0, 11.0), (0.0, -11.0), (beside, 0.0), (-beside, 0.0)]

@@ -1,4 +1,4 @@
-"""Scores over a ladder of SNR: one curve for each system."""
+"""Figure of scores over SNR, one curve for each system."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ CONDITION = "input SNR"
 FEWEST_STEPS = 3
 MOST_CURVES = 8
 COLOURS = ("0.35", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "0.6")
-MARKERS = "osD^vPX*"  # told apart without colour too
+MARKERS = "osD^vPX*"  # distinguishable without colour
 
 
 def ladder(results: Results) -> list[str] | None:
-    """The steps of SNR in their order, if there are enough for a curve."""
+    """Input SNRs in order, if there are enough for a curve."""
     steps = results.conditions().get(CONDITION, [])
     return steps if len(steps) >= FEWEST_STEPS else None
 
@@ -53,7 +53,7 @@ def plot_ladder(results: Results) -> bytes:
 
 
 def draw_metric(axes: Axes, results: Results, metric: str) -> None:
-    """One score, all systems."""
+    """Draw one score of all systems."""
     steps = ladder(results) or []
     snrs_db = [float(step.split()[0]) for step in steps]
     shown = results.systems[:MOST_CURVES]

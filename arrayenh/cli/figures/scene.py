@@ -1,4 +1,4 @@
-"""The picture of a scene: from above, from the side, the response, spectrograms."""
+"""Figure of a scene: views from above and from the side, impulse response, spectrograms."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ STFT = Stft(512, 128, "hann")
 
 
 def save_picture(rendered: Rendered, name: str, path: Path) -> None:
-    """Draw a rendered scene into a file, whole or not at all.
+    """Save a figure of a rendered scene atomically.
 
     Raises
     ------
@@ -72,7 +72,7 @@ def save_picture(rendered: Rendered, name: str, path: Path) -> None:
 
 
 def subtitle(rendered: Rendered) -> str:
-    """The scene in one line."""
+    """One-line summary of the scene."""
     scene, found = rendered.scene, truth(rendered)
     words = [scene.room.words(), scene.array.name]
     if found["rt60_measured_s"] is not None:
@@ -83,7 +83,7 @@ def subtitle(rendered: Rendered) -> str:
 
 
 def view(axes: Axes, scene: Scene, up: int, title: str) -> None:
-    """The room seen along one axis: `up` is the axis (1: y, 2: z) that points upwards."""
+    """Draw a view of the room; `up` is the vertical axis of the drawing (1: y, 2: z)."""
     outline = floor_or_wall(scene, up)
     axes.plot(*outline.T, color="0.3", linewidth=1.5)
     centre = np.array(scene.array.centre)
@@ -133,7 +133,7 @@ def view(axes: Axes, scene: Scene, up: int, title: str) -> None:
 
 
 def floor_or_wall(scene: Scene, up: int) -> np.ndarray:
-    """The closed outline of the room, seen from above or from the side, shape (n, 2)."""
+    """Closed outline of the room from above or from the side, shape (n, 2)."""
     room = scene.room
     if isinstance(room, Shoebox):
         right, top = room.size[0], room.size[up]
@@ -148,14 +148,14 @@ def floor_or_wall(scene: Scene, up: int) -> np.ndarray:
 
 
 def nowhere(axes: Axes, scene: Scene) -> None:
-    """A measured room has no places to draw."""
+    """Draw a note in place of the view: a measured room has no positions."""
     axes.axis("off")
-    text = f"impulse responses that were measured: {scene.room.words()}"
+    text = f"measured impulse responses: {scene.room.words()}"
     axes.text(0.5, 0.5, text, ha="center", va="center")
 
 
 def response(axes: Axes, rendered: Rendered) -> None:
-    """The target's response at microphone 0 in dB, its decay and the fitted RT60."""
+    """Draw the target's impulse response at microphone 0 in dB, its decay and the fitted RT60."""
     rir = rendered.responses.talkers[0][0].astype(np.float64)
     rate = rendered.sample_rate
     times = np.arange(len(rir)) / rate
@@ -190,13 +190,13 @@ def response(axes: Axes, rendered: Rendered) -> None:
 
 
 def levels_db(samples: np.ndarray) -> np.ndarray:
-    """Spectrogram, dB, shape (F, T)."""
+    """Compute a spectrogram, dB, shape (F, T)."""
     power = np.abs(STFT.analyse(samples[None].astype(np.float32))[:, 0]) ** 2
     return 10 * np.log10(np.maximum(power, 1e-20))
 
 
 def spectrogram(axes: Axes, samples: np.ndarray, rate: int, title: str, most: float) -> None:
-    """One signal over time and frequency, all on one scale."""
+    """Draw the spectrogram of one signal, on the scale of all."""
     axes.imshow(
         levels_db(samples),
         origin="lower",

@@ -1,4 +1,4 @@
-"""The figure of `arrayenh inspect --plot`: long-term spectra, before and after."""
+"""Figure of `arrayenh inspect --plot`: long-term spectra, before and after."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ BEFORE, AFTER, OTHERS = "#5b6b7b", "#d55e00", "#c3cbd3"
 LOUDER, SOFTER = "#cc79a7", "#0072b2"
 LOWEST_HZ = 50.0
 OCTAVE_PARTS = 6
-"""Spectra are averaged over so small a part of an octave: dense lines cannot be read."""
+"""Spectra are averaged over this fraction of an octave, because dense lines are illegible."""
 
 POINTS_PER_OCTAVE, POINTS_AVERAGED = 24, 65
 LEAST_RANGE_DB, RANGE_DB = 40.0, 90.0
-"""Shown below the loudest point, at least and at most."""
+"""Least and largest range below the highest level, dB."""
 
 MOST_CHANGE_DB = 60.0
-"""More is drawn as that: out of silence everything is infinitely louder."""
+"""Largest change drawn, dB; a change from silence is infinite."""
 
 TICKS_HZ = (50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000, 50_000)
 CURVES = (0.09, 0.11, 0.87, 0.74)
@@ -34,11 +34,11 @@ MIDDLE: dict[str, Any] = {"ha": "center", "va": "center", "parse_math": False}
 
 
 def plot_spectra(before: Inspection, after: Inspection | None = None) -> Figure:
-    """Draw the long-term spectra of a recording, and of another, in one scale.
+    """Draw the long-term spectra of one or two recordings on one scale.
 
-    The first channel of each is a strong line, the other channels of the first recording are
-    pale ones. A dot is the centroid, a triangle the 95 % roll-off. Below is the change from
-    the first channel of the one to the first of the other.
+    The first channel of each is a strong line; the other channels of the first recording are
+    pale lines. A dot marks the centroid, a triangle the 95 % roll-off. The lower plot is the
+    change from the first channel of one recording to that of the other.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def plot_spectra(before: Inspection, after: Inspection | None = None) -> Figure:
 
 
 def subtitle(before: Inspection, after: Inspection | None) -> str:
-    """What is drawn."""
+    """Description of the curves."""
     channel = f"channel {before.source.channels[0]}"
     averaged = f"averaged over 1/{OCTAVE_PARTS} octave"
     if after is not None:
@@ -88,7 +88,7 @@ def subtitle(before: Inspection, after: Inspection | None) -> str:
 
 
 def log_frequencies(before: Inspection, after: Inspection | None) -> np.ndarray:
-    """Frequencies that are drawn, evenly spaced in octaves, Hz."""
+    """Frequencies of the curves, evenly spaced in octaves, Hz."""
     rates = [found.source.sample_rate for found in (before, after) if found is not None]
     highest = min(rates) / 2 / 2 ** (0.5 / OCTAVE_PARTS)
     n_points = round(np.log2(highest / LOWEST_HZ) * POINTS_PER_OCTAVE)
@@ -105,7 +105,7 @@ def level_db(inspection: Inspection, density: np.ndarray, freqs: np.ndarray) -> 
 def draw_curve(
     axes: Axes, inspection: Inspection, freqs: np.ndarray, name: str, colour: str
 ) -> np.ndarray:
-    """The first channel of a recording, and its centroid and roll-off; returns its levels."""
+    """Draw the first channel with its centroid and roll-off; return its levels."""
     levels = level_db(inspection, inspection.spectrum.density()[0], freqs)
     features = inspection.features[0]
     axes.plot(freqs, levels, color=colour, linewidth=2, label=name)
@@ -122,13 +122,13 @@ def draw_curve(
 
 
 def difference(before_db: np.ndarray, after_db: np.ndarray) -> np.ndarray:
-    """What the levels changed by, dB; NaN between two silences."""
+    """Change of the levels, dB; NaN between two silences."""
     with np.errstate(invalid="ignore"):
         return after_db - before_db
 
 
 def draw_change(axes: Axes, freqs: np.ndarray, change_db: np.ndarray) -> None:
-    """What became louder and what softer, dB."""
+    """Draw the change in level over frequency, dB."""
     change_db = np.clip(change_db, -MOST_CHANGE_DB, MOST_CHANGE_DB)
     for colour, part in ((SOFTER, np.minimum(change_db, 0)), (LOUDER, np.maximum(change_db, 0))):
         axes.fill_between(freqs, part, color=colour, alpha=0.35, linewidth=0)
@@ -142,7 +142,7 @@ def draw_change(axes: Axes, freqs: np.ndarray, change_db: np.ndarray) -> None:
 
 
 def set_scale(axes: Axes, freqs: np.ndarray, curves: list[np.ndarray]) -> None:
-    """Octaves evenly, and levels down to 90 dB below the loudest."""
+    """Set a logarithmic frequency axis, and levels down to 90 dB below the highest."""
     levels = np.concatenate(curves)
     levels = levels[np.isfinite(levels)]
     if levels.size:
@@ -163,7 +163,7 @@ def set_scale(axes: Axes, freqs: np.ndarray, curves: list[np.ndarray]) -> None:
 
 
 def style(axes: Axes) -> None:
-    """A light grid, no box."""
+    """Set a light grid without a box."""
     axes.tick_params(labelsize=8)
     axes.grid(color="0.92", linewidth=0.7)
     axes.set_axisbelow(True)
