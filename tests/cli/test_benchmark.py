@@ -135,7 +135,7 @@ def test_a_new_system_computes_only_itself(capsys):
         (["small.toml", "-o", "out", "--target", "late"], "target must be one of"),
         (["small.toml", "-o", "out", "--data", "nowhere"], "manifest.csv"),
         (["small.toml", "-o", "out", "--array", "linear2-12mm"], "--array belongs to a folder"),
-        (["small.toml"], "say what to run"),
+        (["small.toml"], "no suite or no -o DIR"),
         ([".", "-o", "out"], "holds nothing to score"),
         (["small.toml", "-o", "out", "--scheduler", "tcp://127.0.0.1:1"], "no Dask scheduler"),
         (["small.toml", "-o", "small.toml/x"], "is a file"),
@@ -152,7 +152,7 @@ def test_a_wrong_request_is_one_line(capsys, arguments, words):
 def test_two_benchmarks_do_not_share_a_folder(capsys):
     assert benchmark("small.toml", "-o", "out", "-n", "1", *FAST) == 0
     assert benchmark("small.toml", "-o", "out", "-n", "1", "--seed", "3", *FAST) == 2
-    assert "holds the benchmark of something else" in capsys.readouterr().err
+    assert "holds another benchmark" in capsys.readouterr().err
 
 
 def test_recordings_without_clean_speech(capsys):

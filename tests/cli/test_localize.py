@@ -274,7 +274,7 @@ def test_without_matplotlib_the_message_says_what_to_install(here, call, monkeyp
 # ---- what is wrong is one line and exit code 2 -------------------------------------------
 
 WRONG = {
-    "rec.wav": "localize needs --array NAME|FILE, where the microphones are: a name such as",
+    "rec.wav": "localize needs --array NAME|FILE, the microphone positions: a name such as",
     "rec.wav --array nonsense": "unknown array 'nonsense'",
     "rec.wav --array circular6-46mm": "has 6 microphones but rec.wav gives 4",
     "rec.wav --array circular4-35mm --mics 3": "has 4 microphones but rec.wav gives 3",

@@ -141,9 +141,9 @@ PROFILES = {
     "no_worse = [1]": "no_worse should be",
     "no_worse = ['delta_snr']": "name scores, not gains; got 'delta_snr'",
     "no_worse = ['snrr']": "unknown score 'snrr'",
-    "no_worse = ['snr']\n[tolerance]\nstoi = 0.1": "a tolerance of stoi, which no_worse does not",
+    "no_worse = ['snr']\n[tolerance]\nstoi = 0.1": "tolerance names stoi, which no_worse does not",
     "no_worse = ['snr']\n[tolerance]\nsnr = -1": "the tolerance of snr should be 0 or more",
-    "": "it asks for nothing",
+    "": "it has no threshold",
 }
 
 
@@ -247,9 +247,9 @@ def test_the_reason_may_lie_in_the_input(sounds):
 
 def test_nothing_that_can_be_judged_is_no_success(sounds):
     profile = Profile("p", {"delta_snr": Bound(low=0)})
-    with pytest.raises(MetricError, match="profile p has no check that could be made: it needs"):
+    with pytest.raises(MetricError, match="profile p has no check that could be computed: it needs"):
         verdict_on(sounds, "better", profile, reference=False)
-    with pytest.raises(MetricError, match="profile p asks for nothing"):
+    with pytest.raises(MetricError, match="profile p has no check for such a recording"):
         verdict_on(sounds, "better", Profile("p", {}))
 
 
@@ -453,7 +453,7 @@ def test_an_output_is_found_by_name(here, call, sounds):
     assert found["recordings"][0]["enhanced"] == "in/a_enhanced.wav"
     soundfile.write("in/a_enhanced.flac", sounds["better"], RATE)
     code, _, err = call("qa in/a.wav --enhanced in")
-    assert code == 2 and "which is the output? Name the file" in err
+    assert code == 2 and "may both be the output; give the file" in err
 
 
 def test_files_that_do_not_belong_together(here, call, sounds):
@@ -479,8 +479,8 @@ WRONG = {
     "qa in/a.wav --enhanced gone": "--enhanced gone does not exist",
     "qa in/a.wav --reference gone.wav": "--reference gone.wav does not exist",
     "qa in --enhanced out/a_enhanced.wav": "is one file for 2 recordings; give a folder",
-    "qa in/a.wav --enhanced out --chain gentle": "with --enhanced there is none",
-    "qa in/a.wav --enhanced out --array linear4-35mm": "with --enhanced there is none",
+    "qa in/a.wav --enhanced out --chain gentle": "but --enhanced runs none",
+    "qa in/a.wav --enhanced out --array linear4-35mm": "but --enhanced runs none",
     "qa in/a.wav --array linear4-35mm": "has 4 microphones but a.wav gives 2",
     "qa in/a.wav --chain gone": "unknown profile 'gone'",
     "qa in/a.wav --channel 7": "reference 7 is not among the channels in use",

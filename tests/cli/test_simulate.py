@@ -129,7 +129,7 @@ def runs(pid: str) -> bool:
         (["car", "-o", "x", "--format", "mp3"], "no format 'mp3'; there are wav, flac"),
         (["car", "-o", "x", "--speech", "empty"], "holds no sound files"),
         (["car", "-o", "x", "--noise", "nowhere"], "there is no folder of sounds"),
-        (["car", "-o", "x", "--only", "3-1"], "'3-1' is no number and no range"),
+        (["car", "-o", "x", "--only", "3-1"], "'3-1' is neither a number nor a range"),
         (["car", "-o", "x", "--scheduler", "here:x"], "no Dask scheduler answers at"),
         (["nothing.csv", "-o", "x"], "nothing.csv cannot be read as a manifest: No such file"),
         (["bad.csv", "-o", "x"], "bad.csv is no manifest"),

@@ -137,7 +137,7 @@ def test_definitions_hold_settings_and_version(peer):
 
 def test_nobody_gives_what_is_not_finite(trial):
     broken = Peer("broken", "", "numpy", lambda trial: Output(np.full(3, np.nan, np.float32)))
-    with pytest.raises(TrialError, match="not finite"):
+    with pytest.raises(TrialError, match="NaN or infinite"):
         broken.run(trial)
 
 

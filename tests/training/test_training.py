@@ -675,7 +675,7 @@ def test_the_command_trains_goes_on_and_exports(pairs, capsys):
     n_train = load_recipe(out / "recipe.toml").run.epochs * ((30 - n_dev(pairs)) // 2)
     assert n_steps == n_train
     assert command(*line) == 2
-    assert "holds a training; use --resume" in capsys.readouterr().err
+    assert "holds a training run; use --resume" in capsys.readouterr().err
     assert command(*line, "--resume", "--steps", n_steps + 4) == 0
     assert f'"steps": {n_steps + 4}' in capsys.readouterr().out
     assert command("export", out, "-o", pairs / "net.onnx") == 0

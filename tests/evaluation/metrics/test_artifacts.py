@@ -286,7 +286,7 @@ def test_dynamic_range_of_two_levels():
 
 @pytest.mark.parametrize("score", SCORES)
 def test_pairs_that_cannot_be_judged(noisy, score):
-    with pytest.raises(MetricError, match="judged from 1 s on; got 0.50 s"):
+    with pytest.raises(MetricError, match="scores need 1 s or more; got 0.50 s"):
         score(noisy[: RATE // 2], noisy[: RATE // 2], RATE)
     with pytest.raises(MetricError, match="estimate is silent"):
         score(noisy, 0 * noisy, RATE)
