@@ -131,7 +131,7 @@ def prepare(folder):
         ({"enhanced": "sound.wav"}, AudioError, r"sound\.wav is a folder; name a file"),
         ({"enhanced": "x.txt"}, ConfigError, "no known sound suffix"),
         ({"enhanced": "rec.wav"}, ConfigError, "is the recording itself"),
-        ({"enhanced": "old.wav/x.wav"}, AudioError, r"old\.wav is a file: no folder"),
+        ({"enhanced": "old.wav/x.wav"}, AudioError, r"old\.wav is a file, so the folder"),
         ({"report": "old.html"}, AudioError, r"old\.html exists; use --overwrite"),
         ({"report": "page.html"}, AudioError, r"page\.html is a folder"),
         ({"report": "x.txt"}, ConfigError, r"--report .*x\.txt should end in \.html"),

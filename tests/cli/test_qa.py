@@ -247,7 +247,9 @@ def test_the_reason_may_lie_in_the_input(sounds):
 
 def test_nothing_that_can_be_judged_is_no_success(sounds):
     profile = Profile("p", {"delta_snr": Bound(low=0)})
-    with pytest.raises(MetricError, match="profile p has no check that could be computed: it needs"):
+    with pytest.raises(
+        MetricError, match="profile p has no check that could be computed: it needs"
+    ):
         verdict_on(sounds, "better", profile, reference=False)
     with pytest.raises(MetricError, match="profile p has no check for such a recording"):
         verdict_on(sounds, "better", Profile("p", {}))

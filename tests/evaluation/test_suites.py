@@ -78,7 +78,7 @@ def test_sounds_of_one_list_are_taken_in_turn():
         ("colour = 1\n[scene]\n", "colour: unknown key; known are .*scene"),
         ("target = 'late'\n[scene]\n", "target must be one of early, reverberant"),
         ("[scene]\nsecnods = 3\n", "secnods: unknown key"),
-        ("[scene]\n[[scene.talkers]]\nspeech = '$who'\n", "says \\$who"),
+        ("[scene]\n[[scene.talkers]]\nspeech = '$who'\n", "uses \\$who"),
         ("base = 'nothing'", "base must be one of"),
         ("x = = 1", "is not TOML"),
         ("[[turns]]\neach = []\n[scene]\n", "turns need at least one"),
@@ -152,7 +152,7 @@ def test_own_folders_replace_speech_and_noise(corpus):
     suite = with_folders(load_suite("quality"), str(corpus / "speech"), None)
     assert suite.material["targets"] == suite.material["talkers"] == (str(corpus / "speech"),)
     assert suite.material["noises"] == load_suite("quality").material["noises"]
-    with pytest.raises(ConfigError, match="there is no folder"):
+    with pytest.raises(ConfigError, match="no folder or list of audio files nowhere"):
         with_folders(suite, None, "nowhere")
 
 

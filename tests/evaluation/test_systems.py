@@ -380,7 +380,7 @@ def test_default_is_what_enhance_does():
         ("mvd", "did you mean mvdr"),
         ("noisi", "did you mean noisy"),
         ("webrtc", "webrtc-ns"),
-        ("mvdr+mmse", "'mmse' is no part of a chain; did you mean mmse-"),
+        ("mvdr+mmse", "'mmse' is not a part of a chain; did you mean mmse-"),
         ("", "missing"),
         ("mvdr+", "missing"),
         ("none", "unknown system"),
