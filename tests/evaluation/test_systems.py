@@ -386,7 +386,7 @@ def test_default_is_what_enhance_does():
         ("none", "unknown system"),
         ("mmse-lsa+mvdr", "BEAMFORMER"),
         ("das+mvdr", "each once"),
-        ("zelinski", "behind a beamformer"),
+        ("zelinski", "zelinski needs a beamformer"),
         ("mwf@direction", "mwf is not steered"),
         ("mvdr[doa=3]@direction", "not both"),
         ("mvdr[foo=1]", "unknown key 'foo'"),
