@@ -120,15 +120,11 @@ def show(scene: "DemoScene", stages: list[Stage], output: Path, as_json: bool) -
     else:
         heads = [f"{name} {METRICS[name].unit}".strip() for name in SCORES]
         rows = (
-            (stage.name, *(cell(stage.scores[name].value) for name in SCORES)) for stage in stages
+            (stage.name, *(METRICS[name].text(stage.scores[name].value) for name in SCORES))
+            for stage in stages
         )
         terminal.show_table("Demo: stage by stage", ("stage", *heads), rows)
         terminal.out.print(f"[dim]written[/] {terminal.escape(str(output / 'report.html'))}")
     terminal.say(SNR_NOTE)
     reasons = {score.reason for stage in stages for score in stage.scores.values() if score.reason}
     terminal.warn(sorted(reasons))
-
-
-def cell(value: float) -> str:
-    """Format a score for a table cell."""
-    return "n/a" if value != value else f"{value:.2f}"

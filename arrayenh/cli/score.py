@@ -53,11 +53,12 @@ def command(
         return
     rows = []
     for name, score in after.items():
-        cells = [shown(score)]
+        metric = METRICS[name]
+        cells = [metric.text(score.value)]
         if before:
-            gain = score.value - before[name].value
-            cells = [shown(before[name]), shown(score), f"{gain:+.3f}" if gain == gain else "n/a"]
-        rows.append((name, *cells, METRICS[name].unit))
+            was = before[name].value
+            cells = [metric.text(was), *cells, metric.text(score.value - was, "+")]
+        rows.append((name, *cells, metric.unit))
     columns = ("score", "noisy", "estimate", "gain", "unit") if before else ("score", "", "unit")
     terminal.show_table(str(estimate), columns, rows)
     terminal.warn(reasons(after, ""))
@@ -131,8 +132,3 @@ def as_dict(
             f"delta_{name}": score.value - before[name].value for name, score in after.items()
         }
     return result
-
-
-def shown(score: "Score") -> str:
-    """Format a score for a table cell."""
-    return "n/a" if score.value != score.value else f"{score.value:.3f}"

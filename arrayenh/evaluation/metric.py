@@ -60,6 +60,10 @@ class Metric:
     decimals: int
     rank: int
 
+    def text(self, value: float, sign: str = "") -> str:
+        """Format a value with the decimals of the metric; `sign` "+" for gains."""
+        return "n/a" if math.isnan(value) else f"{value:{sign}.{self.decimals}f}"
+
     @property
     def needs_reference(self) -> bool:
         """Whether the score needs a clean reference."""
