@@ -42,7 +42,7 @@ def command(
     systems: Annotated[
         str | None,
         typer.Option(
-            metavar="LIST", help="Systems: noisy,das,mvdr,mvdr\\[masks=spp]+mmse-lsa,noisereduce."
+            metavar="LIST", help="Systems, joined by commas: noisy,das,mvdr+mmse-lsa; see --list."
         ),
     ] = None,
     metrics: Annotated[

@@ -1011,7 +1011,7 @@ def test_scores_are_what_they_must_be(pair, call):
         assert found["gains"][f"delta_{name}"] == pytest.approx(20, abs=0.01)
     _, out, _ = call("score clean.wav out.wav --mix mix.wav")
     row = next(line.split() for line in out.splitlines() if line.startswith("si_sdr"))
-    assert row == ["si_sdr", "0.000", "20.000", "+20.000", "dB"]
+    assert row == ["si_sdr", "0.00", "20.00", "+20.00", "dB"]
 
 
 def test_the_estimate_of_one_channel_goes_with_any_channel_of_the_reference(pair, call, speech):
