@@ -56,8 +56,7 @@ def diffuse_noise(
     signals = np.asarray(signals)
     if signals.ndim != 2 or len(signals) != len(positions):
         raise ShapeError(
-            f"signals must have shape (M, N), M = {len(positions)} positions; "
-            f"got {signals.shape}"
+            f"signals must have shape (M, N), M = {len(positions)} positions; got {signals.shape}"
         )
     n_fft = 2 ** round(np.log2(WINDOW_S * sample_rate))
     stft = Stft(n_fft, n_fft // 4, "hann")

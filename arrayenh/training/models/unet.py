@@ -2,9 +2,10 @@
 
 The input is the magnitude in dB, scaled to [-1, 1]. The output is the attenuation, noisy minus
 clean, up to 25 dB, as -1 to 1. O. Ronneberger, P. Fischer, T. Brox, "U-Net: convolutional
-networks for biomedical image segmentation", MICCAI 2015; A. Jansson et al., "Singing voice separation with deep
-U-Net convolutional networks", ISMIR 2017, is the source of the batch normalisation, without
-which the network hardly trains. Weights are initialised by K. He et al., "Delving deep into rectifiers", ICCV 2015.
+networks for biomedical image segmentation", MICCAI 2015. The batch normalisation, without which
+training is slow or fails, is that of A. Jansson et al., "Singing voice separation with deep U-Net
+convolutional networks", ISMIR 2017. Weights are initialised as in K. He et al., "Delving deep into
+rectifiers", ICCV 2015.
 """
 
 from dataclasses import dataclass
