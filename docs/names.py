@@ -48,8 +48,11 @@ def beamformers() -> str:
 
 def page() -> str:
     """Text of the whole page."""
-    parts = ["# Everything by name", "Made from the records by `python -m docs.names --write`."]
-    parts += ["## Settings", "Of `arrayenh enhance`, of profiles and of `arrayenh.Settings`."]
+    parts = ["# Names", "Generated from the records by `python -m docs.names --write`."]
+    parts += [
+        "## Settings",
+        "Settings of `arrayenh enhance`, of profiles and of `arrayenh.Settings`.",
+    ]
     parts += [as_markdown().rstrip(), "## Beamformers", beamformers()]
     for title, registry in (
         ("Masks", MASKS),

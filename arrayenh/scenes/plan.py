@@ -64,9 +64,7 @@ class Plan:
     def __post_init__(self) -> None:
         for component in self.components:
             if component not in COMPONENTS:
-                raise SceneError(
-                    f"no component {component!r}; use one of {', '.join(COMPONENTS)}"
-                )
+                raise SceneError(f"no component {component!r}; use one of {', '.join(COMPONENTS)}")
         if self.format not in FORMATS:
             raise SceneError(f"no format {self.format!r}; use one of {', '.join(FORMATS)}")
         if self.n_rooms is not None and self.n_rooms < 1:
