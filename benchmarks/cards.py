@@ -33,20 +33,21 @@ ROLES = {
     "microphone": "any microphone",
     "reference": "the reference microphone",
     "beamformed": "the beamformer's output",
-    "rest": "what the beamformer took away",
-    "noise": "the noise the beamformer leaves, as the other directions tell",
-    "masked": "the reference microphone through the mask that steers the beamformer",
+    "rest": "the part that the beamformer removed",
+    "noise": "the residual noise of the beamformer, estimated from the other directions",
+    "masked": "the reference microphone times the mask that steers the beamformer",
 }
 ROOMS = """\
-Rooms: {scenes} scenes of 8 s (and 100 by which the best step was chosen), drawn by
+Rooms: {scenes} scenes of 8 s (and 100 to select the best step), drawn by
 `arrayenh/training/data/train-scenes.toml` and rendered by `arrayenh`: 2 to 8 microphones, RT60
 0.1 to 1 s, talkers at 0.5 to 4 m, up to three directional noises or talkers, a diffuse field,
-imperfect microphones; mixed anew each time. Speakers and noises of the measured scenes, and those
-of the benchmark, are not among those trained on.
+imperfect microphones; mixed at random for every example. Speakers and noises of the measured
+scenes, and those of the benchmark, are not in the training data.
 """
 MIXTURES = """\
-Mixtures: dry speech and one noise{noise}, {seconds:g} s, at {snrs} dB, mixed anew each time.
-A tenth of the speakers and noises chose the best step; those of the benchmark are not among them.
+Mixtures: dry speech and one noise{noise}, {seconds:g} s, at {snrs} dB, mixed at random for every
+example. A tenth of the speakers and noises was used to select the best step; those of the
+benchmark are not in the data.
 """
 SPEECH = """\
 Speech: LibriSpeech (V. Panayotov, CC BY 4.0; excerpts of train-clean-100 and train-clean-5),
@@ -80,7 +81,7 @@ def main() -> None:
         f"# {args.name}\n\n{network.words.describe}",
         facts(args.name, network, recipe, log),
         f"## Trained on\n\n{data(recipe)}",
-        f"## Learning curve\n\nLoss on what is not trained on.\n\n{curve(log)}",
+        f"## Learning curve\n\nLoss on the development data.\n\n{curve(log)}",
     ]
     if args.scores:
         tables = [scores(args.name, path) for path in args.scores]
@@ -105,7 +106,7 @@ def facts(name: str, network: Network, recipe: TrainRecipe, log: list[dict[str, 
     frame = 1000 * signature.n_fft / signature.sample_rate
     rows = {
         "task": signature.task,
-        "hears": "; ".join(ROLES[role] for role in signature.inputs),
+        "input": "; ".join(ROLES[role] for role in signature.inputs),
         "frames": f"{signature.n_fft} samples every {signature.hop} ({frame:g} ms), {causal}",
         "parameters": f"{network.words.parameters:,}",
         "file": f"{network.n_bytes / 1e6:.2f} MB, ONNX",

@@ -1,4 +1,4 @@
-"""The page of everything that is chosen by name, made from the records themselves.
+"""Generate docs/names.md, the page of all records that are chosen by name.
 
 python -m docs.names            prints docs/names.md
 python -m docs.names --write    writes it
@@ -23,14 +23,14 @@ STEERING = {"blind": "never", "optional": "where a direction is given", "require
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table in Markdown."""
+    """Markdown table."""
     lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
     lines += [f"| {' | '.join(cell.replace('|', '¦') for cell in row)} |" for row in rows]
     return "\n".join(lines)
 
 
 def beamformers() -> str:
-    """Beamformers, and what each needs."""
+    """Table of the beamformers and their requirements."""
     return table(
         ("name", "beamformer", "what it is", "steered by geometry", "`--online`"),
         (
@@ -47,9 +47,12 @@ def beamformers() -> str:
 
 
 def page() -> str:
-    """The whole page."""
-    parts = ["# Everything by name", "Made from the records by `python -m docs.names --write`."]
-    parts += ["## Settings", "Of `arrayenh enhance`, of profiles and of `arrayenh.Settings`."]
+    """Text of the whole page."""
+    parts = ["# Names", "Generated from the records by `python -m docs.names --write`."]
+    parts += [
+        "## Settings",
+        "Settings of `arrayenh enhance`, of profiles and of `arrayenh.Settings`.",
+    ]
     parts += [as_markdown().rstrip(), "## Beamformers", beamformers()]
     for title, registry in (
         ("Masks", MASKS),

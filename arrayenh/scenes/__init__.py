@@ -1,1 +1,1 @@
-"""Simulated rooms with all of their ground truth."""
+"""Simulated scenes: rooms, sources, microphone signals and their ground truth."""

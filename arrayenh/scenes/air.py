@@ -1,11 +1,11 @@
-"""The air: how fast sound travels in it, and what it takes away."""
+"""Speed of sound and sound absorption of the air."""
 
 import numpy as np
 
 from arrayenh.errors import SceneError
 
 BANDS_HZ = np.array([125.0, 250.0, 500.0, 1000.0, 2000.0, 4000.0, 8000.0])
-"""Centres of the octave bands in which walls and air absorb."""
+"""Centre frequencies of the octave bands of wall and air absorption, Hz."""
 
 REFERENCE_K, TRIPLE_POINT_K, REFERENCE_KPA = 293.15, 273.16, 101.325
 DB_PER_NEPER = 20 / np.log(10)
@@ -26,7 +26,7 @@ def speed_of_sound(temperature_c: float) -> float:
     Raises
     ------
     SceneError
-        Below absolute zero.
+        If the temperature is below absolute zero.
     """
     if not temperature_c > -273.15:
         raise SceneError(f"a temperature must be above -273.15 degrees; got {temperature_c}")
@@ -50,7 +50,7 @@ def air_attenuation(
     Returns
     -------
     attenuation : float64 ndarray, shape (F,)
-        A wave falls as exp(-attenuation metres).
+        The pressure of a plane wave decays as exp(-attenuation · distance in metres).
 
     Raises
     ------

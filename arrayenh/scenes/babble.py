@@ -1,4 +1,4 @@
-"""Babble: many talkers at once."""
+"""Babble noise: the sum of many talkers."""
 
 from collections.abc import Sequence
 
@@ -11,12 +11,12 @@ from arrayenh.scenes.levels import active_speech_level
 def babble(
     voices: Sequence[np.ndarray], n_samples: int, sample_rate: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """Voices that go on for ever, all at one active speech level, from random beginnings.
+    """Sum of looped voices, all at the same active speech level, from random start samples.
 
     Parameters
     ----------
     voices : sequence of float array, shape (N_k,)
-        One for each talker; each goes round.
+        One recording per talker; each is looped.
     n_samples, sample_rate : int
     rng : Generator
 

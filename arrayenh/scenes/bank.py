@@ -1,4 +1,4 @@
-"""A bank of impulse responses: rooms rendered once and used for many signals."""
+"""Bank of impulse responses: each room is rendered once and used for many signals."""
 
 from pathlib import Path
 from zipfile import BadZipFile
@@ -14,18 +14,18 @@ MEMORY = 1 << 29  # bytes: some thousand sources at four microphones, RT60 0.5 s
 
 
 class ResponseBank:
-    """Responses by geometry, in memory and, with a folder, on disk.
+    """Cache of impulse responses by geometry, in memory and, if a folder is given, on disk.
 
-    Of shoeboxes only: rays are drawn by the seed of each scene, and each scene takes its own
-    of the measured responses, so that the responses of other rooms are made for every scene.
+    Only shoebox rooms are cached. The rays of a polygonal room depend on the seed of the scene,
+    and every scene draws its own measured responses, so those are computed for every scene.
 
     Parameters
     ----------
     folder : Path, optional
-        Shared by any number of processes; files appear whole.
+        Can be shared by any number of processes: files are written atomically.
     memory : int
-        Bytes of responses that are kept. What is kept stays: geometries come round in turn,
-        and the one that was not used for the longest time is just the next.
+        Most bytes of responses kept in memory. Nothing is evicted: geometries are used in turn,
+        so the least recently used one is always the next one needed.
     """
 
     def __init__(self, folder: Path | None = None, memory: int = MEMORY) -> None:
@@ -34,12 +34,12 @@ class ResponseBank:
         self._kept: dict[int, Responses] = {}
 
     def responses(self, room: int, scene: Scene) -> Responses:
-        """Those of geometry `room`, which is that of the scene.
+        """Responses of geometry number `room`, the geometry of `scene`.
 
         Raises
         ------
         AudioError
-            If they cannot be kept on disk.
+            If the responses cannot be written to disk.
         """
         if not isinstance(scene.room, Shoebox):
             return room_responses(scene)
@@ -65,7 +65,7 @@ class ResponseBank:
             with np.load(self._path(room)) as file:
                 return unpacked(dict(file))
         except (FileNotFoundError, BadZipFile, ValueError):
-            return None  # not there, or no bank of ours: it is rendered again
+            return None  # missing or not a file of the bank: the room is rendered again
 
     def _save(self, room: int, responses: Responses) -> None:
         if self._folder is None:
@@ -75,18 +75,18 @@ class ResponseBank:
 
 
 def n_bytes(responses: Responses) -> int:
-    """What responses take in memory."""
+    """Memory size of responses, bytes."""
     return sum(array.nbytes for array in packed(responses).values())
 
 
 def save_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    """Arrays by name as an .npz, the same bytes at any time."""
-    with open(path, "wb") as file:  # of exactly that name
+    """Write named arrays as an .npz file, with the same bytes every time."""
+    with open(path, "wb") as file:  # a file object: savez would append .npz to a path
         np.savez(file, allow_pickle=False, **arrays)
 
 
 def packed(responses: Responses) -> dict[str, np.ndarray]:
-    """Arrays by name: t0, t1, ... of talkers, n0.0, n0.1, ... of the noises' sources."""
+    """Responses as named arrays: t0, t1, ... for talkers, n0.0, n0.1, ... for noise sources."""
     arrays = {f"t{k}": talker for k, talker in enumerate(responses.talkers)}
     for k, noise in enumerate(responses.noises):
         arrays |= {f"n{k}.{j}": source for j, source in enumerate(noise)}
@@ -94,7 +94,7 @@ def packed(responses: Responses) -> dict[str, np.ndarray]:
 
 
 def unpacked(arrays: dict[str, np.ndarray]) -> Responses:
-    """Responses from their arrays."""
+    """Inverse of `packed`: responses from named arrays."""
     counts = arrays.pop("n_sources")
     n_talkers = sum(name.startswith("t") for name in arrays)
     return Responses(

@@ -1,4 +1,4 @@
-"""Who speaks in a scene, what sounds, and which measured responses are taken."""
+"""Random choice of the speakers, noise signals and measured responses of a scene."""
 
 import os
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ GAP_S = 0.15  # between the utterances of one talker
 
 
 def choose_sounds(spec: SceneSpec, places: Places, rng: np.random.Generator) -> Scene:
-    """Give everybody something to say."""
+    """Choose the signals of all talkers and noises of a placed scene."""
     rate, n_samples = spec.sample_rate, round(spec.seconds * spec.sample_rate)
     turns = take_turns(spec, len(spec.talkers))
     talkers, taken = [], list[str]()
@@ -59,7 +59,7 @@ def choose_sounds(spec: SceneSpec, places: Places, rng: np.random.Generator) -> 
 
 
 def take_turns(spec: SceneSpec, n_talkers: int) -> list[tuple[int, int]]:
-    """First and last sample of each talker's speech, equal turns that overlap."""
+    """First and last sample of each talker's turn; turns are equally long and may overlap."""
     start, stop = spec.lead_in, spec.seconds - spec.tail
     if stop - start < 0.1:
         raise SceneError(
@@ -78,7 +78,7 @@ def take_turns(spec: SceneSpec, n_talkers: int) -> list[tuple[int, int]]:
 def draw_speech(
     folder: str, turn: tuple[int, int], rate: int, taken: list[str], rng: np.random.Generator
 ) -> tuple[str, Signal]:
-    """A speaker, and utterances one after the other that fill a turn."""
+    """Choose a speaker and enough consecutive utterances to fill a turn."""
     begin, end = turn
     speaker, sounds = find_voices(folder).draw(rng, (end - begin) / rate, taken)
     available = -round(GAP_S * rate)
@@ -101,12 +101,12 @@ def draw_speech(
 def whole_speech(
     folder: str, turn: tuple[int, int], rate: int, taken: list[str], rng: np.random.Generator
 ) -> tuple[str, Signal]:
-    """A speaker, and as many of his utterances as fit into a turn, from its start.
+    """Choose a speaker and as many whole utterances as fit into a turn, from its start.
 
     Raises
     ------
     SceneError
-        If nobody has an utterance that is short enough.
+        If no speaker has an utterance that fits into the turn.
     """
     begin, end = turn
     voices = find_voices(folder)
@@ -131,7 +131,7 @@ def whole_speech(
 
 
 def levelled(noises: tuple[NoiseSpec, ...]) -> Iterator[NoiseSpec]:
-    """The noises, each with its level against the same reference."""
+    """Noise specifications with all levels relative to the same reference."""
     points = [10 ** (noise.level_db / 10) for noise in noises if noise.kind == "point"]
     for noise in noises:
         if noise.level_over == "points" and points:
@@ -150,7 +150,7 @@ def choose_noise(
     taken: list[str],
     rng: np.random.Generator,
 ) -> Noise:
-    """A noise with its signals."""
+    """Choose the signals of one noise."""
     n_signals = array.n_mics if spec.kind == "diffuse" else len(at)
     signals = tuple(choose_signal(spec, n_samples, rate, taken, rng) for _ in range(n_signals))
     if spec.kind == "diffuse" or spec.kind == "walls":
@@ -169,7 +169,7 @@ def choose_noise(
 def choose_signal(
     spec: NoiseSpec, n_samples: int, rate: int, taken: list[str], rng: np.random.Generator
 ) -> Signal:
-    """What one source of a noise sounds like."""
+    """Choose the signal of one source of a noise."""
     if spec.signal in MADE:
         return Signal(kind=spec.signal, seed=int(rng.integers(2**31)))  # type: ignore[arg-type]
     if spec.signal == "babble":
@@ -183,7 +183,7 @@ def choose_signal(
 def same_file(
     signals: tuple[Signal, ...], rate: int, n_samples: int, rng: np.random.Generator
 ) -> Iterator[Signal]:
-    """One ambience all around: the file of the first signal, from other places."""
+    """Signals from the file of the first one at other start samples: one ambience all around."""
     for k, signal in enumerate(signals):
         if signal.kind != "loop" or k == 0:
             yield signal
@@ -194,7 +194,7 @@ def same_file(
 
 
 def draw_babble(spec: NoiseSpec, taken: list[str], rng: np.random.Generator) -> Signal:
-    """Voices of others than the talkers, as far as there are others."""
+    """Choose babble voices, preferably of speakers that are not talkers of the scene."""
     speakers = find_voices(spec.speech).speakers
     free = [who for who in sorted(speakers) if who not in taken] or sorted(speakers)
     order = cycle(free[k] for k in rng.permutation(len(free)))
@@ -206,20 +206,20 @@ def draw_babble(spec: NoiseSpec, taken: list[str], rng: np.random.Generator) -> 
 
 
 def choose_responses(spec: SceneSpec, rng: np.random.Generator) -> Room:
-    """A measured room with a file for each talker and point noise; other rooms as they are."""
+    """Choose a file of a measured room for each talker and point noise; keep other rooms."""
     room = spec.room
     if not isinstance(room, Measured) or room.files:
         return room
     found = list_responses(room.responses)
     n_sources = len(spec.talkers) + sum(noise.kind == "point" for noise in spec.noises)
     if not found:
-        raise SceneError(f"there are no impulse responses {room.responses}")
+        raise SceneError(f"no impulse responses found at {room.responses}")
     order = cycle(rng.permutation(len(found)))
     return replace(room, files=tuple(found[int(next(order))] for _ in range(n_sources)))
 
 
 def list_responses(path: str) -> list[str]:
-    """The file, or the sound and SOFA files of the folder, or those of the glob."""
+    """List the sound and SOFA files of a path: one file, a folder or a glob pattern."""
     if os.path.isdir(path):
         kinds = (".wav", ".flac", ".sofa")
         found = [
@@ -233,7 +233,7 @@ def list_responses(path: str) -> list[str]:
 
 
 def measurements(file: str) -> list[str]:
-    """Each measurement of a SOFA file by its number; another file is one."""
+    """Names of the measurements in a file: "name.sofa:k" for SOFA, else the file itself."""
     if not file.lower().endswith(".sofa"):
         return [file]
     return [f"{file}:{k}" for k in range(len(read_sofa(file).responses))]

@@ -1,9 +1,9 @@
-"""Values that may be left to chance, as scene files write them.
+"""Random values in scene files.
 
-rt60 = 0.4                               # always
-rt60 = {uniform = [0.2, 0.8]}            # anywhere between
+rt60 = 0.4                               # fixed
+rt60 = {uniform = [0.2, 0.8]}            # uniform in the interval
 size = {uniform = [[4, 3, 2.5], [8, 7, 3.5]]}
-snr_db = {choice = [-5, 0, 5, 10]}       # one of them
+snr_db = {choice = [-5, 0, 5, 10]}       # one of the values
 count = {integer = [1, 3]}               # 1, 2 or 3
 level_db = {normal = [0, 3]}             # mean and standard deviation
 distance = {log_uniform = [0.5, 4]}
@@ -49,12 +49,12 @@ DRAWS: dict[str, Callable[..., Any]] = {
 
 
 def left_to_chance(value: Any) -> bool:
-    """Whether a value of a scene file is one of the forms above."""
+    """Whether a value of a scene file is one of the random forms above."""
     return isinstance(value, dict) and len(value) == 1 and next(iter(value)) in DRAWS
 
 
 def draw_value(value: Any, rng: np.random.Generator) -> Any:
-    """Draw a value; what is not left to chance stays, and draws nothing."""
+    """Draw a random value; a fixed value is returned as it is and uses no random number."""
     if not left_to_chance(value):
         return value
     ((form, given),) = value.items()
@@ -62,7 +62,7 @@ def draw_value(value: Any, rng: np.random.Generator) -> Any:
 
 
 def extremes(value: Any) -> Iterator[Any]:
-    """The values from which the others lie between: all choices, both ends of a range."""
+    """Extreme values of a random form: all choices, both ends of a range."""
     if not left_to_chance(value):
         yield value
         return
@@ -74,12 +74,12 @@ def extremes(value: Any) -> Iterator[Any]:
 
 
 def check_chance(key: str, value: Any) -> None:
-    """Refuse a form that cannot be drawn from, naming the key.
+    """Validate a random form; the error message names the key.
 
     Raises
     ------
     SceneError
-        If the form has not the numbers it needs.
+        If the form does not have the numbers it needs.
     """
     if not left_to_chance(value):
         return
@@ -93,7 +93,7 @@ def check_chance(key: str, value: Any) -> None:
         raise SceneError(f"{key}: {form} needs [{words}]; got {given!r}")
     if form == "uniform" and all(isinstance(end, list) for end in given):
         if len(given[0]) != len(given[1]):
-            raise SceneError(f"{key}: both ends of uniform need as many numbers; got {given!r}")
+            raise SceneError(f"{key}: both ends of uniform must be equally long; got {given!r}")
         pairs = list(zip(*given, strict=True))
     else:
         pairs = [tuple(given)]

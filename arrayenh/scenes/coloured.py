@@ -1,4 +1,4 @@
-"""Gaussian noise of any colour."""
+"""Gaussian noise with a white, pink, brown, speech-shaped or power-law spectrum."""
 
 import numpy as np
 from scipy import fft
@@ -6,7 +6,7 @@ from scipy import fft
 from arrayenh.errors import SceneError
 
 SLOPES = {"white": 0.0, "pink": -1.0, "brown": -2.0}
-CORNER_HZ = 60.0  # below it the spectrum is flat: no power runs away to 0 Hz
+CORNER_HZ = 60.0  # the spectrum is flat below, so that the power at 0 Hz stays finite
 SPEECH_HZ = np.array(
     [63, 80, 100, 125, 160, 200, 250, 315, 400, 500, 630, 800, 1000, 1250, 1600, 2000, 2500,
      3150, 4000, 5000, 6300, 8000, 10000, 12500, 16000.0]
@@ -21,15 +21,15 @@ SPEECH_DB = np.array(
 def coloured_noise(
     rng: np.random.Generator, n_samples: int, sample_rate: int, colour: str | float = "pink"
 ) -> np.ndarray:
-    """Gaussian noise of power 1.
+    """Gaussian noise with a given colour and power 1.
 
     Parameters
     ----------
     rng : Generator
     n_samples, sample_rate : int
     colour : {"white", "pink", "brown", "speech-shaped"} or float
-        The spectrum falls as f^0, f^-1, f^-2, as speech does on the average, or as f^colour;
-        of slopes it is flat below 60 Hz.
+        Power spectrum: f^0, f^-1, f^-2, the long-term average of speech, or f^colour.
+        Power laws are flat below 60 Hz.
 
     Returns
     -------
@@ -55,14 +55,14 @@ def coloured_noise(
 
 
 def amplitude(colour: str | float, freqs: np.ndarray) -> np.ndarray:
-    """Amplitude spectrum of a colour at some frequencies (Hz), in any scale."""
+    """Amplitude spectrum of a colour at the frequencies `freqs` (Hz), arbitrary scale."""
     if colour == "speech-shaped":
-        # third octaves grow with frequency: density is level less 10 log f
+        # the width of third octaves grows with frequency: density is level minus 10 log f
         density_db = SPEECH_DB - 10 * np.log10(SPEECH_HZ)
         octave = np.log2(np.maximum(freqs, 1.0))
         return 10 ** (np.interp(octave, np.log2(SPEECH_HZ), density_db, left=-40) / 20)
     slope = colour if isinstance(colour, int | float) else SLOPES.get(colour)
     if slope is None:
         known = ", ".join((*SLOPES, "speech-shaped"))
-        raise SceneError(f"unknown colour of noise {colour!r}; there are {known}, or a slope")
+        raise SceneError(f"unknown colour of noise {colour!r}; use one of {known}, or a slope")
     return np.maximum(freqs, CORNER_HZ) ** (slope / 2)

@@ -1,13 +1,14 @@
-"""A signal through impulse responses."""
+"""Convolution of a signal with impulse responses."""
 
 import numpy as np
 from scipy import fft
 
 
 def convolve(signal: np.ndarray, responses: np.ndarray) -> np.ndarray:
-    """A signal through the responses of all microphones, as long as the signal.
+    """Convolve a signal with the responses of all microphones, cut to the signal's length.
 
-    One FFT of the whole, float32: twice as fast as double precision, rounding 130 dB down.
+    One float32 FFT of the whole signal: twice as fast as double precision, with rounding
+    errors 130 dB below the signal.
 
     Parameters
     ----------

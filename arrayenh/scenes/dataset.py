@@ -1,12 +1,12 @@
-"""Data sets of scenes on disk: resumable, the same bytes however they are made.
+"""Data sets of scenes on disk, resumable and bit-identical for any number of workers.
 
-    DIR/dataset.json            what the set is made of
-    DIR/manifest.csv            one row for each scene, the scene itself in the last column
+    DIR/dataset.json            settings of the set
+    DIR/manifest.csv            one row per scene, the scene as JSON in the last column
     DIR/scenes/000123/          mixture.wav, target.wav, ..., scene.json
     DIR/rooms/000017.npz        impulse responses, with `n_rooms`
 
-A scene is written into a folder of another name and renamed when it is complete: what has
-its name is whole, and a run that was stopped goes on with what is missing.
+A scene is written into a temporary folder, which is renamed when it is complete. A folder with
+its final name is complete, and a stopped run continues with the missing scenes.
 """
 
 import json
@@ -34,14 +34,14 @@ from arrayenh.scenes.signals import MADE
 from arrayenh.scenes.truth import truth
 from arrayenh.scenes.workers import Work, in_turn
 
-PLACES = ("speech", "signal", "responses", "head")  # keys that may name files
-NO_PLACES = (*MADE, "babble", "packaged", "none", "sphere")  # though these do not
-COMPARED = 3  # scenes that are there are drawn again, to see whether they would be the same
+PLACES = ("speech", "signal", "responses", "head")  # keys whose values may be files
+NO_PLACES = (*MADE, "babble", "packaged", "none", "sphere")  # their values without files
+COMPARED = 3  # existing scenes drawn again, to find changes
 Map = Callable[[Work, Iterable[int]], Iterator[dict[str, Any]]]
 
 
 def with_folders(tree: Mapping[str, Any], speech: str | None, noise: str | None) -> dict[str, Any]:
-    """A recipe whose voices, or whose noises other than babble, come from other folders."""
+    """Replace the speech folder, and the folder of all noises but babble, in a recipe."""
     changed = dict(tree)
     if speech:
         talkers = tree.get("talkers", [{}])
@@ -59,7 +59,7 @@ def with_folders(tree: Mapping[str, Any], speech: str | None, noise: str | None)
 
 
 def from_anywhere(tree: Mapping[str, Any]) -> dict[str, Any]:
-    """A recipe whose folders and files are found from any working directory."""
+    """Make the folders and files of a recipe absolute paths."""
     return {key: _absolute(key, value) for key, value in tree.items()}
 
 
@@ -82,29 +82,30 @@ def make_dataset(
     mapped: Map = in_turn,
     progress: Callable[[int], None] = lambda done: None,
 ) -> list[dict[str, Any]]:
-    """Make a data set, or what of it is missing.
+    """Render the scenes of a data set that do not exist yet.
 
     Parameters
     ----------
     plan : Plan
     folder : Path
-        Made where there is none; its own parent must be there.
+        Created if it does not exist; its parent must exist.
     indices : iterable of int
-        Scenes.
+        Indices of the scenes.
     mapped : callable
-        Does the work for many scenes: `in_turn`, or one of `arrayenh.scenes.workers`.
+        Runs the work of many scenes: `in_turn` or another function of
+        `arrayenh.scenes.workers`.
     progress : callable
-        Told how many scenes are done.
+        Called with the number of scenes done so far.
 
     Returns
     -------
     rows : list of dict
-        Of the manifest, less the scenes themselves: every scene that is in the folder.
+        Rows of the manifest without the scene column, one for every scene in the folder.
 
     Raises
     ------
     SceneError
-        If the folder holds a data set of something else, or a scene cannot be.
+        If the folder holds a data set with other settings, or a scene is impossible.
     AudioError
         If a file cannot be read or written.
     """
@@ -115,16 +116,16 @@ def make_dataset(
     check_same(plan, folder, made[:COMPARED])
     done = len(made)
     progress(done)
-    # absolute: the workers of a cluster may be at home elsewhere
+    # absolute: workers of a cluster may have another working directory
     for _ in mapped(MakeScene(plan, folder.absolute()), sorted({*wanted} - {*made})):
         done += 1
         progress(done)
-    tidy(folder)  # workers of a cluster that were killed leave something too
+    tidy(folder)  # killed workers of a cluster leave unfinished folders too
     return write_manifest(folder)
 
 
 def check_drawable(plan: Plan, wanted: list[int]) -> None:
-    """Refuse, before any folder is made, what fails at the first scene."""
+    """Check the indices and draw the first scene, before any folder is created."""
     if wanted and wanted[0] < 0:
         raise SceneError(f"scenes are counted from 0; got {wanted[0]}")
     if plan.source is not None:
@@ -137,7 +138,7 @@ def check_drawable(plan: Plan, wanted: list[int]) -> None:
 
 
 def begin(plan: Plan, folder: Path) -> None:
-    """Make the folder, or check that what is there is of the same plan."""
+    """Create the folder, or check that the data set in it has the same plan."""
     said, described = plan.said(), folder / "dataset.json"
     try:
         folder.mkdir(exist_ok=True)
@@ -148,13 +149,15 @@ def begin(plan: Plan, folder: Path) -> None:
         check_plan(json.loads(said), described)
     else:
         if any((folder / "scenes").iterdir()):
-            raise SceneError(f"{folder}/scenes is not empty and no data set; give another folder")
+            raise SceneError(
+                f"{folder}/scenes is not empty and not a data set; give another folder"
+            )
         write_whole(described, said)
     tidy(folder)
 
 
 def tidy(folder: Path) -> None:
-    """Remove what was not finished."""
+    """Remove unfinished scene folders and temporary files."""
     for scene in (folder / "scenes").glob(".*.part"):
         shutil.rmtree(scene, ignore_errors=True)
     for room in (folder / "rooms").glob(".*.part*"):
@@ -162,7 +165,7 @@ def tidy(folder: Path) -> None:
 
 
 def check_plan(now: dict[str, Any], described: Path) -> None:
-    """Refuse to mix two data sets in one folder."""
+    """Raise if the folder holds a data set with other settings."""
     try:
         before = json.loads(described.read_text(encoding="utf-8"))
     except ValueError:
@@ -174,23 +177,23 @@ def check_plan(now: dict[str, Any], described: Path) -> None:
             what = "another scene file" if key == "tree" else f"{key} {before.get(key)!r}"
             raise SceneError(
                 f"{described.parent} holds a data set made with {what}; give another folder, or "
-                f"the same settings to go on"
+                f"the same settings to continue"
             )
 
 
 def check_same(plan: Plan, folder: Path, made: list[int]) -> None:
-    """Refuse to go on where folders of sounds, or the manifest, have changed since."""
+    """Raise if the sound folders, or the manifest, have changed since the first run."""
     for index in made:
         before = (scene_folder(folder, index) / "scene.json").read_text(encoding="utf-8")
         if scene_in_file(before) != scene_of(plan, index):
             raise SceneError(
-                f"{folder} holds another scene {index} than would be made now: sounds were added "
-                f"or removed, or the manifest has changed; give another folder"
+                f"scene {index} in {folder} differs from the one drawn now: sounds were added or "
+                f"removed, or the manifest has changed; give another folder"
             )
 
 
 def write_manifest(folder: Path) -> list[dict[str, Any]]:
-    """Collect the manifest from the scenes that are complete; return its rows without them."""
+    """Write the manifest of all complete scenes; return its rows without the scene column."""
     rows = []
 
     def whole_rows() -> Iterator[dict[str, Any]]:
@@ -209,13 +212,13 @@ def write_manifest(folder: Path) -> list[dict[str, Any]]:
 
 @dataclass(frozen=True, slots=True)
 class MakeScene:
-    """Renders and writes one scene of a data set; sent to the processes that do it."""
+    """Picklable task that renders and writes one scene of a data set."""
 
     plan: Plan
     folder: Path
 
     def __call__(self, index: int) -> dict[str, Any]:
-        """Return the row of the manifest."""
+        """Render and write scene `index`; return its row of the manifest."""
         try:
             scene = scene_of(self.plan, index)
             rendered = render(scene, self.responses(index, scene))
@@ -227,7 +230,7 @@ class MakeScene:
         return row
 
     def responses(self, index: int, scene: Scene) -> Responses | None:
-        """Those of the bank, if there is one."""
+        """Responses from the bank; None if the plan has no bank."""
         n_rooms = self.plan.n_rooms
         if n_rooms is None:
             return None
@@ -235,7 +238,7 @@ class MakeScene:
         return bank.responses(index % n_rooms, scene)
 
     def write(self, index: int, rendered: Rendered, said: str) -> None:
-        """All files of a scene, or none."""
+        """Write all files of a scene atomically."""
         final = scene_folder(self.folder, index)
         part = beside(final)
         try:
@@ -246,7 +249,7 @@ class MakeScene:
         except AudioError as error:
             raise AudioError(str(error).replace(part.name, final.name)) from error
         except OSError as error:
-            if not final.is_dir():  # else a worker that was thought lost was faster
+            if not final.is_dir():  # otherwise another worker has written the same scene
                 raise AudioError(f"{final} cannot be written: {error.strerror}") from error
         finally:
             shutil.rmtree(part, ignore_errors=True)
@@ -254,23 +257,23 @@ class MakeScene:
 
 @lru_cache(maxsize=2)
 def bank_of(folder: str, said: str) -> ResponseBank:
-    """The bank of a folder, one in each process; `said` is what the set is made of."""
+    """Response bank of a data set, one per process; `said` is `Plan.said`, part of the key."""
     return ResponseBank(Path(folder))
 
 
 def scene_folder(folder: Path, index: int) -> Path:
-    """Where a scene is."""
+    """Folder of scene `index`."""
     return folder / "scenes" / f"{index:06d}"
 
 
 def scene_files(folder: Path) -> list[Path]:
-    """Descriptions of the scenes that are complete, in order."""
+    """Paths of the scene.json of all complete scenes, in order."""
     found = (folder / "scenes").glob("[0-9]*/scene.json")
     return sorted(found, key=lambda path: int(path.parent.name))
 
 
 def write_sounds(rendered: Rendered, folder: Path, plan: Plan) -> None:
-    """The components asked for, in one scale."""
+    """Write the requested components, all with the same scale."""
     for name, samples in sounds(rendered, plan.components):
         path = folder / f"{name}.{plan.format}"
         samples = np.atleast_2d(samples)
@@ -282,7 +285,7 @@ def write_sounds(rendered: Rendered, folder: Path, plan: Plan) -> None:
 
 
 def sounds(rendered: Rendered, components: tuple[str, ...]) -> Iterator[tuple[str, np.ndarray]]:
-    """Names of files and what is in them."""
+    """Yield the file name and the samples of each component."""
     single = {
         "mixture": rendered.mixture,
         "target": rendered.target_image,

@@ -28,7 +28,7 @@ N_WALL_SOURCES, WALL_GAP = 12, 0.2
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DemoScene:
-    """The rendered scene, the array that hears it, and where the talker sits.
+    """The rendered scene, its array and the direction of the talker.
 
     `azimuth` is in radians, counter-clockwise from +x of the array.
     """
@@ -44,14 +44,14 @@ def demo_scene(seed: int = 0, competing_talker: bool = False) -> DemoScene:
     Parameters
     ----------
     seed : int
-        Of all noise: the fan, the air conditioning, the sensors.
+        Seed of all noise: fan, air conditioning and sensor noise.
     competing_talker : bool
-        Whether a man speaks too, 6 dB below the fan, elsewhere in the room.
+        Add a male talker elsewhere in the room, 6 dB below the fan.
 
     Returns
     -------
     DemoScene
-        About 9 seconds at 16 kHz, of which the first half second holds noise only.
+        About 9 seconds at 16 kHz; the first half second contains noise only.
     """
     array = load_array(ARRAY)
     scene = describe(array, np.random.default_rng(seed), competing_talker)
@@ -59,7 +59,7 @@ def demo_scene(seed: int = 0, competing_talker: bool = False) -> DemoScene:
 
 
 def describe(array: MicArray, rng: np.random.Generator, competing_talker: bool) -> Scene:
-    """The scene as plain values."""
+    """Description of the demo scene as plain values."""
     placed = PlacedArray(
         name=ARRAY, positions=points(array.centred().positions), centre=ARRAY_CENTRE
     )
@@ -104,5 +104,5 @@ def describe(array: MicArray, rng: np.random.Generator, competing_talker: bool) 
 
 
 def draw_seed(rng: np.random.Generator) -> int:
-    """A seed for something that draws on its own."""
+    """Draw the seed of another generator."""
     return int(rng.integers(2**31))

@@ -1,4 +1,4 @@
-"""Noise fields: signals at microphones with the coherence that theory asks for."""
+"""Isotropic noise fields: microphone signals with the theoretical spatial coherence."""
 
 import numpy as np
 
@@ -17,16 +17,16 @@ def diffuse_noise(
     field: str = "spherical",
     speed_of_sound: float = SPEED_OF_SOUND,
 ) -> np.ndarray:
-    """Independent signals mixed into an isotropic noise field.
+    """Mix independent signals into an isotropic noise field.
 
-    The coherence of the field is factored in every bin, Γ(f) = C(f) C(f)ᵀ, and the STFTs of
-    the signals mixed by C. Of the factors the symmetric one, V sqrt(Λ) Vᵀ, is taken: it
-    changes smoothly with frequency, and every microphone has its own signal in equal parts.
+    The coherence of the field is factored in every frequency bin, Γ(f) = C(f) C(f)ᵀ, and the
+    STFTs of the signals are mixed by C. C is the symmetric factor V sqrt(Λ) Vᵀ: it changes
+    smoothly with frequency and treats all microphones alike.
 
     Parameters
     ----------
     signals : float array, shape (M, N)
-        Independent of one another and of one spectrum, one for each microphone.
+        Mutually independent signals with equal spectra, one per microphone.
     positions : float array, shape (M, 3)
         Metres.
     sample_rate : int
@@ -43,7 +43,7 @@ def diffuse_noise(
     Raises
     ------
     ShapeError
-        If there is not one signal for each position.
+        If the number of signals differs from the number of positions.
 
     References
     ----------
@@ -56,20 +56,19 @@ def diffuse_noise(
     signals = np.asarray(signals)
     if signals.ndim != 2 or len(signals) != len(positions):
         raise ShapeError(
-            f"signals must have shape (M, N), M = {len(positions)} as the positions; "
-            f"got {signals.shape}"
+            f"signals must have shape (M, N), M = {len(positions)} positions; got {signals.shape}"
         )
     n_fft = 2 ** round(np.log2(WINDOW_S * sample_rate))
     stft = Stft(n_fft, n_fft // 4, "hann")
     coherence = diffuse_coherence(positions, stft.freqs(sample_rate), field, speed_of_sound)
     spec = stft.analyse(signals.astype(np.float32))
-    # not matmul: its last bits may depend on the number of threads
+    # einsum, because the rounding of matmul may depend on the number of threads
     mixed = np.einsum("fij,fjt->fit", mixing(coherence).astype(np.float32), spec)
     return stft.synthesise(mixed, signals.shape[1])
 
 
 def mixing(coherence: np.ndarray) -> np.ndarray:
-    """Symmetric square root of a coherence, shape (F, M, M)."""
+    """Symmetric square root of a coherence matrix, shape (F, M, M)."""
     values, vectors = np.linalg.eigh(coherence)
     roots = np.sqrt(np.maximum(values, 0.0))
     return (vectors * roots[:, None, :]) @ np.swapaxes(vectors, 1, 2)

@@ -1,7 +1,7 @@
-"""From a recipe to a scene: values drawn, array and sources placed, voices chosen.
+"""Draw scenes from a recipe: values, positions of array and sources, signals.
 
-Scene `index` of a `seed` depends on nothing else: not on the scenes before it, nor on how
-many there are.
+A scene depends only on the recipe, its `index` and the `seed`, not on other scenes or on the
+number of scenes.
 """
 
 import numpy as np
@@ -15,13 +15,13 @@ from arrayenh.scenes.scene import Scene
 from arrayenh.scenes.spec import SceneSpec
 
 PLACINGS, REDRAWN, IMPOSSIBLE = 100, 20, 5
-"""Places for one room, rooms, and how many rooms that cannot be end the search."""
+"""Attempts per room, rooms, and impossible rooms after which the search ends."""
 
 THINGS, PLACES, SOUND = 0, 1, 2  # streams of random numbers
 
 
 def draw_scene(recipe: Recipe, index: int, seed: int = 0, n_rooms: int | None = None) -> Scene:
-    """Scene `index` of the set that `recipe` and `seed` name.
+    """Draw scene `index` of the set defined by `recipe` and `seed`.
 
     Parameters
     ----------
@@ -29,8 +29,8 @@ def draw_scene(recipe: Recipe, index: int, seed: int = 0, n_rooms: int | None = 
     index : int
     seed : int
     n_rooms : int, optional
-        The set has so many geometries only, used in turn: scenes whose indices differ by a
-        multiple share room, array and positions, and so their impulse responses.
+        Number of geometries, used in turn: scenes with indices that differ by a multiple of
+        `n_rooms` share room, array and positions, and therefore their impulse responses.
 
     Returns
     -------
@@ -39,7 +39,7 @@ def draw_scene(recipe: Recipe, index: int, seed: int = 0, n_rooms: int | None = 
     Raises
     ------
     SceneError
-        If no draw fits into its room, or there is not enough speech.
+        If no draw fits into its room, or the speech is too short.
     """
     room_index = index if n_rooms is None else index % n_rooms
     spec, places = fitting(recipe, [seed, room_index], [seed, index, SOUND])
@@ -47,10 +47,10 @@ def draw_scene(recipe: Recipe, index: int, seed: int = 0, n_rooms: int | None = 
 
 
 def fitting(recipe: Recipe, geometry: list[int], sound: list[int]) -> tuple[SceneSpec, Places]:
-    """Values and places that go together, from seeds of the geometry and of the sound.
+    """Draw values and matching positions from the seeds of the geometry and of the sound.
 
-    Places are drawn again until they fit, and only if none does, the room and the distances
-    too: small rooms and many sources, which are harder to place, do not become rare.
+    Positions are drawn again until they fit. Only if none fits, the room and the distances are
+    drawn again: small rooms with many sources, which are harder to fill, do not become rare.
     """
     problem: SceneError | None = None
     impossible = 0
@@ -67,7 +67,7 @@ def fitting(recipe: Recipe, geometry: list[int], sound: list[int]) -> tuple[Scen
                 return spec, found
             except Misfit as error:
                 problem = problem or error
-            except SceneError as error:  # no other place will help
+            except SceneError as error:  # no other position would fit
                 problem, impossible = error, impossible + 1
                 break
         if impossible == IMPOSSIBLE:

@@ -1,8 +1,8 @@
 """Microphones on a head: a rigid sphere, or head-related responses from a SOFA file.
 
-A `Head` knows what its microphones make of a sound from any direction. In a room the direct
-path has its own direction; reflections, of which there are very many, are sorted into a few
-dozen directions all around.
+A `Head` returns the responses of its microphones to a sound from any direction. In a room the
+direct path has its exact direction; the many reflections are grouped into a few dozen directions
+around the head.
 """
 
 from dataclasses import dataclass
@@ -32,19 +32,19 @@ from arrayenh.scenes.image_source import (
     through,
 )
 
-TAPS_S, FLAT_S = 0.010, 0.003  # filters of a sphere: length, and what of it is not faded
-N_DIRECTIONS = 64  # into which reflections are sorted
-LEAST_RADIUS = 0.03  # metres: a microphone nearer to the centre is on no head
+TAPS_S, FLAT_S = 0.010, 0.003  # filters of a sphere: length, and its part without fades
+N_DIRECTIONS = 64  # directions into which reflections are grouped
+LEAST_RADIUS = 0.03  # metres: smallest distance of a microphone from the centre
 
 
 class Head(Protocol):
-    """What microphones on a head make of a sound."""
+    """Protocol of a head: responses of its microphones to sounds from any direction."""
 
     def filters(self, directions: np.ndarray) -> np.ndarray:
-        """Responses to sounds from directions (K, 3), shape (M, K, T).
+        """Responses of the microphones to sounds from directions (K, 3), shape (M, K, T).
 
-        Relative to the sound at the centre of the head without it; sample T // 2 is when
-        it would arrive there.
+        They are relative to the free-field sound at the centre of the head; sample T // 2 is
+        its arrival there.
         """
 
 
@@ -55,7 +55,7 @@ class Sphere:
     Parameters
     ----------
     positions : float array, shape (M, 3)
-        From the centre, metres; a microphone's distance is the radius of its sphere.
+        From the centre, metres; the distance of a microphone is the radius of its sphere.
     sample_rate : int
         Hz.
     speed_of_sound : float
@@ -80,7 +80,7 @@ class Sphere:
             )
 
     def filters(self, directions: np.ndarray) -> np.ndarray:
-        """As of `Head`."""
+        """Responses to sounds from directions (K, 3), shape (M, K, T); see `Head.filters`."""
         n_taps = 2 * round(TAPS_S * self.sample_rate / 2)
         freqs = fft.rfftfreq(n_taps, 1 / self.sample_rate)
         delay = np.exp(-2j * np.pi * freqs * (n_taps // 2) / self.sample_rate)
@@ -89,14 +89,14 @@ class Sphere:
             radius = float(np.linalg.norm(position))
             angles = np.arccos(np.clip(directions @ position / radius, -1, 1))
             found.append(sphere_response(angles, freqs, radius, self.speed_of_sound) * delay)
-        # a response that ends at half the rate rings for ever: fade it out, ahead and behind
+        # band-limited at half the sample rate, the response rings without end: fade both ends
         fade = tukey(n_taps + 1, 1 - FLAT_S / TAPS_S)[:-1]
         return fft.irfft(np.stack(found), n_taps) * fade
 
 
 @lru_cache(maxsize=4)
 def all_around(n_directions: int = N_DIRECTIONS) -> np.ndarray:
-    """Unit vectors about evenly around (a Fibonacci lattice), shape (K, 3)."""
+    """Unit vectors nearly uniform on the sphere (a Fibonacci lattice), shape (K, 3)."""
     k = np.arange(n_directions) + 0.5
     height = 1 - 2 * k / n_directions
     turn = np.pi * (1 + 5**0.5) * k
@@ -124,12 +124,12 @@ def head_responses(
     Parameters
     ----------
     centre : float array, shape (3,)
-        Of the head, in the room.
+        Centre of the head in the room, metres.
     head : Head
     turn : float array, shape (3, 3)
         Rotation from the frame of the head to that of the room.
     size, absorption, source, sample_rate, length_s, bands, air, speed_of_sound, max_order
-        As of `shoebox_responses`, which names the errors too.
+        See `shoebox_responses`, also for the errors.
 
     Returns
     -------
@@ -169,7 +169,7 @@ def head_responses(
 
 
 def filtered(grids: np.ndarray, filters: np.ndarray) -> np.ndarray:
-    """Fine grids (K, L), each through its filters (M, K, T), added up, (M, L / oversampling)."""
+    """Filter fine grids (K, L) by filters (M, K, T) and sum over K, (M, L / oversampling)."""
     n_taps = filters.shape[2]
     n_fft = fft.next_fast_len(grids.shape[1] + (2 * HALF_TAPS + n_taps) * OVERSAMPLING, real=True)
     used = grids.any(axis=1)
@@ -178,6 +178,6 @@ def filtered(grids: np.ndarray, filters: np.ndarray) -> np.ndarray:
     stuffed[:, :, ::OVERSAMPLING] = filters[:, used]
     total = np.stack([np.einsum("kf,kf->f", spectra, fft.rfft(taps, n_fft)) for taps in stuffed])
     fine = fft.irfft(total, n_fft)
-    # the middle of the filters is time 0, and that is the second sample of the grid
+    # time 0 is the middle of the filters and the second sample of the grid
     fine = np.roll(fine, -(1 + n_taps // 2 * OVERSAMPLING), axis=1)
     return fine[:, : grids.shape[1] : OVERSAMPLING]

@@ -1,8 +1,8 @@
-"""Impulse responses of shoebox rooms, by the image-source method.
+"""Impulse responses of shoebox rooms by the image-source method.
 
-Every image is an impulse at its exact time on a grid sampled eight times finer than the
-signal; one windowed sinc then limits the band of all of them together. An impulse costs four
-additions instead of a sinc of its own.
+Every image is an impulse at its exact time on a grid with eight times the sample rate of the
+signal. One windowed sinc then limits the band of all impulses together, so that an image costs
+four additions instead of its own sinc.
 """
 
 from functools import lru_cache
@@ -18,7 +18,7 @@ from arrayenh.errors import SceneError, ShapeError
 OVERSAMPLING = 8
 HALF_TAPS = 40  # of the sinc on each side, in samples of the signal
 HIGH_PASS_HZ = 10.0
-MOST_IMAGES = 2e9  # of one microphone: a minute of computing
+MOST_IMAGES = 2e9  # per microphone: about a minute of computing time
 
 
 def shoebox_responses(
@@ -37,19 +37,19 @@ def shoebox_responses(
     pattern: float = 1.0,
     high_pass_hz: float = HIGH_PASS_HZ,
 ) -> np.ndarray:
-    """Impulse responses from one source to every microphone.
+    """Impulse responses of a shoebox room from one source to all microphones.
 
-    Images farther away than c `length_s` are left out; the direct path always counts. Where
-    there is more than that, a zero-phase high-pass takes away the offset that images, all
-    positive, would add up to.
+    Images farther away than c `length_s` are left out; the direct path is always included. If
+    there are reflections, a zero-phase high-pass removes the offset to which the images, all
+    positive, add up.
 
     Parameters
     ----------
     size : float array, shape (3,)
         Metres.
     absorption : float or array, shape (6,) or (B, 6)
-        Of energy, for the walls x = 0, x = length, y = 0, y = width, floor, ceiling; with
-        `bands`, in octave bands.
+        Energy absorption of the walls x = 0, x = length, y = 0, y = width, floor, ceiling;
+        one row per octave band if `bands` is given.
     source : float array, shape (3,)
     mics : float array, shape (M, 3)
     sample_rate : int
@@ -63,25 +63,25 @@ def shoebox_responses(
     speed_of_sound : float
         m/s.
     max_order : int, optional
-        Images of more reflections are left out.
+        Largest number of reflections of an image.
     axes : float array, shape (M, 3), optional
-        Unit vectors along which the microphones look.
+        Unit vectors along the main axes of the microphones.
     pattern : float
         p of their first-order directivity p + (1 - p) cos θ; 1 is omnidirectional.
     high_pass_hz : float
-        0 leaves the offset.
+        Cutoff of the high-pass, Hz; 0 keeps the offset.
 
     Returns
     -------
     responses : float64 ndarray, shape (M, L)
-        Time 0 is when the source sounds; an image at distance d has gain 1/d.
+        Time 0 is the emission by the source; an image at distance d has gain 1/d.
 
     Raises
     ------
     ShapeError
-        If an array has not the shape above.
+        If an array does not have the shape above.
     SceneError
-        If source or microphone are not inside the room, absorption is outside 0 to 1, or
+        If the source or a microphone is not inside the room, absorption is outside 0 to 1, or
         there are too many images.
 
     References
@@ -105,7 +105,7 @@ def shoebox_responses(
     for band, wall in enumerate(walls):
         grids = np.zeros((len(mics), n_samples * OVERSAMPLING))
         for grid, mic, look in zip(grids, mics, looks, strict=True):
-            # beyond the reach of reverberation only the direct path
+            # at least the direct path, however far the source is
             reach = max(speed_of_sound * length_s, float(np.linalg.norm(mic - source)) * (1 + 1e-9))
             x, y, z = (
                 per_axis(size[a], source[a], mic[a], wall[2 * a], wall[2 * a + 1], reach)
@@ -135,7 +135,7 @@ def per_axis(
     low, high : float
         Pressure reflection of the walls at 0 and at `side`.
     radius : float
-        Farther images are left out.
+        Largest distance of an image, metres.
 
     Returns
     -------
@@ -168,7 +168,7 @@ def reflections(absorption: float | np.ndarray, bands: np.ndarray | None) -> np.
 
 
 def check_shapes(size: np.ndarray, source: np.ndarray, mics: np.ndarray) -> None:
-    """Refuse what is not a point, or points."""
+    """Validate the shapes of the room size, the source and the microphones."""
     for name, given in (("size", size), ("source", source)):
         if given.shape != (3,):
             raise ShapeError(f"{name} must have shape (3,); got {given.shape}")
@@ -177,7 +177,7 @@ def check_shapes(size: np.ndarray, source: np.ndarray, mics: np.ndarray) -> None
 
 
 def check_places(size: np.ndarray, source: np.ndarray, mics: np.ndarray) -> None:
-    """Refuse a source or a microphone outside the room, or both in one place."""
+    """Raise if a source or microphone is outside the room, or both are at the same point."""
     for who, point in (
         ("the source", source),
         *((f"microphone {m}", r) for m, r in enumerate(mics)),
@@ -187,21 +187,21 @@ def check_places(size: np.ndarray, source: np.ndarray, mics: np.ndarray) -> None
             room = " x ".join(f"{side:g}" for side in size)
             raise SceneError(f"{who} at ({where}) m lies outside the room of {room} m")
     if not np.linalg.norm(mics - source, axis=1).min() > 0:
-        raise SceneError("the source is in a microphone; move it away")
+        raise SceneError("the source is at the position of a microphone; move it away")
 
 
 def check_work(size: np.ndarray, radius: float) -> None:
-    """Refuse a room that takes for ever."""
+    """Raise if the room needs too many images."""
     n_images = 4 / 3 * np.pi * radius**3 / np.prod(size)
     if not n_images < MOST_IMAGES:
         raise SceneError(
             f"{n_images:.0e} images are too many: take a shorter rt60, a larger room, or a "
-            f"polygon, whose late part are rays"
+            f"polygon, with a late part from rays"
         )
 
 
 def band_limited(grids: np.ndarray) -> np.ndarray:
-    """From the fine grid, time 0 at its second sample, to the rate of the signal."""
+    """Decimate the fine grid, time 0 at its second sample, to the rate of the signal."""
     n_fft = fft.next_fast_len(grids.shape[1] + 2 * HALF_TAPS * OVERSAMPLING + 1, real=True)
     spectra = fft.rfft(grids, n_fft)
     spectra *= sinc_spectrum(n_fft)
@@ -211,7 +211,7 @@ def band_limited(grids: np.ndarray) -> np.ndarray:
 
 @lru_cache(maxsize=64)
 def sinc_spectrum(n_fft: int) -> np.ndarray:
-    """Transform of a sinc under a Hann window, centred on sample 0; real."""
+    """Spectrum of a Hann-windowed sinc centred on sample 0; real."""
     n = np.arange(-HALF_TAPS * OVERSAMPLING, HALF_TAPS * OVERSAMPLING + 1)
     taps = np.zeros(n_fft)
     taps[n] = np.sinc(n / OVERSAMPLING) * (0.5 + 0.5 * np.cos(np.pi * n / n[-1]))
@@ -219,7 +219,7 @@ def sinc_spectrum(n_fft: int) -> np.ndarray:
 
 
 def high_passed(responses: np.ndarray, sample_rate: int, cutoff: float) -> np.ndarray:
-    """Without what is below the cutoff: Butterworth, order 2, forth and back."""
+    """High-pass responses: Butterworth of order 2, forward and backward."""
     if cutoff == 0:
         return responses
     sos = butter(2, cutoff, "highpass", fs=sample_rate, output="sos")
@@ -230,7 +230,7 @@ def high_passed(responses: np.ndarray, sample_rate: int, cutoff: float) -> np.nd
 def octave_filters(bands: tuple[float, ...], sample_rate: int) -> np.ndarray:
     """Gains of octave bands at 1025 frequencies, raised cosines on the logarithmic scale.
 
-    They add up to 1; below the first centre and above the last the outermost bands hold on.
+    They add up to 1; the first and the last band extend to 0 Hz and to the Nyquist frequency.
 
     Returns
     -------
@@ -249,7 +249,7 @@ def octave_filters(bands: tuple[float, ...], sample_rate: int) -> np.ndarray:
 
 
 def through(gain: np.ndarray, responses: np.ndarray) -> np.ndarray:
-    """Responses through a zero-phase filter that is given by its gain."""
+    """Filter responses by a zero-phase filter with the given gain."""
     taps = np.fft.fftshift(np.fft.irfft(gain)) * np.hanning(2 * len(gain) - 1)[: 2 * len(gain) - 2]
     half = len(taps) // 2
     n_fft = fft.next_fast_len(responses.shape[1] + len(taps), real=True)

@@ -1,4 +1,4 @@
-"""Microphones as they come from the factory, and what happens to them later."""
+"""Microphone imperfections: gain, delay, position, clock, self-noise, clipping, failure."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -10,32 +10,32 @@ from scipy import fft
 from arrayenh.errors import SceneError
 
 FULL_SCALE_SPL_DB = 120.0
-"""dB SPL of a full-scale sine: 94 dB SPL gives -26 dBFS, as digital MEMS microphones do."""
+"""dB SPL of a full-scale sine; digital MEMS microphones give -26 dBFS at 94 dB SPL."""
 
-DRIFT_TAPS = 32  # of the sinc on each side that resamples a drifting clock
+DRIFT_TAPS = 32  # per side of the sinc that resamples a drifting clock
 Share = Annotated[float, Field(ge=0)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Imperfections:
-    """How far microphones may be from perfect; nothing is wrong by default.
+    """Ranges of microphone imperfections; none by default.
 
     Attributes
     ----------
     gain_db : float
-        Sensitivities differ uniformly by up to ± so much.
+        Largest error of the sensitivity, drawn uniformly from ± this value.
     delay_us : float
-        So do the delays, microseconds: the phase of the converters.
+        Largest delay error, microseconds, drawn uniformly: the phase of the converters.
     position_mm : float
-        Standard deviation of every coordinate from what the drawing says.
+        Standard deviation of every coordinate from its nominal value.
     clock_ppm : float
-        Standard deviation of the clocks, each microphone having its own.
+        Standard deviation of the clock errors; each microphone has its own clock.
     noise_spl_db : float, optional
         Self-noise of each microphone, dB SPL; a full-scale sine is 120 dB SPL.
     clip_dbfs : float, optional
-        Samples beyond this peak are cut off.
+        Peak level at which samples are clipped.
     dead : tuple of int
-        Microphones that hear nothing.
+        Indices of microphones that give no signal.
     """
 
     gain_db: Share = 0.0
@@ -51,7 +51,7 @@ class Imperfections:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MicrophoneFaults:
-    """What is wrong with each microphone of one array; all tuples have length M.
+    """Faults of each microphone of one array; all tuples have length M.
 
     Attributes
     ----------
@@ -61,7 +61,7 @@ class MicrophoneFaults:
     alive : tuple of bool
     noise_spl_db : float, optional
     clip_level : float, optional
-        Full scale 1.
+        Amplitude, full scale 1.
     """
 
     gains_db: tuple[float, ...]
@@ -74,19 +74,19 @@ class MicrophoneFaults:
 
 
 def typical() -> Imperfections:
-    """Microphones of a consumer device that nobody calibrated."""
+    """Imperfections of the uncalibrated microphones of a consumer device."""
     return Imperfections(gain_db=1.0, delay_us=2.0, position_mm=0.5, noise_spl_db=29.0)
 
 
 def draw(
     imperfections: Imperfections, n_mics: int, rng: np.random.Generator
 ) -> MicrophoneFaults | None:
-    """The faults of one array; None where there are none.
+    """Draw the faults of one array; None if it has none.
 
     Raises
     ------
     SceneError
-        If a dead microphone is none of the array's.
+        If the array has no microphone with the index of a dead one.
     """
     asked = imperfections
     if asked == Imperfections():
@@ -109,7 +109,7 @@ def draw(
 
 
 def apply_linear(images: np.ndarray, faults: MicrophoneFaults, sample_rate: int) -> np.ndarray:
-    """Gains, delays, clocks and death; linear, so components still sum to the mixture.
+    """Apply gains, delays, clock errors and failures; linear, so components sum to the mixture.
 
     Parameters
     ----------
@@ -133,7 +133,7 @@ def apply_linear(images: np.ndarray, faults: MicrophoneFaults, sample_rate: int)
 
 
 def delayed(images: np.ndarray, delays: np.ndarray) -> np.ndarray:
-    """Rows delayed by fractions of a sample, zeros before and after them."""
+    """Delay rows by fractions of a sample, zero-padded at both ends."""
     pad = 64 + int(np.ceil(np.abs(delays).max()))
     n_fft = fft.next_fast_len(images.shape[1] + 2 * pad, real=True)
     turn = np.exp(-2j * np.pi * delays[:, None] * fft.rfftfreq(n_fft))
@@ -142,10 +142,10 @@ def delayed(images: np.ndarray, delays: np.ndarray) -> np.ndarray:
 
 
 def drifting(signal: np.ndarray, ppm: float) -> np.ndarray:
-    """A signal as a clock samples it that is `ppm` too fast, in step at the start, (N,).
+    """Resample a signal to a clock that is `ppm` too fast, synchronous at the start, (N,).
 
-    Sample n is taken at the time n / (1 + ppm 10^-6) of the true clock: what is heard is
-    later and lower in the file.
+    Sample n is taken at the time n / (1 + ppm 10^-6) of the true clock: the recording is longer
+    and lower in pitch.
     """
     place = np.arange(len(signal)) / (1 + 1e-6 * ppm)
     whole = np.floor(place).astype(int)
@@ -162,7 +162,7 @@ def drifting(signal: np.ndarray, ppm: float) -> np.ndarray:
 
 
 def self_noise(faults: MicrophoneFaults, n_samples: int, rng: np.random.Generator) -> np.ndarray:
-    """White noise of the microphones at their dB SPL, full scale 1, shape (M, N)."""
+    """White self-noise of the microphones at their level in dB SPL, full scale 1, (M, N)."""
     shape = (len(faults.alive), n_samples)
     if faults.noise_spl_db is None:
         return np.zeros(shape)
@@ -172,7 +172,7 @@ def self_noise(faults: MicrophoneFaults, n_samples: int, rng: np.random.Generato
 
 
 def clip(mixture: np.ndarray, faults: MicrophoneFaults) -> tuple[np.ndarray, np.ndarray]:
-    """The mixture cut off at the level of clipping, and what that adds, (M, N) each."""
+    """Clipped mixture and clipping error (clipped minus input), shape (M, N) each."""
     if faults.clip_level is None:
         return mixture, np.zeros_like(mixture)
     clipped = np.clip(mixture, -faults.clip_level, faults.clip_level)

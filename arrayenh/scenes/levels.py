@@ -1,4 +1,4 @@
-"""Levels: of speech where it is active, and of noise under it."""
+"""Active speech level, and white noise at a signal-to-noise ratio."""
 
 import numpy as np
 from scipy.signal import lfilter
@@ -6,16 +6,16 @@ from scipy.signal import lfilter
 from arrayenh.errors import SceneError, ShapeError
 
 ENVELOPE_S, HANGOVER_S, MARGIN_DB = 0.03, 0.2, 15.9
-THRESHOLDS = 2.0 ** np.arange(-24, 1)  # of full scale, and of the signal's own peak
+THRESHOLDS = 2.0 ** np.arange(-24, 1)  # relative to the peak of the signal
 SNR_LADDER_DB = (10.0, 5.0, 0.0, -5.0)
-"""What small studies are made at."""
+"""Signal-to-noise ratios of small studies, dB."""
 
 
 def active_speech_level(samples: np.ndarray, sample_rate: int) -> tuple[float, float]:
-    """Level of speech while it is active, pauses between words not counted.
+    """Active speech level: mean power of speech without the pauses.
 
-    An envelope is smoothed twice by 30 ms and held for 200 ms; the level is that for which
-    the threshold of activity lies 15.9 dB below it.
+    The envelope is smoothed twice with a time constant of 30 ms and held for 200 ms. The
+    threshold of activity lies 15.9 dB below the resulting level.
 
     Parameters
     ----------
@@ -28,12 +28,12 @@ def active_speech_level(samples: np.ndarray, sample_rate: int) -> tuple[float, f
     level_db : float
         dB re an RMS of 1.
     activity : float
-        Part of the time in which speech is active, 0 to 1.
+        Fraction of the time in which speech is active, 0 to 1.
 
     Raises
     ------
     ShapeError
-        If `samples` has not one axis.
+        If `samples` does not have one axis.
     SceneError
         If the signal is silent.
 
@@ -50,7 +50,7 @@ def active_speech_level(samples: np.ndarray, sample_rate: int) -> tuple[float, f
     pole = np.exp(-1 / (sample_rate * ENVELOPE_S))
     smooth = [1 - pole], [1, -pole]
     envelope = lfilter(*smooth, lfilter(*smooth, np.abs(x)))
-    # relative to the peak: the level of a signal turned up by 6 dB is exactly 6 dB more
+    # relative to the peak, so that a gain of 6 dB raises the level by exactly 6 dB
     thresholds = THRESHOLDS * np.abs(x).max()
     counts = np.array([active_samples(envelope, c, sample_rate) for c in thresholds])
     heard = counts > 0
@@ -61,7 +61,7 @@ def active_speech_level(samples: np.ndarray, sample_rate: int) -> tuple[float, f
 
 
 def active_samples(envelope: np.ndarray, threshold: float, sample_rate: int) -> int:
-    """How many samples are active: above the threshold, or no longer than 200 ms after."""
+    """Number of active samples: above the threshold, or at most 200 ms after such a sample."""
     hangover = round(HANGOVER_S * sample_rate)
     above = np.flatnonzero(envelope >= threshold)
     if above.size == 0:
@@ -71,7 +71,7 @@ def active_samples(envelope: np.ndarray, threshold: float, sample_rate: int) -> 
 
 
 def crossing(levels: np.ndarray, margins: np.ndarray) -> float:
-    """Level at which the margin, which falls as thresholds rise, is 15.9 dB."""
+    """Level at which the margin over the threshold, which falls with it, is 15.9 dB."""
     below = np.flatnonzero(margins <= MARGIN_DB)
     if below.size == 0 or below[0] == 0:
         return float(levels[-1] if below.size == 0 else levels[0])
@@ -83,7 +83,7 @@ def crossing(levels: np.ndarray, margins: np.ndarray) -> float:
 def mix_white(
     clean: np.ndarray, snr_db: float, rng: np.random.Generator, reference: int = 0
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Add white noise by the ratio of RMS values over the whole file.
+    """Add white noise at a ratio of RMS values over the whole file.
 
         rms_noise = rms_speech / 10^(SNR / 20)
 
@@ -91,7 +91,7 @@ def mix_white(
     ----------
     clean : float array, shape (M, N)
     snr_db : float
-        At the reference microphone; all microphones have noise of the same power.
+        SNR at the reference microphone; the noise power is the same at all microphones.
     rng : Generator
     reference : int
 
@@ -109,7 +109,7 @@ def mix_white(
         raise ShapeError(f"clean must have shape (M, N); got {clean.shape}")
     rms = np.sqrt(np.mean(clean[reference] ** 2))
     if not rms > 0:
-        raise SceneError(f"microphone {reference} is silent: noise cannot be under it")
+        raise SceneError(f"microphone {reference} is silent: the SNR is undefined")
     noise = rng.standard_normal(clean.shape)
     noise *= rms / 10 ** (snr_db / 20) / np.sqrt(np.mean(noise[reference] ** 2))
     return clean + noise, noise

@@ -1,6 +1,6 @@
-"""Machines: fans, mains hum, engines, keys that click.
+"""Machine noise: fan, mains hum, engine, keyboard clicks.
 
-The fan is always the same one; of the others every draw is another.
+The parameters of the fan are fixed; those of the other machines are drawn at random.
 """
 
 import numpy as np
@@ -12,14 +12,14 @@ BEAT_HZ, BEAT_DEPTH = 11.0, 0.3  # of the blades
 HUM_HZ, HUM_LEVEL, HARMONICS = 120.0, 0.4, 8  # of the motor
 MAINS_HZ = (50.0, 60.0)
 HIGHEST_HZ = 2000.0  # harmonic of mains and engines
-DRIFT_HZ = 0.5  # up to which speed and loudness of an engine wander
+DRIFT_HZ = 0.5  # bandwidth of the speed and loudness fluctuations of an engine
 CLICKS_PER_S = (2.0, 9.0)
 RINGING_HZ, RINGING_S = (600.0, 6000.0), (0.002, 0.012)  # of a key
 RESONANCES = 3
 
 
 def fan(rng: np.random.Generator, n_samples: int, sample_rate: int) -> np.ndarray:
-    """A fan: pink air that beats with the blades, and the hum of the motor.
+    """Fan noise: pink noise modulated by the blades, and the hum of the motor.
 
     Parameters
     ----------
@@ -42,9 +42,9 @@ def fan(rng: np.random.Generator, n_samples: int, sample_rate: int) -> np.ndarra
 
 
 def hum(rng: np.random.Generator, n_samples: int, sample_rate: int) -> np.ndarray:
-    """Mains hum: 50 or 60 Hz and its harmonics to 2 kHz, the even ones stronger as often as not.
+    """Mains hum: 50 or 60 Hz and harmonics to 2 kHz, with stronger even ones in half the draws.
 
-    Parameters and returns as of `fan`.
+    Parameters and return value are those of `fan`.
     """
     pitch = rng.choice(MAINS_HZ)
     orders = np.arange(1, int(min(HIGHEST_HZ, sample_rate / 2 - pitch) / pitch) + 1)
@@ -56,9 +56,9 @@ def hum(rng: np.random.Generator, n_samples: int, sample_rate: int) -> np.ndarra
 
 
 def engine(rng: np.random.Generator, n_samples: int, sample_rate: int) -> np.ndarray:
-    """An engine: harmonics of a speed that wanders, and air that beats with it.
+    """Engine noise: harmonics of a slowly varying speed, and noise modulated by it.
 
-    Parameters and returns as of `fan`.
+    Parameters and return value are those of `fan`.
     """
     pitch = rng.uniform(25.0, 110.0) * (1 + 0.15 * wander(rng, n_samples, sample_rate))
     phase = 2 * np.pi * np.cumsum(pitch) / sample_rate
@@ -72,9 +72,9 @@ def engine(rng: np.random.Generator, n_samples: int, sample_rate: int) -> np.nda
 
 
 def clicks(rng: np.random.Generator, n_samples: int, sample_rate: int) -> np.ndarray:
-    """Keys: clicks at random times, which ring at a few frequencies for some milliseconds.
+    """Keyboard clicks at random times, ringing at a few frequencies for some milliseconds.
 
-    Parameters and returns as of `fan`; there is one click at least.
+    Parameters and return value are those of `fan`; there is at least one click.
     """
     n_clicks = max(rng.poisson(rng.uniform(*CLICKS_PER_S) * n_samples / sample_rate), 1)
     strokes = np.zeros(n_samples)
@@ -95,7 +95,7 @@ def clicks(rng: np.random.Generator, n_samples: int, sample_rate: int) -> np.nda
 def harmonics(
     phase: np.ndarray, orders: np.ndarray, levels: np.ndarray, phases: np.ndarray
 ) -> np.ndarray:
-    """Sum of sines of multiples of a phase, (N,)."""
+    """Sum of sines at multiples of a phase, shape (N,)."""
     total = np.zeros(len(phase))
     for order, level, start in zip(orders, levels, phases, strict=True):
         total += level * np.sin(order * phase + start)
@@ -103,13 +103,13 @@ def harmonics(
 
 
 def wander(rng: np.random.Generator, n_samples: int, sample_rate: int) -> np.ndarray:
-    """A slow random walk about 0, mostly within ±1, shape (N,)."""
+    """Slow random fluctuation around 0, mostly within ±1, shape (N,)."""
     n_knots = int(2 * DRIFT_HZ * n_samples / sample_rate) + 2
     knots = np.clip(rng.standard_normal(n_knots) / 2, -1, 1)
     return np.interp(np.linspace(0, n_knots - 1, n_samples), np.arange(n_knots), knots)
 
 
 def unit(samples: np.ndarray) -> np.ndarray:
-    """At a mean power of 1; silence stays."""
+    """Normalise samples to a mean power of 1; silence stays silent."""
     power = np.mean(samples**2) if len(samples) else 0.0
     return samples / np.sqrt(power) if power > 0 else samples

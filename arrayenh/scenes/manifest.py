@@ -1,4 +1,4 @@
-"""The manifest of a data set: one row for each scene, the scene itself in its last column."""
+"""Manifest of a data set: one row per scene, with the scene as JSON in the last column."""
 
 import csv
 import json
@@ -34,7 +34,7 @@ csv.field_size_limit(1 << 24)
 
 
 def row_of(index: int, folder: str, scene: Scene, truth: dict[str, Any]) -> dict[str, Any]:
-    """What a table wants to know of a scene, its first talker being the target."""
+    """Manifest row of a scene; the target is the first talker."""
     target = truth["talkers"][0]
     return {
         "index": index,
@@ -57,7 +57,7 @@ def row_of(index: int, folder: str, scene: Scene, truth: dict[str, Any]) -> dict
 
 
 def write_rows(rows: Iterable[dict[str, Any]], file: TextIO) -> None:
-    """The rows as CSV; numbers to six digits, the scene with all of them."""
+    """Write rows as CSV: numbers with six digits, the scene with full precision."""
     writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
     writer.writeheader()
     for row in rows:
@@ -67,12 +67,12 @@ def write_rows(rows: Iterable[dict[str, Any]], file: TextIO) -> None:
 
 
 def scene_texts(path: Path) -> dict[int, str]:
-    """The scenes of a manifest by their index, each as JSON.
+    """Read the scenes of a manifest as JSON texts by index.
 
     Raises
     ------
     SceneError
-        If the file cannot be read or is no manifest.
+        If the file cannot be read or is not a manifest.
     """
     try:
         with open(path, newline="", encoding="utf-8") as file:
@@ -82,12 +82,12 @@ def scene_texts(path: Path) -> dict[int, str]:
     except OSError as error:
         raise SceneError(f"{path} cannot be read as a manifest: {error.strerror}") from error
     if not rows or not all(index and index.isdecimal() and scene for index, scene in rows):
-        raise SceneError(f"{path} is no manifest: it needs rows with an index and a scene")
+        raise SceneError(f"{path} is not a manifest: it needs rows with an index and a scene")
     return {int(index): scene for index, scene in rows}
 
 
 def read_manifest(path: Path) -> dict[int, Scene]:
-    """The scenes of a manifest by their index; errors as above, and if a scene is none."""
+    """Read the scenes of a manifest by index; errors as above, and for an invalid scene."""
     texts = scene_texts(path)
     try:
         return {index: scene_from_json(text) for index, text in texts.items()}
@@ -96,7 +96,7 @@ def read_manifest(path: Path) -> dict[int, Scene]:
 
 
 def scene_file_text(row: dict[str, Any], truth: dict[str, Any]) -> str:
-    """What stands beside the sounds of a scene: its row, its truth, the scene."""
+    """Text of a scene.json: manifest row, ground truth and scene."""
     plain = {key: value for key, value in row.items() if key != "scene"}
     content = {"row": plain, "truth": truth, "scene": json.loads(row["scene"])}
     return json.dumps(content, indent=1) + "\n"

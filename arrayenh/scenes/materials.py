@@ -1,4 +1,4 @@
-"""Named materials of walls, from the tables that pyroomacoustics ships."""
+"""Named wall materials from the tables of pyroomacoustics."""
 
 from collections.abc import Mapping
 from difflib import get_close_matches
@@ -23,7 +23,7 @@ def absorption_of(material: str) -> np.ndarray:
     Raises
     ------
     SceneError
-        If there is no such material; the message names those with a similar name.
+        If the material is unknown; the message lists similar names.
 
     References
     ----------
@@ -49,19 +49,19 @@ def wall_absorption(materials: str | Mapping[str, str]) -> tuple[np.ndarray, np.
     Parameters
     ----------
     materials : str or mapping
-        One material for all, or one for each of west, east, south, north, floor, ceiling.
+        One material for all walls, or one each for west, east, south, north, floor, ceiling.
 
     Raises
     ------
     SceneError
-        If a wall or a material is unknown, or a wall has none.
+        If a wall or a material is unknown, or a wall has no material.
     """
     if isinstance(materials, str):
         materials = dict.fromkeys(WALLS, materials)
     for wall in materials:
         if wall not in WALLS:
-            raise SceneError(f"materials: no wall {wall!r}; there are {', '.join(WALLS)}")
+            raise SceneError(f"materials: unknown wall {wall!r}; use one of {', '.join(WALLS)}")
     missing = [wall for wall in WALLS if wall not in materials]
     if missing:
-        raise SceneError(f"materials: the {missing[0]} has none; name one for each wall")
+        raise SceneError(f"materials: no material for {missing[0]}; name one for each wall")
     return BANDS_HZ, np.stack([absorption_of(materials[wall]) for wall in WALLS], axis=1)

@@ -1,4 +1,4 @@
-"""Impulse responses that were measured."""
+"""Measured impulse responses from sound and SOFA files."""
 
 from functools import lru_cache
 
@@ -8,19 +8,19 @@ from arrayenh.audio import read, resample
 from arrayenh.errors import SceneError
 from arrayenh.scenes.sofa import Sofa, read_sofa
 
-ONSET_DB = -20.0  # below the peak: there the direct path begins
-CLOSE_S = 0.001  # the peak of the direct path follows its onset by less
+ONSET_DB = -20.0  # re the peak: threshold of the onset of the direct path
+CLOSE_S = 0.001  # longest time from the onset to the peak of the direct path
 
 
 @lru_cache(maxsize=64)
 def measured_responses(file: str, sample_rate: int) -> np.ndarray:
-    """Responses of all microphones from a file, shape (M, L), float64, read-only.
+    """Read the responses of all microphones from a file, shape (M, L), float64, read-only.
 
     Parameters
     ----------
     file : str
-        A sound file with one channel per microphone, or a SOFA file, of which the first
-        measurement is taken; "name.sofa:7" takes the eighth.
+        A sound file with one channel per microphone, or a SOFA file. "name.sofa" is its first
+        measurement, "name.sofa:7" its eighth.
     sample_rate : int
         Hz; other rates are resampled.
 
@@ -34,33 +34,33 @@ def measured_responses(file: str, sample_rate: int) -> np.ndarray:
         sofa = read_sofa(f"{name}.sofa" if number else file)
         index = int(number or 0)
         if index >= len(sofa.responses):
-            raise SceneError(f"{file}: there are measurements 0 to {len(sofa.responses) - 1}")
+            raise SceneError(f"{file}: the file has measurements 0 to {len(sofa.responses) - 1}")
         responses, rate = sofa.delayed()[index], sofa.sample_rate
     else:
         recording = read([file])
         responses, rate = recording.samples.astype(np.float64), recording.sample_rate
     if not np.any(responses):
-        raise SceneError(f"{file} is silent; it is no impulse response")
+        raise SceneError(f"{file} is silent; it is not an impulse response")
     responses = at_rate(responses, rate, sample_rate)
     responses.setflags(write=False)
     return responses
 
 
 def at_rate(responses: np.ndarray, rate: int, to: int) -> np.ndarray:
-    """Responses (M, L) at another rate; their gain stays, as for signals."""
+    """Resample responses (M, L), keeping their gain for signals."""
     if rate == to:
         return np.ascontiguousarray(responses)
     blocks = iter([np.ascontiguousarray(responses, np.float32)])
     found = np.concatenate(list(resample(blocks, len(responses), rate, to)), axis=1)
-    # samples of a response are densities in time
+    # samples of a response are densities in time, so they scale with the sample period
     return found.astype(np.float64) * (rate / to)
 
 
 def direct_sample(response: np.ndarray, sample_rate: int) -> int:
-    """Sample at which the direct path of a response arrives.
+    """Arrival of the direct path in a response, samples.
 
-    The onset is the first sample within 20 dB of the strongest; the direct path is the
-    greatest within the millisecond after it.
+    The onset is the first sample within 20 dB of the strongest one. The direct path is the
+    strongest sample in the millisecond after the onset.
 
     Parameters
     ----------
@@ -82,21 +82,21 @@ def direct_sample(response: np.ndarray, sample_rate: int) -> int:
 
 
 class MeasuredHead:
-    """A head of a SOFA file, as of `arrayenh.scenes.head.Head`.
+    """Measured head from a SOFA file; implements `arrayenh.scenes.head.Head`.
 
     Parameters
     ----------
     file : str
-        Head-related responses of a free field.
+        SOFA file of free-field head-related responses.
     n_mics : int
-        Microphones that the array has.
+        Number of microphones of the array.
     sample_rate : int
         Hz.
 
     Raises
     ------
     SceneError
-        If the file has another number of receivers, or measures fewer than four directions.
+        If the number of receivers differs, or the file has fewer than four directions.
     """
 
     def __init__(self, file: str, n_mics: int, sample_rate: int) -> None:
@@ -111,7 +111,7 @@ class MeasuredHead:
         flat = responses.reshape(-1, responses.shape[2])
         flat = at_rate(flat, self._sofa.sample_rate, sample_rate)
         responses = flat.reshape(*responses.shape[:2], -1)
-        # the middle of all arrivals is when the sound passes the centre of the head
+        # the sound passes the centre of the head at the middle of all arrivals
         arrivals = [[direct_sample(row, sample_rate) for row in rows] for rows in responses]
         centre = int(round(float(np.mean(arrivals))))
         length = 2 * max(centre, responses.shape[2] - centre)

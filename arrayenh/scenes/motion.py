@@ -1,10 +1,10 @@
-"""Sources that move.
+"""Moving sources.
 
-What a source says at time t goes through the response of the place where the source is at
-time t. Responses are rendered at places along the path; between two of them the signal is
-crossfaded, not the responses switched, so nothing clicks. The direct path is not crossfaded
-(two arrivals half a sample apart would comb) but delayed and weakened continuously, as the
-distance to each microphone says: pitch and phase are those of a moving source.
+The sample that a source emits at time t is filtered by the response of its position at time t.
+Responses are rendered at positions along the path. Between two of them the filtered signals are
+crossfaded, since switching the responses would click. The direct path is not crossfaded (two
+arrivals half a sample apart would cause a comb filter): its delay and gain follow the distance
+to each microphone continuously, which gives the pitch and phase of a moving source.
 """
 
 from collections.abc import Callable
@@ -17,27 +17,27 @@ from arrayenh.errors import SceneError, ShapeError
 from arrayenh.scenes.convolution import convolve
 
 MOST_SPEED = 20.0  # m/s
-SPACING = 0.1  # metres between the places at which reflections are rendered
-HALF_TAPS = 16  # of the sinc of the moving direct path
+SPACING = 0.1  # metres between the positions at which reflections are rendered
+HALF_TAPS = 16  # per side of the sinc of the moving direct path
 Point = tuple[float, float, float]
 Responses = Callable[[np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """Where a source is at any time: straight from one waypoint to the next.
+    """Path of a source: waypoints joined by straight lines.
 
     Attributes
     ----------
     waypoints : tuple of (x, y, z)
         Metres.
     times : tuple of float
-        Seconds, increasing; before the first and after the last the source stands still.
+        Seconds, increasing; the source rests before the first and after the last.
 
     Raises
     ------
     SceneError
-        If there are not as many times as waypoints, they do not increase, or the source
+        If the numbers of times and waypoints differ, the times do not increase, or the source
         would move faster than 20 m/s.
     """
 
@@ -60,22 +60,22 @@ class Path:
         speeds = np.linalg.norm(np.diff(points, axis=0), axis=1) / np.diff(times)
         if speeds.size and speeds.max() > MOST_SPEED:
             raise SceneError(
-                f"a source cannot move at {speeds.max():.1f} m/s; {MOST_SPEED:g} m/s is the most"
+                f"a source cannot move at {speeds.max():.1f} m/s; at most {MOST_SPEED:g} m/s"
             )
 
     def position(self, time: float | np.ndarray) -> np.ndarray:
-        """Where the source is, shape (3,), or (n, 3) for n times."""
+        """Position of the source, shape (3,), or (n, 3) for n times."""
         points = np.array(self.waypoints)
         axes = [np.interp(time, self.times, points[:, axis]) for axis in range(3)]
         return np.stack(axes, axis=-1)
 
     def points(self, spacing: float = SPACING) -> np.ndarray:
-        """Places along the path, no farther apart than `spacing`, shape (n, 3)."""
+        """Positions along the path, at most `spacing` metres apart, shape (n, 3)."""
         return self.position(places(self, np.inf, spacing))
 
     @property
     def length(self) -> float:
-        """Metres from the first waypoint to the last."""
+        """Length of the path, metres."""
         return float(np.linalg.norm(np.diff(np.array(self.waypoints), axis=0), axis=1).sum())
 
 
@@ -90,7 +90,7 @@ def moving_image(
     spacing: float = SPACING,
     speed_of_sound: float = SPEED_OF_SOUND,
 ) -> np.ndarray:
-    """What microphones hear of a source that moves.
+    """Microphone signals of a moving source.
 
     Parameters
     ----------
@@ -98,26 +98,26 @@ def moving_image(
     path : Path
     mics : float array, shape (M, 3)
     reflections_at : callable
-        Responses, shape (M, L), from a position (3,), without the direct path.
+        Function from a position (3,) to responses without the direct path, shape (M, L).
     sample_rate : int
         Hz.
     direct_gain : callable, optional
-        What each microphone makes of a direct path from a position, shape (M,), such as
-        its directivity; 1 by default.
+        Function from positions to the gain of each microphone for the direct path, shape (M,),
+        such as its directivity; 1 by default.
     spacing : float
-        Metres between the places at which reflections are rendered.
+        Metres between the positions at which reflections are rendered.
     speed_of_sound : float
         m/s.
 
     Returns
     -------
     image : float64 ndarray, shape (M, N)
-        Each sample through the response of the place where it is sent out.
+        Each sample is filtered by the response of the position where it is emitted.
 
     Raises
     ------
     ShapeError
-        If `signal` has not one axis.
+        If `signal` does not have one axis.
     """
     signal = np.asarray(signal, np.float64)
     if signal.ndim != 1:
@@ -142,7 +142,7 @@ def moving_image(
 
 
 def places(path: Path, seconds: float, spacing: float = SPACING) -> np.ndarray:
-    """Times at which the source passes the places where reflections are rendered."""
+    """Times at which the source passes the positions with rendered reflections, seconds."""
     points = np.array(path.waypoints)
     times = [path.times[0]]
     for k, metres in enumerate(np.linalg.norm(np.diff(points, axis=0), axis=1)):
@@ -153,7 +153,7 @@ def places(path: Path, seconds: float, spacing: float = SPACING) -> np.ndarray:
 
 
 def hat(n: np.ndarray, times: np.ndarray, k: int) -> np.ndarray:
-    """Weight of place k at the times n: 1 there, falling to 0 at its neighbours."""
+    """Crossfade weight of position k at the times n: 1 at k, falling to 0 at its neighbours."""
     values = np.zeros(len(times))
     values[k] = 1.0
     return np.interp(n, times, values)
@@ -167,10 +167,10 @@ def moving_direct(
     sample_rate: int,
     speed_of_sound: float,
 ) -> np.ndarray:
-    """The direct path: a delay d / c and a gain 1 / d that change with every sample, (M, N).
+    """Direct path with delay d / c and gain 1 / d that change with every sample, (M, N).
 
-    What a microphone hears at time t was sent out at s with s + d(s) / c = t. `gains` are
-    times, shape (K,), and what is gained then, (K, M).
+    Sound that arrives at time t was emitted at the time s with s + d(s) / c = t. `gains` are
+    times, shape (K,), and the gains at these times, (K, M).
     """
     n = np.arange(len(signal))
     arrival = n / sample_rate
@@ -179,7 +179,7 @@ def moving_direct(
     taps = np.arange(-HALF_TAPS + 1, HALF_TAPS + 1)
     for m, mic in enumerate(mics):
         sent = arrival.copy()
-        for _ in range(8):  # contracts by v / c, below 0.06, each time
+        for _ in range(8):  # fixed-point iteration that contracts by v / c < 0.06
             distance = np.linalg.norm(path.position(sent) - mic, axis=1)
             sent = arrival - distance / speed_of_sound
         place = sent * sample_rate

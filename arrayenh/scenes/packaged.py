@@ -1,4 +1,4 @@
-"""Speech that ships with the package, so that a demonstration needs no data."""
+"""Speech clips in the package, for demonstrations without other data."""
 
 from importlib.resources import as_file, files
 
@@ -11,7 +11,7 @@ CLIPS = ("female", "male")
 
 
 def load_clip(name: str) -> tuple[np.ndarray, int]:
-    """One of the packaged voices; ``clips/README.md`` says how they were made.
+    """Load one of the packaged voices; ``clips/README.md`` describes their origin.
 
     Parameters
     ----------
@@ -27,10 +27,10 @@ def load_clip(name: str) -> tuple[np.ndarray, int]:
     Raises
     ------
     SceneError
-        If there is no such clip.
+        If the name is unknown.
     """
     if name not in CLIPS:
-        raise SceneError(f"no packaged clip '{name}'; there are {', '.join(CLIPS)}")
+        raise SceneError(f"no packaged clip '{name}'; use one of {', '.join(CLIPS)}")
     with as_file(files("arrayenh.scenes") / "clips" / f"{name}.flac") as path:
         recording = read(path)
     return recording.samples[0], recording.sample_rate

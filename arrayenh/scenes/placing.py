@@ -1,4 +1,4 @@
-"""Where the array and the sources of a scene are."""
+"""Placement of the array and the sources in the room."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -14,16 +14,16 @@ from arrayenh.scenes.rooms import Measured, Simulated
 from arrayenh.scenes.scene import PlacedArray, Point
 from arrayenh.scenes.spec import ArraySpec, NoiseSpec, SceneSpec, TalkerSpec, WalkSpec
 
-WALL_GAP = 0.2  # metres, between a source of a "walls" noise and its wall
+WALL_GAP = 0.2  # metres, from a source of a "walls" noise to its wall
 
 
 class Misfit(SceneError):
-    """What was drawn does not fit into the room; another draw may."""
+    """Error of a draw that does not fit into the room; another draw may fit."""
 
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where everything is; shapes (3,), and for each talker and noise its points."""
+    """Positions of the array, and of the points of each talker and noise."""
 
     array: PlacedArray
     talkers: tuple[tuple[Point, Path | None], ...]
@@ -31,7 +31,7 @@ class Places:
 
 
 def place(spec: SceneSpec, rng: np.random.Generator) -> Places:
-    """Put the array and the sources into the room."""
+    """Place the array and the sources in the room."""
     if isinstance(spec.room, Measured):
         return place_measured(spec, rng)
     array = place_array(spec.array, spec.room, rng)
@@ -51,7 +51,7 @@ def place(spec: SceneSpec, rng: np.random.Generator) -> Places:
 def named_points(
     talkers: Iterable[tuple[Point, Path | None]], noises: Iterable[tuple[Point, ...]]
 ) -> Iterator[tuple[str, Point]]:
-    """Every point at which something sounds; those along walls have no name."""
+    """Name and position of every source; sources along walls have an empty name."""
     for k, (position, path) in enumerate(talkers):
         for point in points(path.points()) if path else (position,):
             yield ("the target" if k == 0 else f"talker {k}"), point
@@ -61,7 +61,7 @@ def named_points(
 
 
 def place_array(spec: ArraySpec, room: Simulated, rng: np.random.Generator) -> PlacedArray:
-    """The array where it was asked for, or anywhere in the room."""
+    """Place the array at its given position, or at a random one."""
     array = load_array(spec.name).centred()
     centre = spec.position or room.anywhere(rng, spec.clearance, spec.height)
     faults = imperfections.draw(spec.imperfections, array.n_mics, rng)
@@ -84,7 +84,7 @@ def place_array(spec: ArraySpec, room: Simulated, rng: np.random.Generator) -> P
 
 
 def place_talker(spec: TalkerSpec, array: PlacedArray) -> tuple[Point, Path | None]:
-    """Where a talker is, and where he walks."""
+    """Position of a talker, and the path if the talker walks."""
     start = spec.position or seen_from(array, spec.azimuth_deg, spec.distance, spec.height)
     if spec.walk is None:
         return start, None
@@ -92,7 +92,7 @@ def place_talker(spec: TalkerSpec, array: PlacedArray) -> tuple[Point, Path | No
 
 
 def walk_path(start: Point, walk: WalkSpec, array: PlacedArray, height: float) -> Path:
-    """Straight from the start to where the walk leads, and there he stays."""
+    """Straight path from the start to the end of the walk, where the talker stays."""
     end = seen_from(array, walk.azimuth_deg, walk.distance, height)
     seconds = float(np.linalg.norm(np.subtract(end, start))) / walk.speed
     if seconds == 0:
@@ -101,7 +101,7 @@ def walk_path(start: Point, walk: WalkSpec, array: PlacedArray, height: float) -
 
 
 def seen_from(array: PlacedArray, azimuth_deg: float, distance: float, height: float) -> Point:
-    """The point in that direction, at that distance and that height above the floor."""
+    """Point at an azimuth and distance from the array and a height above the floor."""
     rise = height - array.centre[2]
     if abs(rise) > distance:
         raise Misfit(
@@ -117,7 +117,7 @@ def seen_from(array: PlacedArray, azimuth_deg: float, distance: float, height: f
 def place_noise(
     spec: NoiseSpec, array: PlacedArray, room: Simulated, rng: np.random.Generator
 ) -> tuple[Point, ...]:
-    """Where a noise comes from; nothing for fields."""
+    """Positions of the sources of a noise; empty for noise fields."""
     if spec.kind == "point":
         asked = spec.position
         return (asked or seen_from(array, spec.azimuth_deg, spec.distance, spec.height),)
@@ -127,12 +127,12 @@ def place_noise(
 
 
 def place_measured(spec: SceneSpec, rng: np.random.Generator) -> Places:
-    """In a measured room nothing has a place; the array stands for its own origin."""
+    """Placement in a measured room: the array is at the origin, sources have no positions."""
     array = load_array(spec.array.name).centred()
     if any(talker.walk for talker in spec.talkers):
-        raise SceneError("nobody can walk in a measured room; leave out walk")
+        raise SceneError("a talker cannot walk in a measured room; leave out walk")
     if any(noise.kind == "walls" for noise in spec.noises):
-        raise SceneError("a measured room has no walls to put noise along; use kind = 'diffuse'")
+        raise SceneError("a measured room has no walls for noise sources; use kind = 'diffuse'")
     faults = imperfections.draw(spec.array.imperfections, array.n_mics, rng)
     placed = PlacedArray(
         name=spec.array.name,
@@ -154,7 +154,7 @@ def check_apart(
     talkers: Iterable[tuple[Point, Path | None]],
     noises: Iterable[tuple[Point, ...]],
 ) -> None:
-    """Refuse talkers and point noises whose directions are too near each other."""
+    """Raise if the directions of two talkers or point noises are too close."""
     if not spec.separation_deg:
         return
     single = [point for point, _ in talkers] + [at[0] for at in noises if len(at) == 1]
@@ -169,11 +169,11 @@ def check_apart(
 
 
 def as_point(values: Iterable[float]) -> Point:
-    """Three plain floats."""
+    """Point as a tuple of three floats."""
     x, y, z = (float(value) for value in values)
     return x, y, z
 
 
 def points(values: np.ndarray) -> tuple[Point, ...]:
-    """Plain floats of shape (n, 3)."""
+    """Points, shape (n, 3), as tuples of floats."""
     return tuple(as_point(row) for row in values)

@@ -1,4 +1,4 @@
-"""What a data set of scenes is made of."""
+"""Settings of a data set of scenes."""
 
 import json
 import os
@@ -34,23 +34,23 @@ FORMATS = {"wav": "FLOAT", "flac": "PCM_24"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What a data set is made of.
+    """Settings that determine every file of a data set.
 
     Attributes
     ----------
     tree : mapping
         The recipe; empty if `source` is a manifest.
     name : str
-        Of the recipe.
+        Name of the recipe.
     seed : int
     n_rooms : int, optional
-        So many geometries, each rendered once and used in turn.
+        Number of geometries, each rendered once and used in turn.
     components : tuple of str
-        Which sounds are written: see `COMPONENTS`.
+        Components that are written: see `COMPONENTS`.
     format : {"wav", "flac"}
-        32-bit float, of which components add up to the mixture exactly; or 24 bits.
+        32-bit float, in which the components add up to the mixture exactly, or 24 bits.
     source : str, optional
-        A manifest, whose scenes are rendered again.
+        A manifest; its scenes are rendered again.
     """
 
     tree: Mapping[str, Any] = field(default_factory=dict)
@@ -64,16 +64,16 @@ class Plan:
     def __post_init__(self) -> None:
         for component in self.components:
             if component not in COMPONENTS:
-                raise SceneError(f"no component {component!r}; there are {', '.join(COMPONENTS)}")
+                raise SceneError(f"no component {component!r}; use one of {', '.join(COMPONENTS)}")
         if self.format not in FORMATS:
-            raise SceneError(f"no format {self.format!r}; there are {', '.join(FORMATS)}")
+            raise SceneError(f"no format {self.format!r}; use one of {', '.join(FORMATS)}")
         if self.n_rooms is not None and self.n_rooms < 1:
             raise SceneError(f"a bank needs at least one room; got {self.n_rooms}")
         if self.seed < 0:
-            raise SceneError(f"a seed is a whole number from 0; got {self.seed}")
+            raise SceneError(f"a seed must be a whole number of at least 0; got {self.seed}")
 
     def said(self) -> str:
-        """What stands in dataset.json: what the bytes of a scene depend on."""
+        """Text of dataset.json: all settings on which the bytes of a scene depend."""
         settings = {"format_version": 1, "arrayenh": __version__, **asdict(self)}
         return json.dumps(settings, indent=1, sort_keys=True) + "\n"
 
@@ -89,7 +89,7 @@ def scene_of(plan: Plan, index: int) -> Scene:
 
 
 def manifest_of(path: str) -> dict[int, str]:
-    """The scenes of a manifest as JSON, read once in each process and when it has changed."""
+    """Scenes of a manifest as JSON, read once per process and again when the file changes."""
     there = os.stat(path) if os.path.exists(path) else None
     return _manifest(path, there and (there.st_mtime_ns, there.st_size))
 

@@ -1,6 +1,6 @@
-"""Rooms whose floor is a polygon: image sources first, rays for what comes late.
+"""Rooms with a polygonal floor: image sources for the early part, rays for the late part.
 
-pyroomacoustics computes both; this is the only module that drives it.
+pyroomacoustics computes both; only this module uses its room simulation.
 """
 
 from collections.abc import Iterator
@@ -14,11 +14,11 @@ from arrayenh.acoustics.steering import SPEED_OF_SOUND
 from arrayenh.errors import SceneError, ShapeError
 from arrayenh.scenes.reverberation import measure_rt60
 
-IMAGE_ORDER = 3  # of reflections; what has more of them are rays
+IMAGE_ORDER = 3  # most reflections of an image; rays model the higher orders
 RECEIVER_RADIUS = 0.5  # metres, of the sphere that counts rays
 N_RAYS = 10_000
 CALIBRATION_RAYS = 8_000
-ROUNDS, CLOSE = 6, 0.03  # corrections of the calibration, and when it is good enough
+ROUNDS, CLOSE = 6, 0.03  # corrections of the calibration, and its relative tolerance
 Corner = tuple[float, float]
 
 
@@ -35,32 +35,32 @@ def polygon_responses(
     n_rays: int = N_RAYS,
     seed: int = 0,
 ) -> np.ndarray:
-    """Impulse responses from one source to every microphone.
+    """Impulse responses of a polygonal room from one source to all microphones.
 
     Parameters
     ----------
     corners : float array, shape (n, 2)
-        Of the floor, metres, in order.
+        Corners of the floor, metres, in order.
     height : float
         Metres.
     absorption : float or str
-        Of energy, or a material.
+        Energy absorption, or a material.
     source : float array, shape (3,)
     mics : float array, shape (M, 3)
     sample_rate : int
         Hz.
     air : (temperature_c, humidity_percent), optional
-        The air absorbs too.
+        Enables the absorption of the air.
     speed_of_sound : float
         m/s.
     n_rays : int
     seed : int
-        Of the rays and of the fine structure of the late part.
+        Seed of the rays and of the fine structure of the late part.
 
     Returns
     -------
     responses : float64 ndarray, shape (M, L)
-        Time 0 is when the source sounds; an image at distance d has gain 1/d.
+        Time 0 is the emission by the source; an image at distance d has gain 1/d.
 
     Raises
     ------
@@ -112,7 +112,7 @@ def polygon_responses(
 def polygon_absorption(
     corners: tuple[Corner, ...], height: float, rt60: float, speed_of_sound: float
 ) -> float:
-    """Absorption with which a polygonal room reverberates so long, as measured on a response.
+    """Absorption that gives a polygonal room a reverberation time, measured on responses.
 
     Parameters
     ----------
@@ -123,12 +123,12 @@ def polygon_absorption(
     Returns
     -------
     absorption : float
-        Of energy, alike for all walls.
+        Energy absorption, the same for all walls.
 
     Raises
     ------
     SceneError
-        If it cannot be reached.
+        If the reverberation time cannot be reached.
     """
     if rt60 == 0:
         return 1.0
@@ -136,7 +136,7 @@ def polygon_absorption(
     points = spots(outline, height)
     area = polygon_area(outline)
     rim = np.linalg.norm(np.diff(np.vstack([outline, outline[:1]]), axis=0), axis=1).sum()
-    # Eyring to begin with
+    # initial value by Eyring's formula
     ratio = 24 * np.log(10) * area * height / (speed_of_sound * rt60 * (2 * area + rim * height))
     damping = ratio  # -log(1 - absorption)
     for _ in range(ROUNDS):
@@ -184,11 +184,11 @@ def spots(corners: np.ndarray, height: float) -> np.ndarray:
             found.append(candidate)
         if len(found) == 4:
             return np.array(found)
-    raise SceneError("the outline of the room encloses next to nothing")
+    raise SceneError("the outline of the room encloses almost no area")
 
 
 def counter_clockwise(corners: np.ndarray) -> np.ndarray:
-    """The outline in mathematical order.
+    """Corners of an outline in counter-clockwise order.
 
     Raises
     ------
@@ -209,7 +209,7 @@ def counter_clockwise(corners: np.ndarray) -> np.ndarray:
 
 
 def crossing(a: np.ndarray, b: np.ndarray, c: np.ndarray, d: np.ndarray) -> bool:
-    """Whether the segments ab and cd share a point."""
+    """Whether the segments ab and cd intersect."""
 
     def side(p: np.ndarray, q: np.ndarray, r: np.ndarray) -> float:
         return float((q[0] - p[0]) * (r[1] - p[1]) - (q[1] - p[1]) * (r[0] - p[0]))
@@ -229,7 +229,7 @@ def polygon_area(corners: np.ndarray) -> float:
 
 
 def inside(corners: np.ndarray, height: float, points: np.ndarray) -> np.ndarray:
-    """Which points are inside the room, shape (n, 3) -> bool (n,); by the rule of even and odd."""
+    """Whether points are inside the room, (n, 3) -> bool (n,), by the even-odd rule."""
     x, y, z = np.asarray(points, np.float64).T
     odd = np.zeros(len(x), bool)
     for (x0, y0), (x1, y1) in zip(corners, np.roll(corners, -1, axis=0), strict=True):
@@ -241,7 +241,7 @@ def inside(corners: np.ndarray, height: float, points: np.ndarray) -> np.ndarray
 
 @contextmanager
 def deterministic(pra: Any, seed: int) -> Iterator[None]:
-    """One thread and a seed of ours: the sums and the rays of pyroomacoustics depend on both."""
+    """Run pyroomacoustics with one thread and a fixed seed: its sums and rays depend on both."""
     before = pra.constants.get("num_threads")
     pra.constants.set("num_threads", 1)
     pra.random.seed(seed)

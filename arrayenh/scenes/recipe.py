@@ -1,9 +1,9 @@
-"""Scene files: TOML in which values may be left to chance.
+"""Scene files: TOML with fixed and random values.
 
-A recipe is such a file, checked; `Recipe.draw` turns it into one `SceneSpec` after another.
-Three generators draw: one what there is (the room, the array, how many sources and how far
-away), one where it is (directions, positions), one what it sounds like (signals, levels). So a
-room can be kept while what sounds in it changes, and places drawn again while the rest stays.
+A recipe is a checked scene file; `Recipe.draw` draws a `SceneSpec` from it.
+Three generators draw the values: one the things (room, array, number and distance of the
+sources), one the places (directions, positions), one the sound (signals, levels). A room can
+therefore be kept with new signals, and positions can be drawn again without changing the rest.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -27,10 +27,10 @@ SOUND = frozenset(
     "speech signal voices level_db seconds lead_in tail snr_db snr_over level_dbfs "
     "sensor_noise_db overlap description".split()
 )
-"""Keys of what is heard."""
+"""Keys drawn by the sound generator."""
 
 PLACE = frozenset(("position", "azimuth_deg"))
-"""Keys of where something is; all others say what there is."""
+"""Keys drawn by the places generator; the things generator draws all others."""
 
 Tree = Mapping[str, Any]
 Change = Callable[[str, Any], Any]
@@ -38,14 +38,14 @@ Change = Callable[[str, Any], Any]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Recipe:
-    """A scene file.
+    """Checked contents of a scene file.
 
     Attributes
     ----------
     name : str
-        Of the preset, or the file's without its suffix.
+        Name of the preset, or of the file without its suffix.
     tree : mapping
-        What the file says, as TOML has it.
+        Contents of the file, as parsed from TOML.
     """
 
     name: str
@@ -62,17 +62,17 @@ class Recipe:
         places: np.random.Generator,
         sound: np.random.Generator,
     ) -> SceneSpec:
-        """One set of values.
+        """Draw one set of values.
 
         Parameters
         ----------
         things, places, sound : Generator
-            Each draws its own part, in the order of the file.
+            Generators of the three groups of keys, used in the order of the file.
 
         Raises
         ------
         SceneError
-            If values are drawn that cannot go together.
+            If the drawn values are inconsistent.
         """
 
         def draw(key: str, value: Any) -> Any:
@@ -83,20 +83,20 @@ class Recipe:
 
 
 def load_recipe(name: str) -> Recipe:
-    """A preset by its name, or a TOML file by its path.
+    """Load a preset by its name, or a TOML file by its path.
 
     Raises
     ------
     SceneError
-        If there is neither, or the file is not a scene; the message names the key and what
-        may stand there.
+        If neither exists, or the file is not a scene; the message names the key and its valid
+        values.
     """
     preset = PRESETS / f"{name}.toml"
     ships = "/" not in name and preset.is_file()
     if not ships and Path(name).suffix != ".toml":
         near = get_close_matches(name, preset_names(), n=1)
         hint = f"did you mean {near[0]}?" if near else "or give a TOML file"
-        raise SceneError(f"no preset {name!r}; there are {', '.join(preset_names())}; {hint}")
+        raise SceneError(f"no preset {name!r}; use one of {', '.join(preset_names())}; {hint}")
     tree = read_toml(preset if ships else Path(name), name, SceneError)
     try:
         return Recipe(name if ships else Path(name).stem, tree)
@@ -105,20 +105,20 @@ def load_recipe(name: str) -> Recipe:
 
 
 def preset_names() -> list[str]:
-    """The scene files that ship."""
+    """Names of the scene files in the package."""
     return sorted(
         Path(entry.name).stem for entry in PRESETS.iterdir() if entry.name.endswith(".toml")
     )
 
 
 def check_tree(tree: Tree) -> None:
-    """Refuse what is left to chance in a form that cannot be drawn."""
+    """Validate all random values of a scene file."""
     for key, value in leaves(tree):
         check_chance(key, value)
     for group in SOURCES:
         tables = tree.get(group, [])
         if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
-            raise SceneError(f"{group} must be tables, each begun by [[{group}]]")
+            raise SceneError(f"{group} must be tables, each starting with [[{group}]]")
         for k, table in enumerate(tables):
             for count in extremes(table.get("count", 1)):
                 whole = isinstance(count, int) and not isinstance(count, bool)
@@ -130,7 +130,7 @@ def check_tree(tree: Tree) -> None:
 
 
 def leaves(tree: Tree, path: str = "") -> Iterator[tuple[str, Any]]:
-    """Every value with its path, tables of chance among them."""
+    """Yield every value with its path; a table of a random value is one value."""
     for key, value in tree.items():
         here = f"{path}{key}"
         if isinstance(value, dict) and not left_to_chance(value):
@@ -143,7 +143,7 @@ def leaves(tree: Tree, path: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def with_values(tree: Tree, change: Change) -> dict[str, Any]:
-    """The tree with every value changed by `change(key, value)`, sources repeated by count."""
+    """Apply `change(key, value)` to every value, and repeat sources by their count."""
     out: dict[str, Any] = {}
     for key, value in tree.items():
         if isinstance(value, dict) and not left_to_chance(value):
@@ -160,7 +160,7 @@ def with_values(tree: Tree, change: Change) -> dict[str, Any]:
 
 
 def corner_trees(tree: Tree) -> Iterator[dict[str, Any]]:
-    """Trees in which each value takes its extremes in turn, the others their first."""
+    """Yield trees with one value at each of its extremes and the others at their first."""
 
     def first(key: str, value: Any) -> Any:
         return max(1, _least(value)) if key == "count" else next(extremes(value))
@@ -180,14 +180,14 @@ def corner_trees(tree: Tree) -> Iterator[dict[str, Any]]:
 
 
 def as_spec(tree: Tree) -> SceneSpec:
-    """Checked values.
+    """Validate a tree of fixed values as a `SceneSpec`.
 
     Raises
     ------
     SceneError
-        Naming the key and what may stand there.
+        If a value is invalid; the message names the key and its valid values.
     """
     room = tree.get("room")
-    if isinstance(room, dict):  # what tells the rooms apart has a default
+    if isinstance(room, dict):  # default of the key that selects the kind of room
         tree = {**tree, "room": {"kind": "shoebox", **room}}
     return validated(SceneSpec, tree, error=SceneError, more_keys=dict.fromkeys(SOURCES, ["count"]))

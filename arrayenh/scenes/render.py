@@ -1,4 +1,4 @@
-"""From a scene to what the microphones hear, with all that it is made of."""
+"""Render a scene: microphone signals and all of their components."""
 
 from dataclasses import dataclass
 
@@ -19,15 +19,15 @@ from arrayenh.scenes.scene import Noise, PlacedArray, Scene, Talker
 from arrayenh.scenes.signals import load_signal
 from arrayenh.scenes.wind import wind_noise
 
-PEAK = 0.9  # the mixture is turned down to this where it would be louder
+PEAK = 0.9  # largest peak of the mixture; louder mixtures are attenuated to it
 SENSORS, FAULTS = 0, 1  # streams of random numbers
 
 
 @dataclass(frozen=True, eq=False)
 class Rendered:
-    """What the microphones hear, and all that it was made of.
+    """Microphone signals of a scene and their components.
 
-    Signals are float32, N samples long, in one scale. `mixture` is `target_image` +
+    Signals are float32, N samples long, and have a common scale. `mixture` is `target_image` +
     `noise_image` exactly; `noise_image` is the sum of the other talkers, the noises, the
     sensors and `residual`, to the rounding of float32.
 
@@ -35,14 +35,14 @@ class Rendered:
     ----------
     mixture : ndarray, shape (M, N)
     talker_images, early_images : ndarray, shape (S, M, N)
-        The reverberant speech of each talker, and what of it arrives up to `early_ms` after
-        the direct path. Nothing is shifted: the direct path comes distance / c after the
+        Reverberant speech of each talker, and its part that arrives up to `early_ms` after
+        the direct path. They are not shifted: the direct path arrives distance / c after the
         same sample of `dry`.
     noise_images : ndarray, shape (K, M, N)
     sensor_image : ndarray, shape (M, N)
-        White noise of the microphones.
+        White self-noise of the microphones.
     residual : ndarray, shape (M, N)
-        What clipping took away; zero without.
+        Clipping error, clipped minus unclipped mixture; zero without clipping.
     dry : ndarray, shape (S, N)
     responses : Responses
         The direct path at distance d has gain 1/d.
@@ -67,29 +67,29 @@ class Rendered:
 
     @property
     def target_image(self) -> np.ndarray:
-        """The reverberant speech of the target, shape (M, N)."""
+        """Reverberant speech of the target, shape (M, N)."""
         return self.talker_images[0]
 
     @property
     def early_image(self) -> np.ndarray:
-        """The early speech of the target, shape (M, N)."""
+        """Early speech of the target, shape (M, N)."""
         return self.early_images[0]
 
 
 def render(scene: Scene, responses: Responses | None = None) -> Rendered:
-    """Microphone signals of a scene.
+    """Render the microphone signals of a scene.
 
     Parameters
     ----------
     scene : Scene
     responses : Responses, optional
-        Those of a scene of the same geometry, rendered before.
+        Responses of a scene with the same geometry, rendered before.
 
     Returns
     -------
     Rendered
-        The target has its level at microphone 0, less where the mixture would pass 0.9 (and
-        is not meant to clip).
+        The target has its level at microphone 0. The scale is reduced if the peak of the mixture
+        would exceed 0.9 and the scene is not meant to clip.
 
     Raises
     ------
@@ -125,7 +125,7 @@ def talker_images(
 
 
 def noise_images(scene: Scene, responses: Responses) -> list[np.ndarray]:
-    """Each noise at its own level at microphone 0, power 10^(level_db / 10), (M, N)."""
+    """Images of all noises, each with power 10^(level_db / 10) at microphone 0, (M, N)."""
     images = []
     for k, noise in enumerate(scene.noises):
         image = noise_image(scene, noise, responses.noises[k])
@@ -137,7 +137,7 @@ def noise_images(scene: Scene, responses: Responses) -> list[np.ndarray]:
 
 
 def noise_image(scene: Scene, noise: Noise, responses: tuple[np.ndarray, ...]) -> np.ndarray:
-    """One noise at the microphones at any level, shape (M, N)."""
+    """Image of one noise at the microphones, arbitrary level, shape (M, N)."""
     rate, n_samples = scene.sample_rate, scene.n_samples
     rng = np.random.default_rng(noise.seed)
     positions = scene.array.mic_positions()
@@ -155,7 +155,7 @@ def noise_image(scene: Scene, noise: Noise, responses: tuple[np.ndarray, ...]) -
 
 
 def at_snr(scene: Scene, noises: list[np.ndarray]) -> list[np.ndarray]:
-    """The noises under a target of level 1; without an SNR they have their own levels."""
+    """Scale the noises to the SNR for a target of level 1; without an SNR, keep their levels."""
     if not noises or scene.snr_db is None:
         return noises
     total = float(np.sqrt(np.mean(sum(noise[0] for noise in noises) ** 2)))
@@ -164,7 +164,7 @@ def at_snr(scene: Scene, noises: list[np.ndarray]) -> list[np.ndarray]:
 
 
 def speech_level(scene: Scene, image: np.ndarray, who: str) -> float:
-    """Level of speech at one microphone, as an amplitude: of the file, or where it is active."""
+    """RMS amplitude of speech at one microphone: of the whole file, or active speech level."""
     power = float(np.mean(np.square(image, dtype=np.float64)))
     if not 0 < power < np.inf:
         raise SceneError(f"{who} is silent at microphone 0")
@@ -175,7 +175,7 @@ def speech_level(scene: Scene, image: np.ndarray, who: str) -> float:
 
 
 def sensor_noise(scene: Scene) -> np.ndarray:
-    """White noise of the microphones under a target of level 1, shape (M, N)."""
+    """White sensor noise for a target of level 1, shape (M, N)."""
     shape = (scene.array.n_mics, scene.n_samples)
     if scene.sensor_noise_db is None:
         return np.zeros(shape)
@@ -191,7 +191,7 @@ def mixed(
     dry: list[np.ndarray],
     responses: Responses,
 ) -> Rendered:
-    """All that the microphones make of the images: faults, sensor noise, level, clipping."""
+    """Mix the images: microphone faults, sensor noise, level and clipping."""
     array = scene.array
     sensors = sensor_noise(scene)
     parts = [faulty(array, image, scene.sample_rate) for image in (*speech, *early, *noises)]
@@ -226,17 +226,17 @@ def mixed(
 
 
 def faulty(array: PlacedArray, image: np.ndarray, sample_rate: int) -> np.ndarray:
-    """An image as microphones with their gains, phases and clocks hear it."""
+    """Apply the gain, phase and clock faults of the microphones to an image."""
     if array.faults is None:
         return image
     return imperfections.apply_linear(image, array.faults, sample_rate)
 
 
 def stacked(images: list[np.ndarray], shape: tuple[int, ...]) -> np.ndarray:
-    """Images as one array, (0, M, N) of none."""
+    """Stack images in one array; shape (0, M, N) without images."""
     return np.stack(images) if images else np.zeros((0, *shape), np.float32)
 
 
 def float32(signal: np.ndarray) -> np.ndarray:
-    """In the precision of files."""
+    """Convert to float32, the precision of files."""
     return np.ascontiguousarray(signal, np.float32)

@@ -1,4 +1,4 @@
-"""The impulse responses of a scene, and sources that walk through them."""
+"""Impulse responses of a scene, and images of walking talkers."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -13,20 +13,20 @@ from arrayenh.scenes.motion import SPACING, Path, moving_image
 from arrayenh.scenes.rooms import Measured, Polygon, sound_speed
 from arrayenh.scenes.scene import PATTERNS, PlacedArray, Scene
 
-RAY_SPACING = 0.4  # metres between the places of a walk for which rays are traced
-WALL_ORDER = 12  # of reflections of noise along the walls: about 0.1 s
+RAY_SPACING = 0.4  # metres between the positions of a walk for which rays are traced
+WALL_ORDER = 12  # most reflections for noise sources along the walls: about 0.1 s
 
 
 @dataclass(frozen=True, eq=False)
 class Responses:
-    """Impulse responses of a scene, float32: of the talkers, of each noise's sources.
+    """Impulse responses of a scene, float32: of the talkers and of the sources of each noise.
 
     Attributes
     ----------
     talkers : tuple of ndarray, shape (M, L)
-        From where each talker is, or begins.
+        From the position of each talker, or the start of its path.
     noises : tuple of tuple of ndarray, shape (M, L)
-        Empty for noises that are fields.
+        Empty for noise fields.
     """
 
     talkers: tuple[np.ndarray, ...]
@@ -34,7 +34,7 @@ class Responses:
 
 
 def room_responses(scene: Scene) -> Responses:
-    """Impulse responses from all sources that do not move, and from where the others begin."""
+    """Impulse responses from all sources; from the start of the path for moving ones."""
     if isinstance(scene.room, Measured):
         files = iter(scene.room.files)
         return Responses(
@@ -56,7 +56,7 @@ def room_responses(scene: Scene) -> Responses:
 
 
 def responses_at(scene: Scene, position: np.ndarray, max_order: int | None = None) -> np.ndarray:
-    """Responses of a simulated room from one place, float32, shape (M, L)."""
+    """Responses of a simulated room from one position, float32, shape (M, L)."""
     assert not isinstance(scene.room, Measured)
     array, rate = scene.array, scene.sample_rate
     if array.head != "none":
@@ -79,7 +79,7 @@ def responses_at(scene: Scene, position: np.ndarray, max_order: int | None = Non
 
 @lru_cache(maxsize=8)
 def head_of(array: PlacedArray, sample_rate: int, speed: float) -> Head:
-    """What the microphones of an array sit on."""
+    """Head model of an array."""
     if array.head == "sphere":
         own = np.array(array.positions)
         if array.faults is not None:
@@ -89,7 +89,7 @@ def head_of(array: PlacedArray, sample_rate: int, speed: float) -> Head:
 
 
 def from_file(scene: Scene, file: str) -> np.ndarray:
-    """Measured responses, one row for each microphone of the array, float32."""
+    """Measured responses from a file, one row per microphone of the array, float32."""
     found = measured_responses(file, scene.sample_rate)
     if len(found) != scene.array.n_mics:
         raise SceneError(
@@ -100,10 +100,10 @@ def from_file(scene: Scene, file: str) -> np.ndarray:
 
 
 def early_responses(scene: Scene, position: np.ndarray, responses: np.ndarray) -> np.ndarray:
-    """Responses cut `early_ms` after the direct path of each microphone.
+    """Truncate responses `early_ms` after the direct path of each microphone.
 
-    The direct path is where the geometry puts it, distance / c after time 0; of measured
-    responses it is searched for.
+    The direct path arrives distance / c after time 0, by the geometry; in measured responses
+    it is detected.
     """
     if isinstance(scene.room, Measured):
         direct = np.array([direct_sample(row, scene.sample_rate) for row in responses])
@@ -116,11 +116,11 @@ def early_responses(scene: Scene, position: np.ndarray, responses: np.ndarray) -
 
 
 def walking_images(scene: Scene, path: Path, signal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The same of a talker who walks: reflections crossfaded, the direct path moving."""
+    """Reverberant and early image of a walking talker, shape (M, N) each."""
     array, room = scene.array, scene.room
     assert not isinstance(room, Measured)
     if array.head != "none":
-        raise SceneError("nobody can walk around microphones on a head yet; leave out walk or head")
+        raise SceneError("a talker cannot walk around a head with microphones; omit walk or head")
     mics, axes, p = array.mic_positions(), array.axes(), PATTERNS[array.directivity]
     speed = sound_speed(room)
 
@@ -134,8 +134,8 @@ def walking_images(scene: Scene, path: Path, signal: np.ndarray) -> tuple[np.nda
         return responses_at(scene, np.array([x, y, z])).astype(np.float64)
 
     def direct_at(position: np.ndarray, length: int) -> np.ndarray:
-        """The direct path as a response, which the moving one stands for."""
-        size = np.full(3, 1e3)  # a box so large and black that there is nothing else
+        """Static direct path as a response; the moving direct path replaces it."""
+        size = np.full(3, 1e3)  # large and absorbing: direct path only
         shift = size / 2 - mics[0]
         found = shoebox_responses(
             size,

@@ -1,4 +1,4 @@
-"""How long a room reverberates: measured on a response, and made so for a shoebox."""
+"""Reverberation time: measured on a response, and calibrated for a shoebox room."""
 
 import numpy as np
 from scipy.optimize import brentq
@@ -10,17 +10,17 @@ from arrayenh.scenes.image_source import per_axis, shoebox_responses
 
 DECAY_DB = 30.0
 FIT_FROM_DB = -5.0
-DIRECT_S = 0.0025  # what follows the direct path by less belongs to it
-STEPS_PER_RT60 = 400  # time steps of the counted energy
+DIRECT_S = 0.0025  # reflections within this time count as direct sound
+STEPS_PER_RT60 = 400  # time steps of the image energy per RT60
 MOST_ORDER = 400
-ROUNDS, CLOSE = 4, 0.02  # corrections of the calibration, and when it is good enough
+ROUNDS, CLOSE = 4, 0.02  # corrections of the calibration, and its relative tolerance
 CALIBRATION_RATE = 16000  # Hz
-SOURCE = np.array([0.31, 0.43, 0.55])  # where energy is counted, in parts of the room
+SOURCE = np.array([0.31, 0.43, 0.55])  # positions of the calibration, as fractions of the room
 LISTENERS = np.array([[0.67, 0.58, 0.38], [0.44, 0.77, 0.46], [0.74, 0.26, 0.59]])
 
 
 def energy_decay(response: np.ndarray) -> np.ndarray:
-    """Energy decay curve of a response: backward-integrated energy, dB, 0 at the start.
+    """Energy decay curve of a response: backward-integrated energy, dB, 0 dB at the start.
 
     Parameters
     ----------
@@ -34,9 +34,9 @@ def energy_decay(response: np.ndarray) -> np.ndarray:
     Raises
     ------
     ShapeError
-        If `response` has not one axis.
+        If `response` does not have one axis.
     SceneError
-        If it is silent.
+        If the response is silent.
 
     References
     ----------
@@ -54,12 +54,12 @@ def energy_decay(response: np.ndarray) -> np.ndarray:
 
 
 def measure_rt60(response: np.ndarray, sample_rate: int, decay_db: float = DECAY_DB) -> float:
-    """Reverberation time: how long the line of `decay_line` takes to fall by 60 dB.
+    """Reverberation time: time in which the line of `decay_line` falls by 60 dB.
 
     Parameters
     ----------
     response : float array, shape (L,)
-        Without noise: it is integrated to its end.
+        Response without noise; it is integrated to its end.
     sample_rate : int
         Hz.
     decay_db : float
@@ -73,7 +73,7 @@ def measure_rt60(response: np.ndarray, sample_rate: int, decay_db: float = DECAY
     Raises
     ------
     SceneError
-        If the response is silent, or does not decay so far in at least two samples.
+        If the response is silent, or does not decay by `decay_db` in at least two samples.
     """
     slope, _ = decay_line(response, sample_rate, decay_db)
     return -60 / slope
@@ -82,14 +82,14 @@ def measure_rt60(response: np.ndarray, sample_rate: int, decay_db: float = DECAY
 def decay_line(
     response: np.ndarray, sample_rate: int, decay_db: float = DECAY_DB
 ) -> tuple[float, float]:
-    """Line fitted to the energy decay between -5 dB and `decay_db` below that.
+    """Fit a line to the energy decay curve between -5 dB and `decay_db` below that.
 
-    Parameters and errors are those of `measure_rt60`.
+    Parameters and exceptions are those of `measure_rt60`.
 
     Returns
     -------
     slope_db, start_db : float
-        dB per second, and the level of the line at time 0.
+        Slope, dB per second, and level of the line at time 0, dB.
     """
     curve = energy_decay(response)
     first, last = FIT_FROM_DB, FIT_FROM_DB - decay_db
@@ -103,21 +103,21 @@ def decay_line(
 
 
 def line_through(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
-    """Slope and intercept of the least-squares line; sums only, the same with any BLAS."""
+    """Slope and intercept of the least-squares line, by sums that do not depend on the BLAS."""
     centred = x - x.mean()
     slope = np.sum(centred * y) / np.sum(centred**2)
     return float(slope), float(y.mean() - slope * x.mean())
 
 
 def direct_to_reverberant(response: np.ndarray, sample_rate: int) -> float:
-    """Energy up to 2.5 ms after the strongest sample over the energy of all the rest, dB.
+    """Direct-to-reverberant ratio, split 2.5 ms after the strongest sample, dB.
 
     Raises
     ------
     SceneError
         If the response is silent.
     """
-    energy_decay(response)  # refuses what has no energy
+    energy_decay(response)  # raises for a silent response
     energy = np.asarray(response, np.float64) ** 2
     end = int(np.argmax(energy)) + 1 + round(DIRECT_S * sample_rate)
     rest = energy[end:].sum()
@@ -127,16 +127,17 @@ def direct_to_reverberant(response: np.ndarray, sample_rate: int) -> float:
 def calibrated_absorption(
     size: np.ndarray, rt60: float, *, speed_of_sound: float = SPEED_OF_SOUND
 ) -> float:
-    """Absorption of the walls with which a shoebox reverberates as long as asked.
+    """Wall absorption that gives a shoebox room a reverberation time.
 
     The image sources of three listeners are counted once, by time and by number of
-    reflections; the decay of their energy is then known for every absorption,
+    reflections. Their counts give the energy decay for every absorption,
 
         E(t) = Σ_o (1 - α)^o N(t, o),
 
-    and that whose T30 is `rt60` is searched for. Energies forget that low frequencies add up
-    in phase; so responses are rendered, measured, and the search is corrected by what they
-    say. (Sabine's formula, inverted, errs by -25 to +27 % in common rooms.)
+    and the absorption with T30 = `rt60` is found by a root search. The energies neglect that low
+    frequencies add up in phase, so responses are rendered and the target of the search is
+    corrected by their measured T30. (Sabine's formula, inverted, errs by -25 to +27 % in common
+    rooms.)
 
     Parameters
     ----------
@@ -150,12 +151,12 @@ def calibrated_absorption(
     Returns
     -------
     absorption : float
-        Of energy, alike for all walls, in (0, 1).
+        Energy absorption, the same for all walls, in (0, 1).
 
     Raises
     ------
     SceneError
-        If no absorption gives this time; the message says what can be reached.
+        If no absorption gives this time; the message names the reachable range.
     """
     size = np.asarray(size, np.float64)
     if size.shape != (3,):
@@ -174,17 +175,17 @@ def calibrated_absorption(
 
 
 def absorption_for(counts: np.ndarray, steps_per_s: float, rt60: float, size: np.ndarray) -> float:
-    """Absorption with which the counted energy has this decay time."""
+    """Absorption that gives the counted image energy the decay time `rt60`."""
     if not counts.any():
         raise SceneError(
-            f"rt60 {rt60:g} s cannot be reached in a room of {words(size)}: no reflection comes "
-            f"so early; take a smaller room or a longer rt60"
+            f"rt60 {rt60:g} s cannot be reached in a room of {words(size)}: no reflection "
+            f"arrives so early; take a smaller room or a longer rt60"
         )
 
     def error(reflected: float) -> float:
         return decay_time(counts, reflected, steps_per_s) - rt60
 
-    least, most = 1e-3, 1 - 1e-6  # energy that a wall gives back
+    least, most = 1e-3, 1 - 1e-6  # reflected energy, 1 - absorption
     if error(least) > 0 or error(most) < 0:
         shortest, longest = (decay_time(counts, end, steps_per_s) for end in (least, most))
         raise SceneError(
@@ -197,7 +198,7 @@ def absorption_for(counts: np.ndarray, steps_per_s: float, rt60: float, size: np
 def rendered_rt60(
     size: np.ndarray, absorption: float, length_s: float, speed_of_sound: float
 ) -> float:
-    """RT60 measured on responses of the room, the geometric mean over the listeners."""
+    """RT60 measured on rendered responses, geometric mean over the listeners, seconds."""
     responses = shoebox_responses(
         size,
         absorption,
@@ -212,7 +213,7 @@ def rendered_rt60(
 
 
 def image_energy(size: np.ndarray, rt60: float, speed_of_sound: float) -> tuple[np.ndarray, float]:
-    """Energy of image sources by time step and order, (T, O), and time steps per second."""
+    """Energy of the image sources by time step and order, (T, O), and time steps per second."""
     radius = speed_of_sound * rt60
     steps_per_s = STEPS_PER_RT60 / rt60
     energy = np.zeros((STEPS_PER_RT60 + 1, MOST_ORDER))
@@ -227,18 +228,18 @@ def image_energy(size: np.ndarray, rt60: float, speed_of_sound: float) -> tuple[
 
 
 def decay_time(counts: np.ndarray, reflected: float, steps_per_s: float) -> float:
-    """T30 of the counted energy where each wall gives back a part of it, seconds."""
+    """T30 of the counted image energy for walls that reflect a fraction of it, seconds."""
     energy = np.sum(counts * reflected ** np.arange(counts.shape[1]), axis=1)
     curve = np.cumsum(energy[::-1])[::-1]
     curve = 10 * np.log10(np.maximum(curve, 1e-30 * curve[0]) / curve[0])
     inside = (curve <= FIT_FROM_DB) & (curve >= FIT_FROM_DB - DECAY_DB)
     part = np.flatnonzero(inside)
-    if part.size < 2 or curve[part[0]] == curve[part[-1]]:  # it falls all at once
+    if part.size < 2 or curve[part[0]] == curve[part[-1]]:  # the decay is a single step
         return 0.0
     slope, _ = line_through(part / steps_per_s, curve[part])
     return -60 / slope
 
 
 def words(size: np.ndarray) -> str:
-    """Measures of a room."""
+    """Dimensions of a room as text."""
     return " x ".join(f"{side:g}" for side in size) + " m"

@@ -1,7 +1,7 @@
-"""Rooms: what encloses a scene, and how a source in it is heard at the microphones.
+"""Rooms of a scene, and their impulse responses from a source to the microphones.
 
-Positions are absolute, in metres, in the frame of the room: a corner of a shoebox is its
-origin; axes as everywhere (x forward, y left, z up).
+Positions are in metres, in the frame of the room. The origin of a shoebox is a corner; the axes
+are x forward, y left, z up, as in the whole package.
 """
 
 from collections.abc import Mapping
@@ -31,27 +31,27 @@ Fraction = Annotated[float, Field(gt=0, le=1)]
 Seconds = Annotated[float, Field(ge=0, le=20)]
 Side = Annotated[float, Field(gt=0, le=200)]
 STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
-LONGEST_S = 4.0  # of a response whose room was given by its walls
+LONGEST_S = 4.0  # longest response of a room given by its walls
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shoebox:
-    """A box; its walls reflect by `rt60`, `absorption` or `materials`: one of the three.
+    """Shoebox room; its walls are given by one of `rt60`, `absorption` and `materials`.
 
     Attributes
     ----------
     size : (length, width, height)
     rt60 : float, optional
-        Reverberation time as measured on the rendered response, s; 0 is anechoic.
+        Reverberation time measured on the rendered response, seconds; 0 is anechoic.
     absorption : float, optional
-        Of energy, the same for all walls and frequencies.
+        Energy absorption, the same for all walls and frequencies.
     materials : str or mapping, optional
         A material for all walls, or one for each of west (x = 0), east, south (y = 0),
         north, floor, ceiling.
     air : bool
         Whether the air absorbs high frequencies (ISO 9613-1).
     temperature_c, humidity_percent : float
-        Of the air; 343 m/s unless a temperature is given.
+        State of the air; the speed of sound is 343 m/s unless a temperature is given.
     """
 
     kind: Literal["shoebox"] = "shoebox"
@@ -66,33 +66,33 @@ class Shoebox:
     __pydantic_config__ = STRICT
 
     def check(self) -> None:
-        """Raise SceneError if there is no such room."""
+        """Raise SceneError if the room is impossible."""
         one_of_three(self.rt60, self.absorption, self.materials)
-        self.walls()  # refuses what cannot be
+        self.walls()  # raises for impossible walls
 
     def words(self) -> str:
-        """Its measures."""
+        """Dimensions as text."""
         return " x ".join(f"{round(side, 2):g}" for side in self.size) + " m"
 
     def contains(self, point: np.ndarray, margin: float = 0.0) -> bool:
-        """Whether a point is inside and more than a margin away from every wall."""
+        """Whether a point is inside and more than `margin` metres away from every wall."""
         gap = np.minimum(point, np.subtract(self.size, point))
         return bool(np.all(gap > margin))
 
     def anywhere(self, rng: np.random.Generator, clearance: float, height: float) -> np.ndarray:
-        """A random point, so far from the walls as can be up to `clearance`, shape (3,)."""
+        """Random point, if possible `clearance` away from the walls, shape (3,)."""
         sides = np.array(self.size[:2])
         margin = np.minimum(clearance, sides / 2)
         return np.array([*rng.uniform(margin, sides - margin), height])
 
     def along_walls(self, rng: np.random.Generator, n_points: int, gap: float) -> np.ndarray:
-        """Points about evenly along the four walls, at any height, shape (n, 3)."""
+        """Points nearly uniform along the four walls, at random heights, shape (n, 3)."""
         length, width, _ = self.size
         corners = [(0.0, 0.0), (length, 0.0), (length, width), (0.0, width)]
         return along_outline(rng, corners, self.size[2], n_points, gap)
 
     def walls(self) -> dict[str, Any]:
-        """How the walls and the air absorb, and how long that lasts: what renderers ask for."""
+        """Renderer arguments: absorption of walls and air, and length of the responses."""
         speed = sound_speed(self)
         bands: np.ndarray | None = None
         absorption: np.ndarray | float
@@ -117,7 +117,7 @@ class Shoebox:
         }
 
     def longest(self, absorption: np.ndarray, speed: float) -> float:
-        """Reverberation time of the octave that lasts longest, by Eyring's formula, s."""
+        """Longest reverberation time of all octave bands, by Eyring's formula, seconds."""
         length, width, height = self.size
         pairs = np.array([width * height, length * height, length * width]).repeat(2)
         share = np.sum(pairs * absorption, axis=-1) / np.sum(pairs)
@@ -159,7 +159,7 @@ class Shoebox:
         sample_rate: int,
         max_order: int | None = None,
     ) -> np.ndarray:
-        """The same to microphones on a head."""
+        """Impulse responses from a source to microphones on a head, float64, shape (M, L)."""
         return head_responses(
             np.array(self.size),
             source=source,
@@ -174,15 +174,15 @@ class Shoebox:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Polygon:
-    """A room whose floor is a polygon: image sources first, then rays.
+    """Room with a polygonal floor, rendered by image sources and rays.
 
     Attributes
     ----------
     corners : tuple of (x, y)
-        Of the floor, in order.
+        Corners of the floor, metres, in order.
     height : float
     rt60, absorption, materials, air, temperature_c, humidity_percent
-        As of a `Shoebox`; one material for all walls.
+        See `Shoebox`; one material for all walls.
     """
 
     kind: Literal["polygon"] = "polygon"
@@ -198,31 +198,31 @@ class Polygon:
     __pydantic_config__ = STRICT
 
     def check(self) -> None:
-        """Raise SceneError if there is no such room."""
+        """Raise SceneError if the room is impossible."""
         one_of_three(self.rt60, self.absorption, self.materials)
-        counter_clockwise(np.array(self.corners))  # refuses walls that cross
+        counter_clockwise(np.array(self.corners))  # raises if walls cross
         self.walls()
 
     def walls(self) -> float | str:
-        """Absorption of all walls, or the name of their material."""
+        """Energy absorption of all walls, or the name of their material."""
         if self.materials is not None:
-            absorption_of(self.materials)  # refuses an unknown one
+            absorption_of(self.materials)  # raises for an unknown material
             return self.materials
         if self.absorption is not None:
             return self.absorption
         return polygon_absorption(self.corners, self.height, self.rt60 or 0.0, sound_speed(self))
 
     def words(self) -> str:
-        """Its measures."""
+        """Number of corners and height as text."""
         return f"{len(self.corners)} corners, {round(self.height, 2):g} m high"
 
     def contains(self, point: np.ndarray, margin: float = 0.0) -> bool:
-        """Whether a point is inside and more than a margin away from every wall."""
+        """Whether a point is inside and more than `margin` metres away from every wall."""
         around = np.asarray(point) + margin * AROUND
         return bool(inside(np.array(self.corners), self.height, around).all())
 
     def anywhere(self, rng: np.random.Generator, clearance: float, height: float) -> np.ndarray:
-        """A random point, `clearance` away from the walls if there is one, shape (3,)."""
+        """Random point, if possible `clearance` away from the walls, shape (3,)."""
         corners = np.array(self.corners)
         low, high = corners.min(axis=0), corners.max(axis=0)
         for margin in (clearance, clearance / 2, clearance / 4, 0.0):
@@ -235,7 +235,7 @@ class Polygon:
         raise SceneError(f"no point {height:g} m high was found in the room: {self.words()}")
 
     def along_walls(self, rng: np.random.Generator, n_points: int, gap: float) -> np.ndarray:
-        """Points about evenly along the walls, at any height, shape (n, 3)."""
+        """Points nearly uniform along the walls, at random heights, shape (n, 3)."""
         return along_outline(rng, list(self.corners), self.height, n_points, gap)
 
     def responses(
@@ -274,20 +274,20 @@ class Polygon:
         sample_rate: int,
         max_order: int | None = None,
     ) -> np.ndarray:
-        """Not in a room of this kind."""
+        """Raise SceneError: a polygonal room does not support a head."""
         raise SceneError("microphones on a head need a shoebox room")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """Impulse responses from files instead of a room that is simulated.
+    """Measured impulse responses from files instead of a simulated room.
 
     Attributes
     ----------
     responses : str
-        A WAV, FLAC or SOFA file, a folder or a glob; one microphone per channel.
+        A WAV, FLAC or SOFA file, a folder or a glob pattern; one microphone per channel.
     files : tuple of str
-        The file of each talker, then of each point noise; drawn from `responses`.
+        Files of the talkers, then of the point noises, drawn from `responses`.
     """
 
     kind: Literal["measured"] = "measured"
@@ -297,10 +297,10 @@ class Measured:
     __pydantic_config__ = STRICT
 
     def check(self) -> None:
-        """There is nothing to refuse before the files are read."""
+        """Do nothing: the files are checked when they are read."""
 
     def words(self) -> str:
-        """Where the responses come from."""
+        """Path of the responses as text."""
         return self.responses
 
 
@@ -312,21 +312,21 @@ AROUND = np.array([[0, 0, 0], *np.eye(3), *-np.eye(3)])
 def one_of_three(
     rt60: float | None, absorption: float | None, materials: str | Mapping[str, str] | None
 ) -> None:
-    """Refuse a room that says more than once, or never, how it reflects."""
+    """Raise unless exactly one of the three descriptions of the walls is given."""
     given = [value is not None for value in (rt60, absorption, materials)]
     if sum(given) != 1:
         raise SceneError("a room needs exactly one of rt60, absorption and materials")
 
 
 def sound_speed(room: Simulated) -> float:
-    """Of the air in a room, m/s."""
+    """Speed of sound in a room, m/s."""
     if room.temperature_c is None:
         return SPEED_OF_SOUND
     return speed_of_sound(room.temperature_c)
 
 
 def air_of(room: Simulated) -> np.ndarray | None:
-    """Attenuation of the air at the octave bands, or None where it takes nothing."""
+    """Attenuation by the air in octave bands, nepers per metre; None without absorption."""
     if not room.air:
         return None
     temperature_c = 20.0 if room.temperature_c is None else room.temperature_c
@@ -335,7 +335,7 @@ def air_of(room: Simulated) -> np.ndarray | None:
 
 @lru_cache(maxsize=4096)
 def calibrated(size: tuple[float, float, float], rt60: float, speed: float) -> float:
-    """Absorption for a reverberation time; 1 where it is 0."""
+    """Wall absorption for a reverberation time; 1 for a reverberation time of 0."""
     if rt60 == 0:
         return 1.0
     return calibrated_absorption(np.array(size), rt60, speed_of_sound=speed)
@@ -344,7 +344,7 @@ def calibrated(size: tuple[float, float, float], rt60: float, speed: float) -> f
 def along_outline(
     rng: np.random.Generator, corners: list[Corner], height: float, n_points: int, gap: float
 ) -> np.ndarray:
-    """Points inside an outline, `gap` away from it, about evenly along it, shape (n, 3)."""
+    """Points inside an outline, `gap` away from it, nearly uniform along it, shape (n, 3)."""
     outline = np.array([*corners, corners[0]])
     steps = np.diff(outline, axis=0)
     lengths = np.hypot(*steps.T)

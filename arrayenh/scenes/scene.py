@@ -1,8 +1,8 @@
-"""A scene: a room, an array, talkers, noises, levels and a seed, all plain values.
+"""Description of a scene: room, array, talkers, noises, levels and seed, all plain values.
 
-Nothing sounds here and nothing is left to chance: `arrayenh.scenes.render` turns a scene
-into what the microphones hear, and the same scene always into the same. Positions are
-absolute, in metres; axes as everywhere (x forward, y left, z up).
+A scene has no random values: `arrayenh.scenes.render` renders the microphone signals of a scene,
+always the same ones. Positions are in the frame of the room, in metres; the axes are x forward,
+y left, z up.
 """
 
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ from arrayenh.scenes.rooms import Measured, Room
 from arrayenh.scenes.signals import Signal
 
 Point = tuple[float, float, float]
-MIN_DISTANCE = 0.1  # metres, source to microphone: closer, 1/r is no model of a talker
+MIN_DISTANCE = 0.1  # metres, source to microphone: 1/r does not model a closer talker
 PATTERNS = {
     "omni": 1.0,
     "subcardioid": 0.7,
@@ -31,22 +31,23 @@ PATTERNS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlacedArray:
-    """An array in the room.
+    """Microphone array at a position in the room.
 
     Attributes
     ----------
     name : str
     positions : tuple of (x, y, z)
-        As its maker says, in its own frame, the centre at the origin.
+        Nominal microphone positions in the frame of the array, metres, the centre at the origin.
     centre : (x, y, z)
-        Where that is in the room.
+        Centre of the array in the room, metres.
     azimuth_deg, tilt_deg : float
-        Where its +x points.
+        Direction of the +x axis of the array.
     directivity, facing : str
-        Of the microphones: see `PATTERNS`; "outward" from the centre, or "forward" along +x.
+        Directivity of the microphones, one of `PATTERNS`; they face "outward" from the centre
+        or "forward" along +x.
     head : {"none", "sphere"} or a SOFA file
     faults : MicrophoneFaults, optional
-        What is wrong with each microphone, errors of position among it.
+        Faults of each microphone, including position errors.
     """
 
     name: str
@@ -69,14 +70,14 @@ class PlacedArray:
         return rotation(np.deg2rad(self.azimuth_deg), np.deg2rad(self.tilt_deg))
 
     def mic_positions(self) -> np.ndarray:
-        """Where the microphones really are in the room, shape (M, 3)."""
+        """Actual microphone positions in the room, metres, shape (M, 3)."""
         own = np.array(self.positions)
         if self.faults is not None:
             own = own + np.array(self.faults.displacements)
         return np.array(self.centre) + own @ self.turn().T
 
     def axes(self) -> np.ndarray:
-        """Where the microphones point, unit vectors in the room's frame, shape (M, 3)."""
+        """Main axes of the microphones, unit vectors in the room's frame, shape (M, 3)."""
         own = np.array(self.positions)
         length = np.linalg.norm(own, axis=1, keepdims=True)
         outward = np.divide(own, length, out=np.zeros_like(own), where=length > 0)
@@ -85,7 +86,7 @@ class PlacedArray:
         return np.where(ahead, forward, outward) @ self.turn().T
 
     def direction_of(self, position: np.ndarray) -> tuple[float, float, float]:
-        """Azimuth and elevation (degrees) and distance of a point, seen from the array."""
+        """Azimuth and elevation (degrees) and distance (m) of a point from the array."""
         x, y, z = (np.asarray(position) - self.centre) @ self.turn()
         distance = float(np.sqrt(x * x + y * y + z * z))
         azimuth, elevation = np.arctan2(y, x), np.arctan2(z, np.hypot(x, y))
@@ -94,19 +95,19 @@ class PlacedArray:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Talker:
-    """Somebody who speaks.
+    """A talker of a scene.
 
     Attributes
     ----------
     speaker : str
-        Who it is.
+        Name of the speaker.
     signal : Signal
     position : (x, y, z)
-        Where he is, and where he begins if he walks.
+        Position, or start of the path of a walking talker, metres.
     path : Path, optional
-        Where he walks.
+        Path of a walking talker.
     level_db : float
-        Active speech level at the reference microphone, over that of the target.
+        Active speech level at the reference microphone relative to the target, dB.
     """
 
     speaker: str
@@ -118,23 +119,23 @@ class Talker:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Noise:
-    """One noise.
+    """A noise of a scene.
 
     Attributes
     ----------
     kind : {"point", "walls", "diffuse", "wind", "white"}
     level_db : float
-        Power at the reference microphone against the other noises.
+        Power at the reference microphone relative to the other noises, dB.
     positions : tuple of (x, y, z)
-        One of a point, several of walls.
+        One position for "point", several for "walls", metres.
     signals : tuple of Signal
-        One for each position; of a diffuse field one, or one for each microphone.
+        One for each position; for a diffuse field one, or one per microphone.
     field : {"spherical", "cylindrical"}
-        Of a diffuse field.
+        Kind of diffuse field.
     speed : float
-        Of the wind, m/s.
+        Wind speed, m/s.
     seed : int
-        Of diffuse, wind and white noise.
+        Seed of diffuse, wind and white noise.
     """
 
     kind: Literal["point", "walls", "diffuse", "wind", "white"]
@@ -148,13 +149,13 @@ class Noise:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
-    """Who sounds where, and how loud; the levels are those of `SceneSpec`.
+    """A complete scene; its levels are defined as in `SceneSpec`.
 
     Raises
     ------
     SceneError
-        If a microphone or a source is outside the room, or a source in a microphone; the
-        message names it.
+        If a microphone or a source is outside the room, or a source is too close to a
+        microphone; the message names it.
     """
 
     room: Room

@@ -1,4 +1,4 @@
-"""Scenes as JSON, and back."""
+"""Conversion of scenes to and from JSON."""
 
 import json
 
@@ -8,23 +8,23 @@ from arrayenh.validation import adapter_of, validated
 
 
 def scene_to_json(scene: Scene) -> str:
-    """One line of JSON with every value of a scene; floats come back as they were."""
+    """Scene as one line of JSON; floats survive the round trip exactly."""
     return str(adapter_of(Scene).dump_json(scene), "utf-8")
 
 
 def scene_from_json(text: str) -> Scene:
-    """The scene again.
+    """Scene from its JSON.
 
     Raises
     ------
     SceneError
-        If the text is not JSON, or not that of a scene; the message names the key.
+        If the text is not JSON or not a scene; the message names the key.
     """
     return validated(Scene, text, "not a scene", SceneError)
 
 
 def scene_in_file(text: str) -> Scene:
-    """The scene of a `scene.json` of a data set, or of a file that holds nothing else."""
+    """Scene from the text of a data set's `scene.json`, or of a file with only the scene."""
     try:
         found = json.loads(text)
     except ValueError as error:

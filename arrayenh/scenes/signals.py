@@ -1,4 +1,4 @@
-"""What a source says: a plain description of a signal, and the samples behind it."""
+"""Source signals: description as plain values, and loading of the samples."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -13,27 +13,27 @@ from arrayenh.scenes.coloured import coloured_noise
 from arrayenh.scenes.machines import clicks, engine, fan, hum
 from arrayenh.scenes.packaged import load_clip
 
-PACKAGED = "packaged:"  # followed by the name of a voice that ships with arrayenh
+PACKAGED = "packaged:"  # prefix of the name of a packaged voice
 COLOURS = ("white", "pink", "brown", "speech-shaped")
 MACHINES = {"fan": fan, "hum": hum, "engine": engine, "clicks": clicks}
-MADE = (*COLOURS, *MACHINES)  # by numbers, not from files
+MADE = (*COLOURS, *MACHINES)  # synthetic signals
 FADE_S = 0.01
-LEAST_POWER = 1e-3  # of a part, relative to its file: 30 dB below, it is a gap between events
+LEAST_POWER = 1e-3  # of an excerpt re its file: 30 dB below is a gap between events
 CACHED_FILES = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clip:
-    """A part of a sound file; times in samples at the rate of the scene.
+    """Excerpt of a sound file; times are samples at the rate of the scene.
 
     Parameters
     ----------
     file : str
-        A mono sound file (of several channels the first), or "packaged:female".
+        A sound file, of which the first channel is used, or "packaged:female".
     start, stop : int
-        Which samples; stop None is the end.
+        Range of samples; a stop of None is the end of the file.
     at : int
-        Where in the signal they begin.
+        Position of the excerpt in the signal.
     """
 
     file: str
@@ -44,18 +44,18 @@ class Clip:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signal:
-    """What a source says, as plain values.
+    """Description of a source signal as plain values.
 
     Parameters
     ----------
     kind : str
-        "clips" puts each clip in its place, silence elsewhere; "loop" goes round in the
-        first clip's file from its start; "babble" lets every clip's file be a talker that
-        goes on for ever; "white", "pink", "brown" and "speech-shaped" are Gaussian noise,
-        "fan", "hum", "engine" and "clicks" are machines.
+        "clips" puts each clip at its position, with silence elsewhere; "loop" loops the file of
+        the first clip, beginning at its start; "babble" loops the file of every clip as one
+        talker; "white", "pink", "brown" and "speech-shaped" are Gaussian noise; "fan", "hum",
+        "engine" and "clicks" are machine noise.
     clips : tuple of Clip
     seed : int
-        Of noise and babble.
+        Seed of noise and babble.
     """
 
     kind: Literal[
@@ -72,14 +72,14 @@ class Signal:
 
 
 def load_signal(signal: Signal, n_samples: int, sample_rate: int) -> np.ndarray:
-    """The samples of a signal.
+    """Load or synthesise the samples of a signal.
 
     Parameters
     ----------
     signal : Signal
     n_samples : int
     sample_rate : int
-        Hz; files of another rate are resampled.
+        Hz; files with another rate are resampled.
 
     Returns
     -------
@@ -113,7 +113,7 @@ def load_signal(signal: Signal, n_samples: int, sample_rate: int) -> np.ndarray:
 
 @lru_cache(maxsize=CACHED_FILES)
 def load_file(file: str, sample_rate: int) -> np.ndarray:
-    """The first channel of a file, mean power 1, float64, shape (N,); read-only."""
+    """Load the first channel of a file, mean power 1, float64, shape (N,), read-only."""
     if file.startswith(PACKAGED):
         samples, rate = load_clip(file.removeprefix(PACKAGED))
     else:
@@ -131,7 +131,7 @@ def load_file(file: str, sample_rate: int) -> np.ndarray:
 
 
 def looped(samples: np.ndarray, start: int, n_samples: int) -> np.ndarray:
-    """`n_samples` that go round in `samples` from `start`, joined without clicks."""
+    """Loop `samples` from `start` to a length of `n_samples`, crossfading at the joints."""
     start %= len(samples)
     return np.resize(np.roll(samples, -start), n_samples)
 
@@ -139,24 +139,24 @@ def looped(samples: np.ndarray, start: int, n_samples: int) -> np.ndarray:
 def sounding_start(
     rng: np.random.Generator, samples: np.ndarray, n_samples: int, tries: int = 100
 ) -> int:
-    """A random start from which a loop of `n_samples` is not nearly silent.
+    """Draw a start from which a loop of `n_samples` is not nearly silent.
 
-    Files of short events have gaps; a part 30 dB below its file is drawn again.
+    Files of short events have gaps; an excerpt 30 dB below its file is drawn again.
 
     Raises
     ------
     SceneError
-        If no such part is found.
+        If no such start is found.
     """
     for _ in range(tries):
         start = int(rng.integers(len(samples)))
         if np.mean(looped(samples, start, n_samples) ** 2) > LEAST_POWER * np.mean(samples**2):
             return start
-    raise SceneError(f"{tries} parts of {n_samples} samples were all nearly silent")
+    raise SceneError(f"{tries} excerpts of {n_samples} samples were all nearly silent")
 
 
 def faded(samples: np.ndarray, sample_rate: int) -> np.ndarray:
-    """The samples with 10 ms of fade at both ends."""
+    """Apply fades of 10 ms to both ends of the samples."""
     n = min(round(FADE_S * sample_rate), len(samples) // 2)
     if n == 0:
         return samples

@@ -1,4 +1,4 @@
-"""SOFA files (AES69): impulse responses of rooms and heads, with their directions."""
+"""SOFA files (AES69): impulse responses of rooms and heads with source directions."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +26,7 @@ GLOBAL = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sofa:
-    """Measured responses.
+    """Measured impulse responses with their geometry.
 
     Attributes
     ----------
@@ -35,7 +35,7 @@ class Sofa:
     sample_rate : int
         Hz.
     delays : float64 ndarray, shape (K, M)
-        Samples before the responses begin.
+        Delay in samples before the responses begin.
     directions : float64 ndarray, shape (K, 3)
         Unit vectors from the listener to the source (x forward, y left, z up).
     receivers : float64 ndarray, shape (M, 3)
@@ -49,7 +49,7 @@ class Sofa:
     receivers: np.ndarray
 
     def delayed(self) -> np.ndarray:
-        """Responses with their delays in front, to the sample, shape (K, M, L')."""
+        """Responses with their delays, rounded to samples, prepended, shape (K, M, L')."""
         whole = np.round(self.delays).astype(int)
         n_measured, n_mics, length = self.responses.shape
         out = np.zeros((n_measured, n_mics, length + int(whole.max(initial=0))))
@@ -59,7 +59,7 @@ class Sofa:
         return out
 
     def nearest(self, directions: np.ndarray) -> np.ndarray:
-        """Measurement nearest to each direction, (K', 3) -> int (K',)."""
+        """Index of the measurement nearest to each direction, (K', 3) -> int (K',)."""
         return np.argmax(np.asarray(directions) @ self.directions.T, axis=1)
 
 
@@ -71,8 +71,8 @@ def read_sofa(path: str | Path) -> Sofa:
     MissingExtraError
         If the package h5py is not installed.
     SceneError
-        If the file cannot be read or holds no such responses; the message names what is
-        missing.
+        If the file cannot be read or contains no such responses; the message names the missing
+        entry.
     """
     h5py = load_h5py()
     try:
@@ -82,9 +82,9 @@ def read_sofa(path: str | Path) -> Sofa:
     with file:
         for name in ("Data.IR", "Data.SamplingRate", "SourcePosition"):
             if name not in file:
-                raise SceneError(f"{path} is no SOFA file of impulse responses: no {name} in it")
+                raise SceneError(f"{path} is not a SOFA file of impulse responses: no {name} in it")
         responses = np.asarray(file["Data.IR"], np.float64)
-        if responses.ndim == 4:  # one emitter of several: the first
+        if responses.ndim == 4:  # first of several emitters
             responses = (
                 responses[:, :, 0] if responses.shape[2] < responses.shape[3] else responses[..., 0]
             )
@@ -111,7 +111,7 @@ def read_sofa(path: str | Path) -> Sofa:
 
 
 def position(file: Any, name: str, default: np.ndarray) -> np.ndarray:
-    """A table of positions in Cartesian metres, shape (K, 3)."""
+    """Read a table of positions as Cartesian coordinates, metres, shape (K, 3)."""
     if name not in file:
         return default
     table = np.asarray(file[name], np.float64)
@@ -126,7 +126,7 @@ def position(file: Any, name: str, default: np.ndarray) -> np.ndarray:
 
 
 def looking(file: Any) -> np.ndarray:
-    """Rotation from the room to the listener's own axes, by his first view, shape (3, 3)."""
+    """Rotation from the room to the listener's axes, from the first view vector, (3, 3)."""
     view = position(file, "ListenerView", np.array([[1.0, 0, 0]]))[0]
     up = position(file, "ListenerUp", np.array([[0.0, 0, 1]]))[0]
     x = view / np.linalg.norm(view)
@@ -143,7 +143,7 @@ def write_sofa(
     receivers: np.ndarray,
     convention: str = "SimpleFreeFieldHRIR",
 ) -> None:
-    """Write responses as a SOFA file, whole or not at all.
+    """Write responses as a SOFA file, atomically.
 
     Parameters
     ----------
@@ -152,7 +152,7 @@ def write_sofa(
     sample_rate : int
         Hz.
     directions : float array, shape (K, 3)
-        Positions of the source seen from the listener, metres.
+        Source positions relative to the listener, metres.
     receivers : float array, shape (M, 3)
         Metres.
     convention : str
@@ -180,13 +180,13 @@ def write_sofa(
 
 
 def text(value: Any) -> str:
-    """An attribute as text, however it was written."""
+    """Attribute as text, from bytes, str or an array."""
     value = value[0] if isinstance(value, np.ndarray) else value
     return value.decode() if isinstance(value, bytes) else str(value)
 
 
 def load_h5py() -> Any:
-    """The package that reads HDF5, which SOFA files are."""
+    """Import h5py: SOFA files are HDF5 files."""
     try:
         import h5py
     except ImportError as error:
@@ -197,5 +197,5 @@ def load_h5py() -> Any:
 
 
 def first_line(error: Exception) -> str:
-    """What an error says, without its details."""
+    """First line of an error message."""
     return str(error).splitlines()[0].split("(")[0].strip() if str(error) else "unreadable"

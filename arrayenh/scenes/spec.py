@@ -1,6 +1,6 @@
-"""What a scene file says once chance has spoken: plain values, checked, nothing placed yet.
+"""Scene specification: the values of a scene file after drawing, before placement.
 
-Degrees, metres, seconds, dB. Every default is here and nowhere else.
+Units are degrees, metres, seconds and dB. All defaults of scene files are defined here.
 """
 
 from dataclasses import dataclass, field
@@ -22,22 +22,22 @@ STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArraySpec:
-    """Where the array stands.
+    """Array and its placement.
 
     Attributes
     ----------
     name : str
         A preset or an array file.
     position : (x, y, z), optional
-        Its centre in the room; by default anywhere, `clearance` away from the walls (as far
-        as the room allows) and `height` above the floor.
+        Centre in the room; by default random, `clearance` away from the walls (as far as the
+        room allows) and `height` above the floor.
     azimuth_deg, tilt_deg : float
-        Where its +x points.
+        Direction of the +x axis of the array.
     directivity : str
-        Of every microphone; a directional one points away from the centre, or along the
-        array's +x (`facing`).
+        Directivity of every microphone; a directional microphone points away from the centre,
+        or along the +x axis of the array (`facing`).
     head : {"none", "sphere"} or a SOFA file
-        What the microphones sit on.
+        Head on which the microphones are mounted.
     imperfections : Imperfections
     """
 
@@ -59,7 +59,7 @@ class ArraySpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WalkSpec:
-    """Where a talker walks to, seen from the array, and how fast (m/s)."""
+    """End of a talker's walk, relative to the array, and its speed (m/s)."""
 
     azimuth_deg: Azimuth
     distance: Positive
@@ -70,21 +70,21 @@ class WalkSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TalkerSpec:
-    """Somebody who speaks; the first one is the target.
+    """A talker; the first one is the target.
 
     Attributes
     ----------
     speech : str
-        A folder of speech, or "packaged": two voices that ship.
+        A folder of speech, or "packaged" for the two packaged voices.
     position : (x, y, z), optional
-        In the room; else `azimuth_deg`, `distance` from the array's centre, `height` above
-        the floor.
+        Position in the room; by default given by `azimuth_deg`, `distance` from the centre of
+        the array and `height` above the floor.
     walk : WalkSpec, optional
         The talker moves while speaking.
     whole : bool
-        Says whole utterances, as many as fit into the turn, so that every word is heard.
+        Use as many whole utterances as fit into the turn, so that no word is cut off.
     level_db : float
-        Active speech level at the reference microphone, over the target's.
+        Active speech level at the reference microphone relative to the target, dB.
     """
 
     speech: str = "packaged"
@@ -101,28 +101,28 @@ class TalkerSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoiseSpec:
-    """One noise.
+    """A noise.
 
     Attributes
     ----------
     kind : str
         "point": one source in the room; "diffuse": a field with the theoretical coherence;
-        "walls": `sources` points along the walls; "wind", "white": at each microphone.
+        "walls": `sources` points along the walls; "wind", "white": noise at each microphone.
     signal : str
         "white", "pink", "brown", "speech-shaped", "fan", "hum", "engine", "clicks", "babble", or
         a folder or file. Wind and white noise have their own.
     speech : str
-        Where the voices of babble come from.
+        Folder of the voices of babble.
     voices : int
-        Talkers of babble: in all of a point, and of each of the walls' sources.
+        Number of babble talkers in each source of the noise.
     level_db : float
-        Power at the reference microphone against the other noises.
+        Power at the reference microphone relative to the other noises, dB.
     level_over : {"reference", "points"}
-        "points": `level_db` is over that of all point noises together.
+        "points": `level_db` is relative to the sum of all point noises.
     field : {"spherical", "cylindrical"}
-        Of diffuse noise.
+        Kind of diffuse field.
     speed : float
-        Of the wind, m/s.
+        Wind speed, m/s.
     """
 
     kind: Literal["point", "diffuse", "walls", "wind", "white"] = "point"
@@ -144,29 +144,30 @@ class NoiseSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SceneSpec:
-    """A scene whose values are known and whose sources are yet to be placed.
+    """Values of a scene before the placement of array and sources.
 
     Attributes
     ----------
     seconds, lead_in, tail : float
-        Of the whole, and of the part before and after speech.
+        Duration of the scene, and of the parts before and after the speech.
     snr_db : float or None
-        Target over all noises at the reference microphone (microphone 0); None leaves every
-        noise at its `level_db` below the target.
+        SNR of the target over the sum of all noises at the reference microphone (microphone
+        0); with None, `level_db` of every noise is relative to the target.
     snr_over : {"file", "active"}
-        Plain power over the whole file, or active speech level (ITU-T P.56).
+        Level of the speech in the SNR: power over the whole file, or active speech level
+        (ITU-T P.56).
     level_dbfs : float
         Mean power of the target at the reference microphone.
     sensor_noise_db : float or None
-        White noise of each microphone, so far below the target.
+        White noise of each microphone, dB below the target.
     overlap : float
-        Which part of a talker's turn the next one shares: 0 in turn, 1 all at once.
+        Fraction of a talker's turn that overlaps with the next: 0 in turn, 1 simultaneous.
     separation_deg : float
-        Directions of talkers and point noises are at least so far apart.
+        Smallest angle between the directions of talkers and point noises.
     wall_distance : float
-        Sources keep so far from the walls, metres.
+        Smallest distance of a source from the walls, metres.
     early_ms : float
-        What follows the direct path by less is early speech.
+        Reflections up to this time after the direct path belong to the early speech.
     """
 
     description: str = ""

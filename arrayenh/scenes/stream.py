@@ -1,4 +1,4 @@
-"""Scenes without end, for training: nothing is written."""
+"""Endless stream of rendered scenes for training, without files."""
 
 from collections.abc import Iterator
 
@@ -17,18 +17,18 @@ def scene_stream(
     shard: tuple[int, int] = (0, 1),
     n_rooms: int | None = None,
 ) -> Iterator[Rendered]:
-    """Render scene after scene of the set that `recipe` and `seed` name.
+    """Render the scenes of the set defined by `recipe` and `seed`, one after another.
 
     Parameters
     ----------
     recipe : Recipe
     seed : int
     start : int
-        Index of the first scene: where a training that is resumed had stopped.
+        Index of the first scene, to resume a training.
     shard : (k, n)
-        Only every n-th scene, from the k-th: n workers with k = 0 ... n - 1 make the whole.
+        Every n-th scene from the k-th: n workers with k = 0 ... n - 1 render all scenes.
     n_rooms : int, optional
-        So many geometries only; the responses of shoeboxes are kept and used again.
+        Number of geometries; the responses of shoebox rooms are kept and used again.
 
     Yields
     ------
@@ -37,7 +37,7 @@ def scene_stream(
     Raises
     ------
     SceneError
-        If the shard, the start or the number of rooms cannot be, or a scene cannot be drawn.
+        If the shard, the start or the number of rooms is invalid, or a scene cannot be drawn.
     """
     worker, n_workers = shard
     if not 0 <= worker < n_workers:

@@ -1,4 +1,4 @@
-"""What is true of a rendered scene: places, directions, reverberation, levels; for JSON."""
+"""Ground truth of a rendered scene for JSON: positions, directions, reverberation, levels."""
 
 from typing import Any
 
@@ -12,10 +12,10 @@ from arrayenh.scenes.scene import Scene, Talker
 
 
 def truth(rendered: Rendered) -> dict[str, Any]:
-    """Plain values: what was asked for, and what came of it.
+    """Ground truth of a rendered scene as plain values, requested and measured.
 
-    Levels are at microphone 0; `snr_db` is plain power over the whole file, whatever the
-    scene asked for. What cannot be measured (the RT60 of a dry room) is None.
+    Levels are at microphone 0. `snr_db` is the power ratio over the whole file, independent of
+    `snr_over` of the scene. Values that cannot be measured (the RT60 of a dry room) are None.
     """
     scene = rendered.scene
     array, rate = scene.array, scene.sample_rate
@@ -44,7 +44,7 @@ def truth(rendered: Rendered) -> dict[str, Any]:
 
 
 def talker_truth(talker: Talker, scene: Scene) -> dict[str, Any]:
-    """Who, from where, and how he moves."""
+    """Ground truth of a talker: speaker, position, direction and path."""
     found = {"speaker": talker.speaker, **place_truth(talker.position, scene)}
     if talker.path is not None:
         found["path"] = [
@@ -55,7 +55,7 @@ def talker_truth(talker: Talker, scene: Scene) -> dict[str, Any]:
 
 
 def place_truth(position: tuple[float, float, float], scene: Scene) -> dict[str, Any]:
-    """A place in the room and the direction in which the array has it."""
+    """Position in the room, and its direction and distance from the array."""
     if isinstance(scene.room, Measured):
         return {}
     azimuth_deg, elevation_deg, distance = scene.array.direction_of(np.array(position))
@@ -68,7 +68,7 @@ def place_truth(position: tuple[float, float, float], scene: Scene) -> dict[str,
 
 
 def measured(measure: Any, response: np.ndarray, sample_rate: int) -> float | None:
-    """A figure of a response, None where it has none."""
+    """Measure of a response; None if it is undefined."""
     try:
         value = float(measure(response, sample_rate))
     except ArrayenhError:
@@ -77,6 +77,6 @@ def measured(measure: Any, response: np.ndarray, sample_rate: int) -> float | No
 
 
 def ratio_db(target: np.ndarray, noise: np.ndarray) -> float | None:
-    """Power ratio over the whole signals, dB."""
+    """Power ratio of two whole signals, dB."""
     above, below = (float(np.mean(np.square(x, dtype=np.float64))) for x in (target, noise))
     return float(10 * np.log10(above / below)) if above > 0 and below > 0 else None

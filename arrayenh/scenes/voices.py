@@ -1,4 +1,4 @@
-"""Folders of speech and of noise: which files there are, how long, and who speaks in them."""
+"""Folders of speech and noise: sound files, their durations and their speakers."""
 
 import csv
 import os
@@ -20,7 +20,7 @@ LIBRISPEECH = re.compile(r"\d+-\d+-\d+")  # speaker, chapter, utterance
 
 @dataclass(frozen=True, slots=True)
 class SoundFile:
-    """A sound file and how long it is, seconds."""
+    """A sound file and its duration, seconds."""
 
     file: str
     seconds: float
@@ -28,7 +28,7 @@ class SoundFile:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Voices:
-    """Speech by speaker.
+    """Speech files by speaker.
 
     Attributes
     ----------
@@ -43,14 +43,14 @@ class Voices:
     def draw(
         self, rng: np.random.Generator, seconds: float, taken: Sequence[str] = ()
     ) -> tuple[str, tuple[SoundFile, ...]]:
-        """A speaker who has at least so many seconds, with the files in random order.
+        """Draw a speaker with at least `seconds` of speech, and the files in random order.
 
-        Speakers in `taken` are passed over while there are others.
+        Speakers in `taken` are drawn only if there are no others.
 
         Raises
         ------
         SceneError
-            If nobody speaks for so long.
+            If no speaker has that much speech.
         """
         long_enough = [who for who in sorted(self.speakers) if self.seconds(who) >= seconds]
         if not long_enough:
@@ -65,23 +65,23 @@ class Voices:
         return who, tuple(files[k] for k in rng.permutation(len(files)))
 
     def seconds(self, speaker: str) -> float:
-        """How long somebody speaks in all."""
+        """Total duration of a speaker's files, seconds."""
         return sum(file.seconds for file in self.speakers[speaker])
 
 
 @lru_cache(maxsize=64)
 def find_voices(folder: str) -> Voices:
-    """Speech in a folder of any layout, by speaker; "packaged" are the voices that ship.
+    """Find the speech in a folder of any layout, by speaker; "packaged" is the packaged speech.
 
-    The speaker is what stands before the first "-" or "_" of the file's name, if a folder on
-    the way is called so (VCTK), if there is no folder on the way, or if the name is one of
-    LibriSpeech (84-121123-0001); else the folder that the file lies in (TIMIT).
+    The speaker is the part of the file name before the first "-" or "_" if a folder on the path
+    has this name (VCTK), if the file is directly in `folder`, or if the name is a LibriSpeech
+    name (84-121123-0001). Otherwise the speaker is the folder of the file (TIMIT).
 
     Parameters
     ----------
     folder : str
-        A folder, a single file, "packaged", or a list: a CSV file with the columns path
-        (seen from the list) and, if wanted, speaker.
+        A folder, a single file, "packaged", or a list: a CSV file with the column path
+        (relative to the list) and, optionally, speaker.
 
     Returns
     -------
@@ -90,7 +90,7 @@ def find_voices(folder: str) -> Voices:
     Raises
     ------
     SceneError
-        If there is no such folder, or no sound in it.
+        If the folder does not exist or contains no sound files.
     """
     if folder == "packaged":
         return Voices("packaged", {name: (packaged(name),) for name in CLIPS})
@@ -103,17 +103,17 @@ def find_voices(folder: str) -> Voices:
 
 @lru_cache(maxsize=64)
 def find_sounds(folder: str) -> tuple[SoundFile, ...]:
-    """Sound files in a folder and all below, of a list, or the one file; errors as above."""
+    """Find the sound files of a folder tree, a list or a single file; errors as above."""
     return tuple(sound_file(path) for path, _ in sound_files(folder))
 
 
 def sound_files(folder: str) -> list[tuple[Path, str | None]]:
-    """Paths, sorted so that a draw does not depend on the disk, and speakers that are named."""
+    """Paths, sorted so that draws do not depend on the disk, and speakers given by a list."""
     root = Path(folder)
     if root.is_file():
         return listed_files(root) if root.suffix.lower() == ".csv" else [(root, None)]
     if not root.is_dir():
-        raise SceneError(f"there is no folder of sounds {folder}")
+        raise SceneError(f"the folder of sounds {folder} does not exist")
     found: list[tuple[Path, str | None]] = sorted(
         (Path(base) / name, None)
         for base, _, names in os.walk(root, followlinks=True)
@@ -128,7 +128,7 @@ def sound_files(folder: str) -> list[tuple[Path, str | None]]:
 
 
 def listed_files(listing: Path) -> list[tuple[Path, str | None]]:
-    """The files of a list, in its order, with who speaks."""
+    """Files of a list in its order, with their speakers."""
     with open(listing, newline="", encoding="utf-8-sig") as file:
         rows = list(csv.DictReader(file))
     if not rows or "path" not in rows[0]:
@@ -137,7 +137,7 @@ def listed_files(listing: Path) -> list[tuple[Path, str | None]]:
 
 
 def speaker_of(path: Path, root: Path) -> str:
-    """Who speaks, by the name of the file or of its folder."""
+    """Speaker of a file, from its name or the name of its folder."""
     stem = path.stem
     cuts = [k for k in (stem.find("-"), stem.find("_")) if k > 0]
     prefix = stem[: min(cuts)] if cuts else stem
@@ -148,12 +148,12 @@ def speaker_of(path: Path, root: Path) -> str:
 
 
 def sound_file(path: Path) -> SoundFile:
-    """A file with its length."""
+    """Sound file with its duration."""
     recording = open_recording([path])
     return SoundFile(str(path), recording.n_samples / recording.sample_rate)
 
 
 def packaged(name: str) -> SoundFile:
-    """A voice that ships."""
+    """Packaged voice as a sound file."""
     samples, rate = load_clip(name)
     return SoundFile(PACKAGED + name, len(samples) / rate)

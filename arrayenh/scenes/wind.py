@@ -1,4 +1,4 @@
-"""Wind at the microphones."""
+"""Wind noise at the microphones."""
 
 import numpy as np
 from scipy import fft
@@ -6,9 +6,9 @@ from scipy import fft
 from arrayenh.scenes.coloured import coloured_noise
 from arrayenh.stft import Stft
 
-DECAY = 0.125  # of the coherence, Corcos' constant along the wind
-GUST_HZ, GUST_DB = 1.0, 6.0  # how fast the wind changes, and by how much (standard deviation)
-CORNER_HZ = 60.0  # of the spectrum at 5 m/s; it moves up with the wind
+DECAY = 0.125  # Corcos' decay constant of the coherence along the wind
+GUST_HZ, GUST_DB = 1.0, 6.0  # bandwidth and standard deviation of the gusts
+CORNER_HZ = 60.0  # corner of the spectrum at 5 m/s; proportional to the speed
 
 
 def wind_noise(
@@ -18,13 +18,12 @@ def wind_noise(
     sample_rate: int,
     speed: float = 5.0,
 ) -> np.ndarray:
-    """Turbulence that the wind makes at each microphone, hardly coherent between two.
+    """Turbulence noise of wind at each microphone, with little coherence between microphones.
 
         |Γ(f)| = exp(-α 2π f d / U)
 
-    Amplitudes fall with f^-2, 12 dB an octave, above a corner that grows with the wind (measured
-    wind: 14 dB an octave, Nelke & Vary 2014); gusts turn it up
-    and down, all microphones together.
+    Amplitudes fall with f^-2, 12 dB per octave, above a corner that grows with the wind speed
+    (measured wind: 14 dB per octave, Nelke & Vary 2014). Gusts modulate all microphones together.
 
     Parameters
     ----------
@@ -60,10 +59,10 @@ def wind_noise(
 
 
 def gusts(rng: np.random.Generator, n_samples: int, sample_rate: int) -> np.ndarray:
-    """Slowly changing gain, log-normal, shape (N,)."""
+    """Gain of the gusts: slowly varying, log-normal, shape (N,)."""
     n_fft = fft.next_fast_len(n_samples + sample_rate, real=True)
     spectrum = fft.rfft(coloured_noise(rng, n_fft, sample_rate, "white"))
     spectrum[fft.rfftfreq(n_fft, 1 / sample_rate) > GUST_HZ] = 0
     slow = fft.irfft(spectrum, n_fft)[:n_samples]
-    spread = np.sqrt(2 * GUST_HZ / sample_rate)  # what of white noise lies below
+    spread = np.sqrt(2 * GUST_HZ / sample_rate)  # RMS of white noise below GUST_HZ
     return 10 ** (GUST_DB * slow / spread / 20)

@@ -1,4 +1,4 @@
-"""Who does the work for many scenes: this process, several, or a Dask cluster."""
+"""Execution of the work for many scenes: in this process, several processes, or a cluster."""
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
@@ -10,22 +10,22 @@ from arrayenh.processes import Processes, processes
 from arrayenh.version import __version__
 
 Work = Callable[[int], dict[str, Any]]
-AHEAD = 4  # scenes that wait for each worker
-RETRIES = 5  # of a scene whose workers die
+AHEAD = 4  # queued scenes per worker
+RETRIES = 5  # attempts for a scene when its workers die
 
 
 def in_turn(work: Work, indices: Iterable[int]) -> Iterator[dict[str, Any]]:
-    """One scene after the other, here."""
+    """Run the scenes one after another in this process."""
     yield from map(work, indices)
 
 
 def in_processes(n_processes: int) -> Callable[[Work, Iterable[int]], Iterator[dict[str, Any]]]:
-    """So many processes at once, each with one thread; results as they come.
+    """Mapper over `n_processes` processes with one thread each; results in completion order.
 
     Raises
     ------
     AudioError
-        While the results are taken, if a process was killed.
+        During iteration, if a process was killed.
     """
 
     def mapped(work: Work, indices: Iterable[int]) -> Iterator[dict[str, Any]]:
@@ -35,7 +35,7 @@ def in_processes(n_processes: int) -> Callable[[Work, Iterable[int]], Iterator[d
         except BrokenProcessPool as error:
             raise AudioError(
                 "a process was killed: not enough memory? Try fewer --jobs, and run the "
-                "same command again to go on"
+                "same command again to continue"
             ) from error
 
     return mapped
@@ -44,7 +44,7 @@ def in_processes(n_processes: int) -> Callable[[Work, Iterable[int]], Iterator[d
 def as_they_come(
     pool: Processes, work: Work, indices: Iterable[int], most: int
 ) -> Iterator[dict[str, Any]]:
-    """Results of a pool that never has more than a few tasks waiting."""
+    """Yield the results of a pool, with at most `most` tasks submitted at a time."""
     pending: set[Future[dict[str, Any]]] = set()
     for index in indices:
         pending.add(pool.submit(work, index))
@@ -57,18 +57,18 @@ def as_they_come(
 
 
 def on_cluster(address: str) -> Callable[[Work, Iterable[int]], Iterator[dict[str, Any]]]:
-    """The workers of a Dask cluster, which see the same folders by the same names.
+    """Mapper over the workers of a Dask cluster that mount the same folders at the same paths.
 
-    A worker that dies loses nothing: its scenes are made by others.
+    The scenes of a worker that dies are rendered by the others.
 
     Raises
     ------
     MissingExtraError
         If the package distributed is not installed.
     ConfigError
-        While the results are taken, if nobody answers at the address, or with another arrayenh.
+        During iteration, if no scheduler answers, or a worker has another arrayenh version.
     AudioError
-        While they are taken, if the scheduler is lost, or one scene kills worker after worker.
+        During iteration, if the scheduler is lost, or one scene kills several workers.
     """
     try:
         from distributed import Client, KilledWorker, as_completed
@@ -91,21 +91,21 @@ def on_cluster(address: str) -> Callable[[Work, Iterable[int]], Iterator[dict[st
                     future.release()
             except KilledWorker as error:
                 raise AudioError(
-                    "a scene has killed worker after worker: not enough memory? Mend that, and "
-                    "run the same command again to go on"
+                    "a scene has killed several workers: not enough memory? Fix that, and "
+                    "run the same command again to continue"
                 ) from error
             except CancelledError as error:
                 raise AudioError(
-                    f"the scheduler at {address} was lost; run the same command again to go on"
+                    f"the scheduler at {address} was lost; run the same command again to continue"
                 ) from error
 
     return mapped
 
 
 def check_workers(client: Any, address: str) -> None:
-    """Refuse workers that would make other bytes, or leave without a word, as we would wait."""
+    """Raise if a worker has another arrayenh version or cannot import arrayenh."""
 
-    def version_there() -> str:  # nested: sent as it is, not by the name of a module of ours
+    def version_there() -> str:  # nested, so that it is pickled by value, not by module name
         from arrayenh.version import __version__
 
         return __version__

@@ -1,1 +1,1 @@
-"""Training of networks: torch lives here and nowhere else."""
+"""Training of networks in torch; no other package of arrayenh imports torch."""

@@ -1,6 +1,7 @@
-"""Souden's MVDR in torch: from a mask to a beamformed spectrum, with gradients.
+"""Souden's MVDR beamformer in torch: from a mask to a beamformed spectrum, with gradients.
 
-A network of masks is judged by the beamformer that its mask steers, and hears what it gives.
+A mask network can be trained on the loss of the beamformer that its mask steers, and can take the
+output of that beamformer as input.
 Heymann, Drude, Boeddeker, Hanebrink & Haeb-Umbach, "BEAMNET: end-to-end training of a
 beamformer-supported multi-channel ASR system", ICASSP 2017.
 """
@@ -13,12 +14,12 @@ from torch import Tensor
 from arrayenh.statistics.covariance import LEAST_MASK
 from arrayenh.statistics.loading import CLEAN_SNR, LEAST_LOADING, LOADING
 
-FAINT = 1e-14  # power of a bin against the mean: fainter ones have no statistics
+FAINT = 1e-14  # power of a bin re the mean: statistics of fainter bins are not used
 
 
 @dataclass(frozen=True, slots=True)
 class Beamed:
-    """What a beamformer gives; complex64, shape (B, T, F).
+    """Output of a beamformer and related spectra; complex64, shape (B, T, F).
 
     Attributes
     ----------
@@ -26,10 +27,10 @@ class Beamed:
         Microphone 0.
     beamformed : Tensor
     masked : Tensor
-        The reference through the mask.
+        The reference microphone times the mask.
     noise : Tensor
-        Of the beamformer's output, as `arrayenh.beamformers.blind.residual_noise` tells it,
-        without phase or gradient.
+        Residual noise in the output, estimated as in
+        `arrayenh.beamformers.blind.residual_noise`, without phase or gradient.
     """
 
     reference: Tensor
@@ -39,25 +40,25 @@ class Beamed:
 
     @property
     def rest(self) -> Tensor:
-        """Reference less beamformed."""
+        """Reference minus beamformed."""
         return self.reference - self.beamformed
 
     def spec(self, roles: tuple[str, ...]) -> Tensor:
-        """What a network hears, (B, C, T, F, 2)."""
+        """Input spectra of a network with these roles, (B, C, T, F, 2)."""
         return torch.view_as_real(torch.stack([getattr(self, role) for role in roles], dim=1))
 
 
 def beamform(mask: Tensor, mics: Tensor) -> Beamed:
-    """The weights of `arrayenh.beamformers.blind.blind_mvdr` for microphone 0, and its output.
+    """Apply the beamformer of `arrayenh.beamformers.blind.blind_mvdr` for microphone 0.
 
-    But for the bound on the noise gain, which is not differentiable, and rarely met.
+    The limit on the noise gain is left out: it is not differentiable and rarely reached.
 
     Parameters
     ----------
     mask : Tensor, shape (B, T, F)
-        Speech, in [0, 1].
+        Speech mask, in [0, 1].
     mics : Tensor, shape (B, M, T, F, 2)
-        Microphones that are silent throughout do not take part.
+        Microphones that are silent throughout are not counted.
     """
     x = torch.view_as_complex(mics.contiguous()).permute(0, 3, 1, 2).contiguous()  # (B, F, M, T)
     heard = (mics != 0).flatten(2).any(dim=2).sum(dim=1).clamp(min=1)  # (B,)
@@ -82,7 +83,7 @@ def beamform(mask: Tensor, mics: Tensor) -> Beamed:
         total = (torch.view_as_real(x) * solved).sum(dim=-1).sum(dim=2)
         total *= output_power(weights, noise).to(total.dtype)[..., None]
         left = (total - beamformed.abs().square()).clamp(min=0)
-        left = left * (heard > 1)[:, None, None]  # of one microphone it would be rounding
+        left = left * (heard > 1)[:, None, None]  # with one microphone it is only rounding
         magnitude = (left / (heard - 1).clamp(min=1)[:, None, None]).sqrt()
     reference = x[:, :, 0].transpose(1, 2)
     return Beamed(
@@ -106,10 +107,10 @@ def trace(matrix: Tensor) -> Tensor:
 
 
 def output_power(weights: Tensor, cov: Tensor) -> Tensor:
-    """wᴴ Φ w, (..., M) and (..., M, M) -> (...)."""
+    """Output power wᴴ Φ w, (..., M) and (..., M, M) -> (...)."""
     return (weights.conj()[..., None, :] @ cov @ weights[..., None])[..., 0, 0].real
 
 
 def positive(values: Tensor) -> Tensor:
-    """The values, 1 where they are not above 0."""
+    """Replace values that are not positive by 1."""
     return torch.where(values > 0, values, 1.0)

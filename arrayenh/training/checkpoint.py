@@ -1,6 +1,7 @@
-"""Trainings and networks on disk: one safetensors file each, with all else as JSON in its head.
+"""Checkpoints of trainings and networks: one safetensors file, with JSON metadata in its header.
 
-No pickle: a file from anywhere can be opened. One file, written whole, is always of one moment.
+There is no pickle, so files from any source can be opened. The single file is written atomically
+and is therefore always consistent.
 """
 
 import json
@@ -21,21 +22,21 @@ from arrayenh.version import __version__
 
 LAST, BEST = "last.safetensors", "best.safetensors"
 HEAD = "arrayenh"  # key of the metadata
-NETWORK, EMA = "network.", "ema."  # how names of tensors begin
+NETWORK, EMA = "network.", "ema."  # prefixes of tensor names
 
 Build = Callable[[str, dict[str, Any]], nn.Module]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Checkpoint:
-    """What a file holds.
+    """Contents of a checkpoint file.
 
     Attributes
     ----------
     recipe : TrainRecipe
     tensors : dict of str to Tensor
     facts : dict
-        Counters and the like, as JSON can say it.
+        Counters and other values in JSON types.
     """
 
     recipe: TrainRecipe
@@ -43,7 +44,7 @@ class Checkpoint:
     facts: dict[str, Any] = field(default_factory=dict)
 
     def part(self, prefix: str) -> dict[str, Tensor]:
-        """Tensors whose names begin so, without that beginning."""
+        """Tensors with names that start with `prefix`, the prefix removed."""
         return {
             name.removeprefix(prefix): tensor
             for name, tensor in self.tensors.items()
@@ -51,24 +52,24 @@ class Checkpoint:
         }
 
     def encode(self) -> bytes:
-        """The file."""
+        """Checkpoint as the bytes of a file."""
         head = {"version": __version__, "recipe": as_tree(self.recipe), "facts": self.facts}
-        # cloned: layers may keep their weights in one memory, which the format does not know
+        # cloned: layers may share the memory of their weights, which the format does not support
         tensors = {name: tensor.detach().cpu().clone() for name, tensor in self.tensors.items()}
         return safetensors.torch.save(tensors, {HEAD: json.dumps(head)})
 
     def write(self, path: Path) -> None:
-        """Write the file, whole or not at all."""
+        """Write the file atomically."""
         write_whole(path, self.encode())
 
 
 def decode(content: bytes, source: str) -> Checkpoint:
-    """What the bytes of a file hold.
+    """Decode the bytes of a checkpoint file.
 
     Raises
     ------
     ConfigError
-        If it is damaged, or of something else.
+        If the file is damaged or is not a checkpoint.
     """
     try:
         length = int.from_bytes(content[:8], "little")
@@ -79,16 +80,16 @@ def decode(content: bytes, source: str) -> Checkpoint:
     except (ValueError, TypeError, KeyError, safetensors.SafetensorError) as error:
         if isinstance(error, ConfigError):
             raise
-        raise ConfigError(f"{source} is no checkpoint of arrayenh, or damaged") from error
+        raise ConfigError(f"{source} is not a checkpoint of arrayenh, or is damaged") from error
 
 
 def read(path: Path) -> Checkpoint:
-    """A checkpoint from a file, or the best one of a training's folder.
+    """Read a checkpoint from a file, or the best one from the folder of a training.
 
     Raises
     ------
     ConfigError
-        If it cannot be read, is damaged, or of something else.
+        If the file cannot be read, is damaged, or is not a checkpoint.
     """
     path = path / BEST if path.is_dir() else path
     try:
@@ -99,12 +100,12 @@ def read(path: Path) -> Checkpoint:
 
 
 def load_network(checkpoint: Checkpoint, build: Build) -> nn.Module:
-    """The network of a checkpoint, with averaged weights where it has them, ready to run.
+    """Build the network of a checkpoint for inference, with averaged weights if it has them.
 
     Raises
     ------
     ConfigError
-        If the weights are not of that network.
+        If the weights do not fit the network.
     """
     choice = checkpoint.recipe.model
     network = build(choice.name, choice.settings)
@@ -113,7 +114,7 @@ def load_network(checkpoint: Checkpoint, build: Build) -> nn.Module:
 
 
 def load_weights(network: nn.Module, weights: Mapping[str, Tensor]) -> None:
-    """Put weights into a network, or refuse them in one line."""
+    """Load weights into a network; raise ConfigError if they do not fit."""
     try:
         network.load_state_dict(dict(weights))
     except RuntimeError as error:
@@ -122,13 +123,13 @@ def load_weights(network: nn.Module, weights: Mapping[str, Tensor]) -> None:
 
 
 def optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """State of an optimiser, "<number of the weight>.<name>"."""
+    """State of an optimiser as tensors named "<index of the weight>.<name>"."""
     state = optimiser.state_dict()["state"]
     return {f"{k}.{name}": value for k, entry in state.items() for name, value in entry.items()}
 
 
 def restore_optimiser(optimiser: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
-    """The reverse of `optimiser_tensors`."""
+    """Restore the state of an optimiser from `optimiser_tensors`."""
     state: dict[int, dict[str, Tensor]] = {}
     for key, tensor in tensors.items():
         number, _, name = key.partition(".")

@@ -1,4 +1,4 @@
-"""Smaller ONNX files: weights in 16 bits, or matrices in 8."""
+"""Compression of ONNX files: weights in 16 bits, or matrices in 8 bits."""
 
 import logging
 import tempfile
@@ -11,15 +11,15 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-LEAST = 256  # values: smaller tensors are not worth a node that widens them
+LEAST = 256  # elements: smaller tensors are not worth a cast node
 CONVOLUTIONS = (nn.Conv2d, nn.ConvTranspose2d)
-NARROW = "_half"  # end of the names of tensors in 16 bits
+NARROW = "_half"  # suffix of the names of 16-bit tensors
 
 
 def fold_norms(network: nn.Module) -> None:
-    """Batch normalisation into the convolutions before it, as whoever runs the graph would.
+    """Fold batch normalisation into the preceding convolutions, as inference engines do.
 
-    Done before weights are rounded: afterwards the products would need all their bits again.
+    This must precede the rounding of weights: afterwards, the products would not fit float16.
     """
     for part in [part for part in network.modules() if isinstance(part, nn.Sequential)]:
         for k in range(len(part) - 1):
@@ -31,15 +31,15 @@ def fold_norms(network: nn.Module) -> None:
 
 @torch.no_grad()
 def round_to_half(network: nn.Module) -> None:
-    """Weights that `stored_half` can keep."""
+    """Round the weights to values that `stored_half` can store."""
     for weight in network.parameters():
         weight.copy_(weight.half().float())
 
 
 def stored_half(content: bytes) -> bytes:
-    """A graph whose large tensors lie in float16, and are widened when it is loaded.
+    """Store the large tensors of a graph in float16; they are cast to float32 when it is loaded.
 
-    Only those that float16 holds exactly: what the graph computes stays the same.
+    Only tensors with exact float16 values are stored so: the output of the graph is unchanged.
     """
     graph = onnx.load_from_string(content)
     widen, kept = [], []
@@ -60,7 +60,7 @@ def stored_half(content: bytes) -> bytes:
 
 
 def narrowed(values: np.ndarray) -> np.ndarray | None:
-    """The same numbers as float16, where there are many, and all of them are such."""
+    """Values as float16 if there are many and all are exact; otherwise None."""
     if values.dtype != np.float32 or values.size < LEAST:
         return None
     with np.errstate(over="ignore"):
@@ -69,7 +69,7 @@ def narrowed(values: np.ndarray) -> np.ndarray | None:
 
 
 def quantised(content: bytes) -> bytes:
-    """A graph with matrices of 8 bits, and inputs quantised as they come.
+    """Quantise the matrices of a graph to 8 bits, with dynamically quantised inputs.
 
     References
     ----------
@@ -82,7 +82,7 @@ def quantised(content: bytes) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder) / "in.onnx", Path(folder) / "out.onnx"
         source.write_bytes(content)
-        logger.setLevel(logging.ERROR)  # it warns that shapes could be inferred beforehand
+        logger.setLevel(logging.ERROR)  # silences the advice to infer shapes beforehand
         try:
             quantize_dynamic(source, target, per_channel=True, weight_type=QuantType.QInt8)
         finally:

@@ -1,9 +1,9 @@
-"""One training on several GPUs or machines, started by torchrun.
+"""Distributed training on several GPUs or machines, started by torchrun.
 
     torchrun --nproc-per-node 4 -m arrayenh train CONFIG.toml -o DIR
 
-Every process trains on batches of its own; gradients are averaged, so that the weights are the
-same everywhere, and only the first process writes.
+Every process trains on its own batches. Gradients are averaged, so the weights are the same in all
+processes. Only the first process writes files.
 """
 
 import os
@@ -22,14 +22,14 @@ Told = TypeVar("Told")
 
 @dataclass(frozen=True, slots=True)
 class Team:
-    """The processes of a training, seen from one of them.
+    """Group of the processes of a training, as seen by one process.
 
     Attributes
     ----------
     rank, size : int
-        Which one this is, from 0, and how many there are.
+        Index of this process, from 0, and number of processes.
     device : torch.device
-        On which this one computes.
+        Device of this process.
     """
 
     rank: int = 0
@@ -38,11 +38,11 @@ class Team:
 
     @property
     def leads(self) -> bool:
-        """Whether this process writes files and says words."""
+        """Whether this process writes files and messages."""
         return self.rank == 0
 
     def wrapped(self, network: nn.Module) -> nn.Module:
-        """The network, its gradients averaged over all processes."""
+        """Wrap a network so that its gradients are averaged over all processes."""
         if self.size == 1:
             return network
         on_gpu = self.device.type == "cuda"
@@ -60,13 +60,13 @@ class Team:
         return values
 
     def any(self, mine: bool) -> bool:
-        """Whether it is so in any process."""
+        """Whether a condition is true in any process."""
         if self.size == 1:
             return mine
         return bool(self.total(torch.tensor([float(mine)], device=self.device)) > 0)
 
     def told(self, value: Told) -> Told:
-        """What the first process says, in all of them."""
+        """Broadcast a value of the first process to all processes."""
         if self.size == 1:
             return value
         said = [value]
@@ -76,7 +76,7 @@ class Team:
 
 @contextmanager
 def gathered() -> Iterator[Team]:
-    """The team that torchrun started, or this process alone, on a GPU where there is one."""
+    """Team of the processes that torchrun started, or of this process, on a GPU if available."""
     size = int(os.environ.get("WORLD_SIZE", "1"))
     rank, local = int(os.environ.get("RANK", "0")), int(os.environ.get("LOCAL_RANK", "0"))
     device = torch.device("cpu")
@@ -86,8 +86,8 @@ def gathered() -> Iterator[Team]:
     if size == 1:
         yield Team(device=device)
         return
-    # loaded by DistributedDataParallel anyway; loaded after the group is there, it keeps hold of
-    # it, whose threads then outlive Python's own end, and now and then abort the process
+    # DistributedDataParallel loads this module anyway. If it is loaded after the group is created,
+    # it keeps a reference: the threads of the group outlive the interpreter and may abort it.
     import_module("torch._dynamo")
     distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:

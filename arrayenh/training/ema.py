@@ -1,4 +1,4 @@
-"""The moving average of weights: what is measured, kept and exported."""
+"""Moving average of the weights, which is evaluated, saved and exported."""
 
 from copy import deepcopy
 
@@ -10,9 +10,9 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 class Ema:
     """Exponential moving average of a network's weights.
 
-        w̄ ← β w̄ + (1 - β) w,   β = min(decay, (1 + n) / (10 + n)),   n = averages before
+        w̄ ← β w̄ + (1 - β) w,   β = min(decay, (1 + n) / (10 + n)),   n = previous averages
 
-    so that the first steps, far from the goal, are soon forgotten.
+    so that the first steps, far from convergence, are soon forgotten.
 
     Parameters
     ----------
@@ -22,8 +22,8 @@ class Ema:
     Attributes
     ----------
     network : nn.Module
-        A copy with the averaged weights. Buffers are averaged with them, as the statistics of
-        batch normalisation belong to the weights; those that count are the last ones.
+        Copy with the averaged weights. Buffers are averaged too, since the statistics of batch
+        normalisation belong to the weights; integer counters keep their last value.
     n_averaged : int
     """
 
@@ -33,7 +33,7 @@ class Ema:
 
     @torch.no_grad()
     def update(self, network: nn.Module) -> None:
-        """Take in the weights after a step."""
+        """Update the average with the weights after a step."""
         decay = min(self.decay, (1 + self.n_averaged) / (10 + self.n_averaged))
         averages, values = [], []
         for kept, now in zip(tensors(self.network), tensors(network), strict=True):
@@ -47,5 +47,5 @@ class Ema:
 
 
 def tensors(network: nn.Module) -> list[Tensor]:
-    """Weights and buffers."""
+    """Weights and buffers of a network."""
     return [*network.parameters(), *network.buffers()]

@@ -1,7 +1,7 @@
-"""Networks as ONNX files, each compared with torch before it is written.
+"""Export of networks as ONNX files, verified against torch before they are written.
 
-The graphs are traced (`dynamo=False`): the other exporter of torch needs onnxscript, and has
-frozen the number of frames of recurrent layers, and their gates the wrong way round
+The graphs are traced (`dynamo=False`): the other exporter of torch needs onnxscript, freezes the
+number of frames of recurrent layers and swaps their gates
 (pytorch issues 191855 and 189225).
 """
 
@@ -27,29 +27,29 @@ from arrayenh.networks.signature import Signature
 from arrayenh.training.compact import fold_norms, quantised, round_to_half, stored_half
 
 OPSET = 17
-TOLERANCE = 1e-4  # of the output, and of states, relative to their peak
+TOLERANCE = 1e-4  # largest deviation of output and states, relative to their peak
 INT8_TOLERANCE = 0.25
 TRIALS = ((1, 1), (1, 40), (3, 7))
-"""Signals and frames of the comparisons: none as in the traced example."""
+"""Numbers of signals and frames of the comparisons, different from the traced example."""
 
-BLOCKS = (1, 2, 5, 1, 16)  # frames, of a stream that is compared with the whole
+BLOCKS = (1, 2, 5, 1, 16)  # frames per block of the stream that is compared with the whole
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportOptions:
-    """How a network is written.
+    """Options of the ONNX export.
 
     Attributes
     ----------
     streaming : bool
-        With states as inputs and outputs; otherwise a graph of whole recordings.
+        Export a graph with states as inputs and outputs, instead of one for whole recordings.
     half : bool
-        Weights rounded to float16 and stored so; it computes in float32.
+        Round and store weights in float16; the graph computes in float32.
     int8 : bool
-        Matrices in 8 bits, inputs quantised as they come. Recurrent layers other than LSTM stay
-        as they are: onnxruntime has no such.
+        Store matrices in 8 bits, with dynamically quantised inputs. Recurrent layers other than
+        LSTM are not quantised: onnxruntime does not support it.
     describe, licence : str
-        Words for those who find the file.
+        Description and licence, stored in the metadata.
     """
 
     streaming: bool = False
@@ -60,12 +60,12 @@ class ExportOptions:
 
     def __post_init__(self) -> None:
         if self.half and self.int8:
-            raise ConfigError("weights are stored in half precision or in 8 bits, not both")
+            raise ConfigError("half and int8 exclude each other: store weights in 16 or 8 bits")
 
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """What was written.
+    """Result of an export.
 
     Attributes
     ----------
@@ -73,8 +73,8 @@ class Exported:
         The ONNX file.
     n_parameters : int
     error : float
-        Largest deviation from torch, relative to the peak; of weights rounded to float16, from
-        torch with these.
+        Largest deviation from torch, relative to the peak; torch uses the rounded weights if
+        `half` is set.
     """
 
     content: bytes
@@ -83,14 +83,14 @@ class Exported:
 
 
 def export(network: nn.Module, path: Path, options: ExportOptions | None = None) -> Exported:
-    """Write a network as an ONNX file; see `Signature` for what it takes and gives.
+    """Write a network as an ONNX file; `Signature` describes its inputs and outputs.
 
     Parameters
     ----------
     network : nn.Module
-        Of `arrayenh.training.models`; it is not changed.
+        Network of `arrayenh.training.models`; it is not changed.
     path : Path
-        A file of that name is replaced.
+        Output file; an existing file is replaced.
     options : ExportOptions, optional
 
     Returns
@@ -100,9 +100,9 @@ def export(network: nn.Module, path: Path, options: ExportOptions | None = None)
     Raises
     ------
     ConfigError
-        If the network looks ahead and a stream is wanted.
+        If `streaming` is set and the network needs future frames.
     NumericalError
-        If the graph does not compute what torch computes; nothing is written.
+        If the output of the graph differs from torch; no file is written.
     MissingExtraError
         If onnx or onnxruntime is not installed.
     """
@@ -112,7 +112,7 @@ def export(network: nn.Module, path: Path, options: ExportOptions | None = None)
 
 
 def as_onnx(network: nn.Module, options: ExportOptions) -> Exported:
-    """The file that `export` writes."""
+    """Contents of the file that `export` writes."""
     check_installed()
     signature = signature_of(network)
     if options.streaming and not signature.causal:
@@ -135,7 +135,7 @@ def as_onnx(network: nn.Module, options: ExportOptions) -> Exported:
 
 
 class Offline(nn.Module):
-    """Whole recordings: states begin at zero and are not given out."""
+    """Wrapper for whole recordings: states start at zero and are not returned."""
 
     def __init__(self, network: Any) -> None:
         super().__init__()
@@ -143,7 +143,7 @@ class Offline(nn.Module):
         self._starts = [(state, batch_axis(network, k)) for k, state in enumerate(starts(network))]
 
     def forward(self, spec: Tensor) -> Tensor:
-        """Output of a batch of any size, which a number from `initial_state` would freeze."""
+        """Network output; the batch size stays free, as `initial_state` would freeze it."""
         states = tuple(
             state.expand(
                 *(spec.shape[0] if k == axis else size for k, size in enumerate(state.shape))
@@ -153,16 +153,16 @@ class Offline(nn.Module):
         return self.network(spec, states or None)[0]
 
     def example(self, signature: Signature, n_batch: int, n_frames: int) -> tuple[Tensor, ...]:
-        """Inputs of a trial."""
+        """Random example inputs."""
         return (noise(signature, n_batch, n_frames),)
 
     def axes(self) -> dict[str, dict[int, str]]:
-        """Which axes of inputs and outputs may have any size."""
+        """Dynamic axes of the inputs and outputs."""
         return {"spec": {0: "batch", 2: "frames"}, "out": {0: "batch", 1: "frames"}}
 
 
 class Streaming(nn.Module):
-    """The next frames, with the states before and after them."""
+    """Wrapper for streams: the next frames, with the states before and after them."""
 
     def __init__(self, network: Any) -> None:
         super().__init__()
@@ -170,19 +170,19 @@ class Streaming(nn.Module):
         self.names: tuple[str, ...] = tuple(network.state_names)
 
     def forward(self, spec: Tensor, *states: Tensor) -> tuple[Tensor, ...]:
-        """Output and states after it."""
+        """Network output and the states after it."""
         out, after = self.network(spec, states)
         return (out, *after)
 
     def example(self, signature: Signature, n_batch: int, n_frames: int) -> tuple[Tensor, ...]:
-        """Inputs of a trial: states in the midst of a recording."""
+        """Random example inputs, with states from the middle of a recording."""
         before = noise(signature, n_batch, 3, seed=1)
         with torch.inference_mode():
             states = self.network(before, self.network.initial_state(n_batch))[1]
         return (noise(signature, n_batch, n_frames), *(state.clone() for state in states))
 
     def axes(self) -> dict[str, dict[int, str]]:
-        """Which axes of inputs and outputs may have any size."""
+        """Dynamic axes of the inputs and outputs."""
         free = {"spec": {0: "batch", 2: "frames"}, "out": {0: "batch", 1: "frames"}}
         for k, name in enumerate(self.names):
             axis = {batch_axis(self.network, k): "batch"}
@@ -191,10 +191,10 @@ class Streaming(nn.Module):
 
 
 def traced(graph: Any, signature: Signature) -> bytes:
-    """The graph as ONNX, without metadata."""
-    file: Any = io.BytesIO()  # the tracer writes to it, though it asks for a path
+    """Trace a graph to ONNX, without metadata."""
+    file: Any = io.BytesIO()  # the tracer accepts a file object too
     with warnings.catch_warnings():
-        # of the tracer: that it is old, and that sizes might be frozen, which is compared below
+        # the tracer warns that it is deprecated and that sizes may be frozen, which is tested below
         warnings.simplefilter("ignore")
         torch.onnx.export(
             graph,
@@ -212,7 +212,7 @@ def traced(graph: Any, signature: Signature) -> bytes:
 def signed(
     content: bytes, signature: Signature, n_parameters: int, options: ExportOptions
 ) -> bytes:
-    """The graph with the signature in its metadata, checked to be ONNX."""
+    """Add the signature to the metadata of a graph, and check that the graph is valid ONNX."""
     import onnx
 
     graph = onnx.load_from_string(content)
@@ -229,7 +229,7 @@ def compared(content: bytes, graph: Any, tolerance: float) -> float:
     Raises
     ------
     NumericalError
-        If it is above the tolerance, or the graph does not run.
+        If the deviation exceeds the tolerance, or the graph does not run.
     """
     signature = signature_of(graph.network)
     worst, running = 0.0, session(content, f"the graph of {signature.name}")
@@ -242,7 +242,7 @@ def compared(content: bytes, graph: Any, tolerance: float) -> float:
             worst = max(worst, *map(deviation, found, wanted))
         if isinstance(graph, Streaming):
             worst = max(worst, streamed_deviation(running, graph, signature))
-    if not worst <= tolerance:  # NaN is refused, too
+    if not worst <= tolerance:  # also raises for NaN
         raise NumericalError(
             f"the ONNX graph of {signature.name} deviates from torch by {worst:.2g} of the peak; "
             f"at most {tolerance:g} is allowed"
@@ -251,7 +251,7 @@ def compared(content: bytes, graph: Any, tolerance: float) -> float:
 
 
 def streamed_deviation(running: Any, graph: Any, signature: Signature) -> float:
-    """The same of a recording in blocks from the zero state, against torch on the whole."""
+    """Largest deviation of a streamed recording from torch on the whole, relative to the peak."""
     spec = noise(signature, 1, sum(BLOCKS), seed=2)
     states, pieces = graph.network.initial_state(1), []
     for block in spec.split(BLOCKS, dim=2):
@@ -262,7 +262,7 @@ def streamed_deviation(running: Any, graph: Any, signature: Signature) -> float:
 
 
 def outputs(session: Any, inputs: Sequence[Tensor]) -> list[np.ndarray]:
-    """All outputs of a graph."""
+    """Run a graph and return all of its outputs."""
     names = [node.name for node in session.get_inputs()]
     arrays = [np.ascontiguousarray(tensor.numpy()) for tensor in inputs]
     try:
@@ -272,7 +272,7 @@ def outputs(session: Any, inputs: Sequence[Tensor]) -> list[np.ndarray]:
 
 
 def deviation(found: np.ndarray, wanted: Tensor) -> float:
-    """Largest difference, relative to the peak of what is wanted; infinite of other shapes."""
+    """Largest difference relative to the peak of `wanted`; infinite if the shapes differ."""
     target = wanted.numpy()
     if found.shape != target.shape:
         return float("inf")
@@ -281,7 +281,7 @@ def deviation(found: np.ndarray, wanted: Tensor) -> float:
 
 
 def noise(signature: Signature, n_batch: int, n_frames: int, seed: int = 0) -> Tensor:
-    """Spectra of noise that changes its level, (B, C, T, F, 2)."""
+    """Spectra of noise with a varying level, (B, C, T, F, 2)."""
     rng = np.random.default_rng(seed)
     shape = n_batch, len(signature.inputs), n_frames, signature.n_freqs, 2
     level = 10 ** rng.uniform(-2, 1, (n_batch, 1, n_frames, 1, 1))
@@ -289,17 +289,17 @@ def noise(signature: Signature, n_batch: int, n_frames: int, seed: int = 0) -> T
 
 
 def signature_of(network: Any) -> Signature:
-    """Of a network."""
+    """Signature of a network."""
     return network.signature
 
 
 def starts(network: Any) -> tuple[Tensor, ...]:
-    """States of one signal, at the start of a recording."""
+    """Initial states of one signal."""
     return tuple(network.initial_state(1))
 
 
 def batch_axis(network: Any, k: int) -> int:
-    """Axis of state `k` that grows with the batch."""
+    """Batch axis of state `k`."""
     one, two = (network.initial_state(n)[k].shape for n in (1, 2))
     axes = [axis for axis, (a, b) in enumerate(zip(one, two, strict=True)) if a != b]
     if len(axes) != 1:
@@ -308,7 +308,7 @@ def batch_axis(network: Any, k: int) -> int:
 
 
 def check_installed() -> None:
-    """Refuse to begin without the packages."""
+    """Raise if a package for the export is missing."""
     for package in ("onnx", "onnxruntime"):
         if find_spec(package) is None:
             raise MissingExtraError(f"export needs {package}: pip install 'arrayenh[train]'")

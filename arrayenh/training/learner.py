@@ -1,4 +1,4 @@
-"""A network that learns: weights, their average, their optimiser, step by step."""
+"""Training state of a network: weights, their average, optimiser and counters."""
 
 from collections.abc import Iterable
 from typing import Any, cast
@@ -32,24 +32,24 @@ PRECISION = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 class Learner:
-    """All that changes while a network is trained.
+    """A network in training, with everything that changes at a step.
 
     Parameters
     ----------
     recipe : TrainRecipe
     n_steps : int
-        Of the whole training.
+        Number of steps of the whole training.
     team : Team
     build : callable
-        Makes the network from its name and settings.
+        Builds the network from its name and settings.
 
     Attributes
     ----------
     step : int
-        Steps done.
+        Number of finished steps.
     course : Course
     columns : tuple of str
-        Of what `recent` tells.
+        Names of the values that `recent` returns.
     """
 
     def __init__(self, recipe: TrainRecipe, n_steps: int, team: Team, build: Build) -> None:
@@ -76,22 +76,22 @@ class Learner:
 
     @property
     def judged(self) -> Any:
-        """The network that is measured and kept."""
+        """The network that is evaluated and saved: averaged if there is an average."""
         return self.ema.network if self.ema else self.network
 
     @property
     def learning_rate(self) -> float:
-        """Of the next step."""
+        """Learning rate of the next step."""
         factor = rate(self.recipe.schedule, self.step, self.n_steps, self.course.falls)
         return self.recipe.optimiser.lr * factor
 
     @property
     def done(self) -> bool:
-        """Whether it learnt for long enough, or nothing more."""
+        """Whether the training has reached its last step or stopped improving."""
         return self.step >= self.n_steps or self.course.stale >= self.recipe.run.patience
 
     def learn(self, batch: Batch) -> None:
-        """One step downhill; dropout depends on the seed, the step and the process alone."""
+        """Run one optimiser step; dropout depends only on the seed, the step and the process."""
         seeded(self.recipe.run.seed, DROPOUT, self.step, self.team.rank)
         for group in self._optimiser.param_groups:
             group["lr"] = self.learning_rate
@@ -110,12 +110,12 @@ class Learner:
         self.step += 1
 
     def recent(self) -> dict[str, float]:
-        """Means over the steps since this was last asked, by `columns`.
+        """Mean values over the steps since the last call, by `columns`.
 
         Raises
         ------
         NumericalError
-            If one is not finite: the training is lost.
+            If a mean is not finite: the training has diverged.
         """
         self.check()
         means = self.team.mean(torch.stack(self._recent).mean(dim=0)).tolist()
@@ -123,10 +123,10 @@ class Learner:
         return dict(zip(self.columns, means, strict=True))
 
     def check(self) -> None:
-        """Refuse to go on with, or keep, what is no longer finite."""
+        """Raise if the loss or a gradient is not finite, so that it is neither used nor saved."""
         if not self._recent:
             return
-        # in half precision a gradient may overflow: the scaler then leaves out that step
+        # in half precision a gradient may overflow: the scaler then skips the step
         n_told = -1 if self._scaler.is_enabled() else len(self.columns)
         if not torch.stack(self._recent)[:, :n_told].isfinite().all():
             raise NumericalError(
@@ -136,7 +136,7 @@ class Learner:
 
     @torch.inference_mode()
     def measure(self, batches: Iterable[Batch]) -> dict[str, float]:
-        """Mean loss over batches that are not trained on, and its terms, of `judged`."""
+        """Mean loss and terms of `judged` over development batches."""
         network, before = self.judged.eval(), self.recipe.run.rounds - 1
         sums = torch.zeros(len(self.columns), dtype=torch.float64, device=self.team.device)
         for batch in batches:
@@ -151,7 +151,7 @@ class Learner:
 
     @torch.inference_mode()
     def heard(self, batch: Batch) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Spectra of the first example, in, out and target: complex (T, F) each."""
+        """Input, output and target spectra of the first example: complex (T, F) each."""
         one = {key: value[:1] for key, value in batch.items()}
         network = self.judged.eval()
         spec, target, mics = self._placed(one, network, self.recipe.run.rounds - 1)
@@ -162,7 +162,7 @@ class Learner:
         return first, out, wanted
 
     def checkpoint(self, **facts: Any) -> Checkpoint:
-        """All of it, and some facts more."""
+        """Checkpoint of the complete training state, with additional facts."""
         tensors = named(NETWORK, self.network.state_dict())
         tensors |= named(OPTIMISER, optimiser_tensors(self._optimiser))
         if self.ema:
@@ -178,19 +178,19 @@ class Learner:
         return Checkpoint(self.recipe, tensors, facts)
 
     def best(self) -> Checkpoint:
-        """The network that is kept, and nothing else."""
+        """Checkpoint of the evaluated network only."""
         facts = {"step": self.step, "dev_loss": self.course.best}
         return Checkpoint(self.recipe, named(NETWORK, self.judged.state_dict()), facts)
 
     def begin(self, checkpoint: Checkpoint) -> None:
-        """Begin with the weights of another training's end."""
+        """Initialise the weights from the checkpoint of another training."""
         weights = checkpoint.part(EMA) or checkpoint.part(NETWORK)
         load_weights(self.network, weights)
         if self.ema:
             load_weights(self.ema.network, weights)
 
     def restore(self, checkpoint: Checkpoint) -> None:
-        """Be as when the checkpoint was made."""
+        """Restore the complete training state of a checkpoint."""
         facts = checkpoint.facts
         load_weights(self.network, checkpoint.part(NETWORK))
         if self.ema:
@@ -204,14 +204,14 @@ class Learner:
         self._recent = [] if recent is None else list(recent.to(self.team.device))
 
     def _rounds_before(self) -> int:
-        """How often the network hears before it learns; one number for all processes."""
+        """Random number of passes before the trained one; the same in all processes."""
         draw = np.random.default_rng([self.recipe.run.seed, ROUNDS, self.step])
         return int(draw.integers(self.recipe.run.rounds))
 
     def _placed(
         self, batch: Batch, network: Any, rounds: int
     ) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Spectra, target (B, N) and, if there are such, microphones of a batch, on the device.
+        """Input spectra, target (B, N) and microphone spectra (or None) of a batch, on the device.
 
         The spectra have shapes (B, C, T, F, 2) and (B, M, T, F, 2).
         """
@@ -232,7 +232,7 @@ class Learner:
 
     @torch.no_grad()
     def _beamed(self, mics: Tensor, mask: Tensor, network: Any, rounds: int) -> Tensor:
-        """What a network hears of a beamformer, after so many rounds of its own masks."""
+        """Network input from a beamformer, after `rounds` passes with the network's own masks."""
         network.eval()
         for _ in range(rounds):
             mask, _ = network(beamform(mask, mics).spec(self.signature.inputs))
@@ -241,7 +241,7 @@ class Learner:
     def _heard(
         self, network: Any, spec: Tensor, target: Tensor, mics: Tensor | None
     ) -> tuple[Tensor, dict[str, Tensor], Tensor]:
-        """Loss, terms and estimate; the network in the recipe's precision, all else float32."""
+        """Loss, terms and estimate; only the network runs in the precision of the recipe."""
         amp = self.recipe.run.amp
         with torch.autocast(self.team.device.type, PRECISION.get(amp), amp != "none"):
             out, _ = network(spec)
@@ -251,11 +251,11 @@ class Learner:
 
 
 def seeded(*words: int) -> None:
-    """Let torch draw the numbers of this stream, whatever it drew before."""
+    """Seed torch with a stream of random numbers."""
     state = np.random.SeedSequence(words).generate_state(1, np.uint64)
     torch.manual_seed(int(state[0]))
 
 
 def named(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors with a beginning before their names."""
+    """Add a prefix to the names of tensors."""
     return {prefix + name: tensor for name, tensor in tensors.items()}

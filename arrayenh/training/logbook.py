@@ -1,4 +1,4 @@
-"""What a training said: a CSV file, and TensorBoard where it is installed."""
+"""Log of a training: a CSV file, and TensorBoard if it is installed."""
 
 import csv
 import io
@@ -15,26 +15,26 @@ LOG, BOARD = "log.csv", "tensorboard"
 
 
 class LogBook:
-    """Rows of numbers over the steps.
+    """Rows of values by training step.
 
     Parameters
     ----------
     folder : Path
     columns : sequence of str
-        After "step".
+        Names of the columns after "step".
     step : int
-        That a training goes on from: rows of later ones, which a killed process wrote, are
-        dropped. 0: it begins, and what lies there is replaced.
+        Step from which the training continues: later rows, written by a killed process, are
+        dropped. 0 starts a new log and replaces an existing one.
 
     Attributes
     ----------
     rows : list of dict
-        All so far, by column; what was not written in a row is not in it.
+        All rows so far, by column; missing values have no key.
 
     Raises
     ------
     ConfigError
-        If the file there is another one.
+        If the existing file is another log or damaged.
     """
 
     def __init__(self, folder: Path, columns: Sequence[str], step: int = 0) -> None:
@@ -50,7 +50,7 @@ class LogBook:
         self._board = board(folder / BOARD, step)
 
     def write(self, row: dict[str, float]) -> None:
-        """One more row."""
+        """Append a row."""
         self.rows.append(row)
         self._writer(self._file).writerow(row)
         self._file.flush()
@@ -89,7 +89,7 @@ class LogBook:
 
 
 def whole(row: dict[str, str]) -> dict[str, float]:
-    """A row of the file as it was written; a line cut off by a crash has step infinity."""
+    """Row of the file as numbers; a line truncated by a crash gets an infinite step."""
     if None in row.values():
         return {"step": float("inf")}
     found = {key: float(value) for key, value in row.items() if value}
@@ -97,7 +97,7 @@ def whole(row: dict[str, str]) -> dict[str, float]:
 
 
 def board(folder: Path, step: int) -> Any:
-    """A writer for TensorBoard, or None where that is not installed."""
+    """Writer for TensorBoard; None if it is not installed."""
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:

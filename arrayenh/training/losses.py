@@ -1,7 +1,7 @@
-"""What a training makes small: distances of waveforms, spectra and masks, and their sum.
+"""Loss functions of waveforms, spectra and masks, and their weighted sum.
 
-All are means over the batch, of float32, and have finite gradients for silence and for zeros:
-what has no value there (a ratio to a silent target) is left out.
+All losses are float32 means over the batch and have finite gradients for silence and zeros:
+examples with an undefined value (a ratio to a silent target) are left out.
 """
 
 from collections.abc import Iterable, Sequence
@@ -17,16 +17,16 @@ from arrayenh.training.models.model import NOISE_DB, RANGE_DB, SQUEEZED_DB, loud
 from arrayenh.training.recipe import LossRecipe
 from arrayenh.training.stft import TorchStft
 
-BEST_DB = 60.0  # SI-SDR above which nothing is gained
-FAINTEST_DB = -60.0  # of an estimate against its target: fainter ones have no direction
+BEST_DB = 60.0  # SI-SDR at which the loss saturates
+FAINTEST_DB = -60.0  # level re the target below which an estimate counts as zero
 NYQUIST = 8000.0  # Hz
-TINY = float(torch.finfo(torch.float32).tiny)  # what is 0 stays 0 when divided by it
-BEST_BEAM_DB = 30.0  # SI-SDR above which a beamformer gains nothing more
+TINY = float(torch.finfo(torch.float32).tiny)  # as a denominator it keeps 0 at 0
+BEST_BEAM_DB = 30.0  # SI-SDR at which the loss of a beamformer saturates
 BEAM = ("beam", "beam_bands")
 PICTURES = ("magnitude", "noise_db", "picture")
-N_BANDS = 24  # of hearing, each as wide as the others on the ERB-rate scale
-LEAST_BAND_DB = -15.0  # SI-SDR below which a band is lost, and how far does not matter
-FLOOR_DB = -80.0  # power of a bin against the mean: fainter ones count as equal
+N_BANDS = 24  # auditory bands of equal width on the ERB-rate scale
+LEAST_BAND_DB = -15.0  # SI-SDR below which the loss of a band saturates
+FLOOR_DB = -80.0  # power re the mean below which bins count as equal
 
 
 def si_sdr_loss(
@@ -40,8 +40,8 @@ def si_sdr_loss(
         α = <y, s> / <s, s>,   τ = 10^(-best/10),   δ = 10^(faintest/10)
         L = 10 log10( (|y - α s|² + τ |α s|² + δ |s|²) / (|α s|² + δ |s|²) )
 
-    τ stops it at `best_db` (Wisdom et al. 2020, eq. 1), so that easy examples do not rule the
-    batch; δ keeps it finite for an estimate that is zero.
+    τ limits the loss at `best_db` (Wisdom et al. 2020, eq. 1), so that easy examples do not
+    dominate the batch; δ keeps it finite for an estimate of zero.
 
     Parameters
     ----------
@@ -72,12 +72,12 @@ def si_sdr_loss(
 
 
 def hearing_bands(n_freqs: int, n_bands: int) -> Tensor:
-    """Which of `n_bands` equal parts of the ERB-rate scale each frequency belongs to.
+    """Assign each frequency to one of `n_bands` equal intervals on the ERB-rate scale.
 
     Returns
     -------
     bands : Tensor of int64, shape (n_freqs,)
-        Of frequencies from 0 to 8 kHz.
+        Band index of frequencies from 0 to 8 kHz.
 
     References
     ----------
@@ -95,21 +95,21 @@ def band_si_sdr_loss(
     best_db: float = BEST_BEAM_DB,
     least_db: float = LEAST_BAND_DB,
 ) -> Tensor:
-    """Negative scale-invariant signal-to-distortion ratio of bands of spectra, dB; their mean.
+    """Negative scale-invariant signal-to-distortion ratio, mean over frequency bands, dB.
 
         kept = Re<Y, S>² / <S, S>,   lost = <Y, Y> - kept
         L = 10 log10( (lost + τ kept) / (kept + δ lost) )
 
-    with sums over the bins of a band. All bands count alike, as in measures of
-    intelligibility, where one ratio of all of them is that of the loudest. τ = 10^(-best/10)
-    and δ = 10^(least/10) bound it.
+    with sums over the bins of a band. All bands have equal weight, as in measures of
+    intelligibility, whereas the loudest band dominates a single ratio. τ = 10^(-best/10) and
+    δ = 10^(least/10) bound the ratio.
 
     Parameters
     ----------
     estimate, target : Tensor, shape (B, T, F, 2)
         Y and S.
     bands : Tensor of int64, shape (F,)
-        Such as `hearing_bands`.
+        Band index of each frequency, such as from `hearing_bands`.
     best_db, least_db : float
 
     Returns
@@ -140,7 +140,7 @@ def compressed_spectral_loss(
     complex_part: float = 0.3,
     floor_db: float = FLOOR_DB,
 ) -> Tensor:
-    """Distance of compressed spectra, with and without their phases.
+    """Distance between compressed spectra, with and without phase.
 
         L = (1 - β) mean (|S|^c - |Y|^c)² + β mean | |S|^c e^(jφ_S) - |Y|^c e^(jφ_Y) |²
 
@@ -149,11 +149,11 @@ def compressed_spectral_loss(
     estimate, target : Tensor, shape (B, T, F, 2)
         Y and S.
     level : Tensor, shape (B,)
-        What both are divided by; where it is 0, they are not.
+        Both spectra are divided by it, unless it is 0.
     compression, complex_part : float
         c and β.
     floor_db : float
-        |Y|² is |Y|² + 10^(floor/10) where it is raised to a power.
+        Power exponents are applied to |Y|² + 10^(floor/10) instead of |Y|².
 
     Returns
     -------
@@ -184,7 +184,7 @@ def multi_resolution_stft_loss(
     stfts: Sequence[TorchStft],
     floor_db: float = FLOOR_DB,
 ) -> Tensor:
-    """Distance of magnitudes in several time-frequency resolutions.
+    """Distance between magnitude spectra in several time-frequency resolutions.
 
         L = mean_r ( ‖|S| - |Y|‖_F / ‖|S|‖_F + mean |log |S| - log |Y|| )
 
@@ -192,15 +192,15 @@ def multi_resolution_stft_loss(
     ----------
     estimate, target : Tensor, shape (B, N)
     level : Tensor, shape (B,)
-        What both are divided by; where it is 0, they are not.
+        Both spectra are divided by it, unless it is 0.
     stfts : sequence of TorchStft
     floor_db : float
-        |Y| is the root of |Y|² + 10^(floor/10) · Σ w², w the window.
+        |Y| is computed as the root of |Y|² + 10^(floor/10) · Σ w², w the window.
 
     Returns
     -------
     loss : Tensor, shape ()
-        The first part is left out where the target is silent.
+        The first term is left out if the target is silent.
 
     References
     ----------
@@ -220,14 +220,14 @@ def multi_resolution_stft_loss(
 
 
 def ideal_ratio_mask(noisy: Tensor, target: Tensor, power: float = 1.0) -> Tensor:
-    """What of a bin is speech:  |s|^p / (|s|^p + |x - s|^p);  0 where both are 0.
+    """Ideal ratio mask |s|^p / (|s|^p + |x - s|^p), 0 if both are 0.
 
     Parameters
     ----------
     noisy, target : Tensor, shape (B, T, F, 2)
         x and s.
     power : float
-        p: 1 of magnitudes, 2 of powers, which is the Wiener gain.
+        p: 1 for magnitudes, 2 for powers (the Wiener gain).
 
     Returns
     -------
@@ -247,7 +247,7 @@ def mask_loss(
     mask_power: float = 1.0,
     bin_power: float = 0.6,
 ) -> Tensor:
-    """Distance of a mask from the ideal one, weighted by what there is to hear.
+    """Distance of a mask from the ideal ratio mask, weighted by the noisy magnitude.
 
         L = Σ |x|^q d(γ^k, γ*) / Σ |x|^q,   d squared or binary cross-entropy
 
@@ -259,16 +259,16 @@ def mask_loss(
         x and s.
     measure : {"mse", "bce"}
     ratio_power : float
-        Of the ideal mask γ*; see `ideal_ratio_mask`.
+        Exponent of the ideal mask γ*; see `ideal_ratio_mask`.
     mask_power : float
-        k: 2 where statistics are weighted with the squared mask.
+        k: 2 if statistics are weighted with the squared mask.
     bin_power : float
         q.
 
     Returns
     -------
     loss : Tensor, shape ()
-        The sums are of each example; those where x is silent are left out.
+        Mean over the examples; examples with a silent x are left out.
     """
     ideal = ideal_ratio_mask(noisy, target, ratio_power)
     powered = mask**mask_power if mask_power != 1 else mask
@@ -283,12 +283,12 @@ def mask_loss(
 
 
 class Loss:
-    """The weighted sum of a recipe's terms, for networks of one signature.
+    """Weighted sum of the loss terms of a recipe, for networks with one signature.
 
     Raises
     ------
     ConfigError
-        If a term does not fit the task.
+        If a term does not fit the task of the network.
     """
 
     def __init__(
@@ -296,7 +296,7 @@ class Loss:
     ) -> None:
         for term in ("mask", *BEAM):
             if recipe.weights[term] and signature.task != "mask":
-                raise ConfigError(f"loss.{term} is of masks; a post-filter gives a spectrum")
+                raise ConfigError(f"loss.{term} needs a mask; a post-filter returns a spectrum")
         self.recipe, self.signature = recipe, signature
         self.weights = {term: weight for term, weight in recipe.weights.items() if weight}
         self.stft = TorchStft(signature.n_fft, signature.hop, device)
@@ -305,29 +305,29 @@ class Loss:
         self._stfts = [TorchStft(size, size // 4, device) for size in sizes]
 
     def estimate(self, out: Tensor, spec: Tensor) -> Tensor:
-        """Spectrum that the network means: masked, or as it is; (B, T, F, 2)."""
+        """Estimated spectrum: masked input or network output, (B, T, F, 2)."""
         return spec[:, 0] * out[..., None] if self.signature.task == "mask" else out
 
     def __call__(
         self, out: Tensor, spec: Tensor, target: Tensor, mics: Tensor | None = None
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """The sum and its terms, without their weights.
+        """Compute the weighted sum and the unweighted terms.
 
         Parameters
         ----------
         out : Tensor, shape (B, T, F) or (B, T, F, 2)
-            Of the network: a mask of the first signal, or a spectrum.
+            Network output: a mask for the first signal, or a spectrum.
         spec : Tensor, shape (B, C, T, F, 2)
-            What it was given.
+            Network input.
         target : Tensor, shape (B, N)
         mics : Tensor, shape (B, M, T, F, 2), optional
-            What all microphones hear, for the term `beam`.
+            Spectra of all microphones, for the term `beam`.
 
         Returns
         -------
         total : Tensor, shape ()
         terms : dict of str to Tensor
-            In the order of `weights`.
+            Terms in the order of `weights`.
         """
         recipe, noisy = self.recipe, spec[:, 0]
         wanted, clean = self.estimate(out, spec), self.stft.analyse(target)
@@ -403,26 +403,26 @@ class Loss:
 def build_loss(
     recipe: LossRecipe, signature: Signature, device: torch.device | str = "cpu"
 ) -> Loss:
-    """The loss of a recipe; see `Loss`."""
+    """Build the loss of a recipe; see `Loss`."""
     return Loss(recipe, signature, device)
 
 
 def bin_powers(spec: Tensor) -> Tensor:
-    """|x|², (..., 2) -> (...); a sum over an axis of two takes four times as long."""
+    """Power |x|², (..., 2) -> (...); four times as fast as a sum over the last axis."""
     re, im = spec.unbind(dim=-1)
     return re * re + im * im
 
 
 def positive(values: Tensor) -> Tensor:
-    """The values, 1 where they are 0: denominators of what is 0 there anyway."""
+    """Replace zeros by 1, for denominators of values that are 0 there."""
     return torch.where(values > 0, values, 1.0)
 
 
 def mean_where(chosen: Tensor, values: Tensor) -> Tensor:
-    """Mean of the chosen values; 0 of none."""
+    """Mean of the chosen values; 0 if none is chosen."""
     return torch.where(chosen, values, 0.0).sum() / chosen.sum().clamp(min=1)
 
 
 def sum_of(terms: Iterable[Tensor]) -> Tensor:
-    """Their sum."""
+    """Sum of loss terms."""
     return torch.stack(list(terms)).sum()

@@ -1,4 +1,4 @@
-"""Pictures of a training: loss over the steps, and what the network makes of an example."""
+"""Figures of a training: loss over the steps, and spectrograms of an example."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -11,20 +11,20 @@ from arrayenh.files import write_whole
 from arrayenh.networks.signature import Signature
 
 CURVE, EXAMPLE = "loss.png", "example.png"
-RANGE_DB = 70.0  # shown, below the loudest bin of the input
+RANGE_DB = 70.0  # range of the colours below the loudest bin of the input
 COLOURS = {"loss": "#0072b2", "dev_loss": "#d55e00"}
 NAMES = {"loss": "trained on", "dev_loss": "measured by"}
 
 
 def draw_losses(rows: Sequence[Mapping[str, float]], path: Path) -> None:
-    """Loss over steps, of the batches that are trained on and of those that are not.
+    """Plot the training and the development loss over the steps.
 
     Parameters
     ----------
     rows : sequence of mapping
-        Of a `LogBook`.
+        Rows of a `LogBook`.
     path : Path
-        PNG.
+        PNG file.
     """
     figure = new_figure((8, 4.5))
     axes = figure.add_subplot()
@@ -43,15 +43,15 @@ def draw_losses(rows: Sequence[Mapping[str, float]], path: Path) -> None:
 
 
 def draw_example(spectra: Sequence[np.ndarray], signature: Signature, path: Path) -> None:
-    """Spectrograms of what came in, what went out and what was wanted, one above the other.
+    """Plot spectrograms of input, output and target, one above the other.
 
     Parameters
     ----------
     spectra : sequence of complex ndarray, shape (T, F)
-        Three.
+        Input, output and target.
     signature : Signature
     path : Path
-        PNG.
+        PNG file.
     """
     figure = new_figure((9, 7.5))
     names = (f"in: {signature.inputs[0]}", f"out: {signature.name}", "target")
@@ -73,14 +73,14 @@ def draw_example(spectra: Sequence[np.ndarray], signature: Signature, path: Path
 
 
 def can_draw() -> bool:
-    """Whether matplotlib is there."""
+    """Whether matplotlib is installed."""
     from importlib.util import find_spec
 
     return find_spec("matplotlib") is not None
 
 
 def new_figure(size: tuple[float, float]) -> Any:
-    """An empty figure of so many inches across and up, without pyplot."""
+    """Empty figure of a width and height in inches, without pyplot."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -90,7 +90,7 @@ def new_figure(size: tuple[float, float]) -> Any:
 
 
 def save(figure: Any, path: Path) -> None:
-    """Write a figure as PNG, whole or not at all."""
+    """Write a figure as PNG, atomically."""
     content = io.BytesIO()
     figure.savefig(content, format="png", dpi=110)
     write_whole(path, content.getvalue())

@@ -1,4 +1,4 @@
-"""Batches, made in the background while the network learns from the ones before."""
+"""Preparation of batches in the background during training."""
 
 import pickle
 from collections import deque
@@ -15,33 +15,32 @@ from arrayenh.errors import AudioError
 from arrayenh.processes import ONE_THREAD, Processes, processes
 
 Batch = dict[str, np.ndarray]
-AHEAD = 2  # batches that wait for each who makes them
+AHEAD = 2  # queued batches per worker
 
 
 class Examples(Protocol):
-    """What is trained on.
+    """Protocol of training and development data.
 
-    `len` is the number of batches in which everything comes once; a batch has "inputs",
-    float32 (B, C, N), in the order of the signature, and "target", float32 (B, N), and depends
-    on nothing but its index.
+    `len` is the number of batches in an epoch. A batch has "inputs", float32 (B, C, N), in the
+    order of the signature, and "target", float32 (B, N), and depends only on its index.
     """
 
     def __len__(self) -> int:
-        """Batches of an epoch."""
+        """Number of batches in an epoch."""
 
     def batch(self, index: int) -> Batch:
-        """Batch `index`."""
+        """Return batch `index`."""
 
 
 class Prefetch:
-    """A thread, or processes, that make batches ahead of time, always in their order.
+    """Thread or processes that prepare batches ahead of time, in order.
 
     Parameters
     ----------
     parts : mapping of str to Examples
-        Such as to train on and to measure by.
+        Data sets by name, such as training and development data.
     workers : int
-        Processes; 0: a thread.
+        Number of processes; 0 uses a thread.
     """
 
     def __init__(self, parts: Mapping[str, Examples], workers: int = 0) -> None:
@@ -57,7 +56,7 @@ class Prefetch:
             self._stack.callback(self._pool.shutdown, cancel_futures=True)
 
     def stream(self, part: str, indices: Iterable[int]) -> Generator[Batch]:
-        """Batches of a part.
+        """Yield the batches of a part.
 
         Raises
         ------
@@ -74,7 +73,7 @@ class Prefetch:
                 yield pending.popleft().result()
         except BrokenProcessPool as error:
             raise AudioError(
-                "a process that makes batches was killed: not enough memory? Try fewer workers, "
+                "a process that prepares batches was killed: not enough memory? Try fewer workers, "
                 "and --resume"
             ) from error
         finally:
@@ -99,14 +98,14 @@ class Prefetch:
 
 
 HERE: dict[str, Examples] = {}
-"""Of a process that makes batches: sent once, not with every batch."""
+"""Data sets in a worker process, sent once instead of with every batch."""
 
 
 def keep(parts: bytes) -> None:
-    """Have what is sent once, in such a process."""
+    """Store the data sets in a worker process."""
     HERE.update(pickle.loads(parts))
 
 
 def made_here(part: str, index: int) -> Batch:
-    """A batch, in such a process."""
+    """Prepare a batch in a worker process."""
     return HERE[part].batch(index)

@@ -1,4 +1,4 @@
-"""Recipes of trainings: which network, on what, towards what, for how long; TOML files."""
+"""Training recipes: TOML files with network, data, loss, optimiser and duration."""
 
 import json
 from collections.abc import Mapping
@@ -29,22 +29,22 @@ TERMS = (
 )
 MASK_MEASURES = ("mse", "bce")
 MAY_CHANGE = ("steps", "epochs", "patience", "workers", "threads")
-"""Of [run], between a training and its resumption."""
+"""Keys of [run] that may change when a training is resumed."""
 
 MOST = 1e12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelRecipe:
-    """The network.
+    """Network of a recipe.
 
     Attributes
     ----------
     name : str
     settings : dict
-        Of its `Config`.
+        Settings of its `Config`.
     init : str, optional
-        A checkpoint, or the folder of a training, with whose weights it begins.
+        Checkpoint or folder of a training with the initial weights.
     """
 
     name: str
@@ -56,30 +56,29 @@ class ModelRecipe:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LossRecipe:
-    """What is made small: a sum of terms, by their weights; see `arrayenh.training.losses`.
+    """Weighted sum of loss terms; see `arrayenh.training.losses`.
 
     Attributes
     ----------
     si_sdr, spectral, stft, magnitude, noise_db, picture, mask, beam, beam_bands : float
-        Weights: of the negative SI-SDR in dB, the compressed spectra, the magnitudes in several
-        resolutions, their mean absolute distance, the noise as noisy less clean dB (Huber), the
-        spectrogram as a picture (binary cross-entropy), the distance from the ideal mask, and
-        the negative SI-SDR of the beamformer that the mask steers, of all frequencies and the
-        mean over bands of hearing.
+        Weights of: negative SI-SDR in dB; compressed spectra; magnitudes in several resolutions;
+        mean absolute distance of magnitudes; noise as noisy minus clean dB (Huber); spectrogram
+        as a picture (binary cross-entropy); distance from the ideal mask; negative SI-SDR of the
+        beamformer that the mask steers, over all frequencies; its mean over auditory bands.
     compression : float
         Exponent of the magnitudes of `spectral`.
     complex_part : float
-        Of `spectral`: how much phase counts, 0 to 1.
+        Weight of the phase in `spectral`, 0 to 1.
     resolutions : tuple of int
-        Of `stft`: frame lengths, samples; each a quarter further.
+        Frame lengths of `stft`, samples; the hop is a quarter of each.
     measure : {"mse", "bce"}
-        Of `mask`.
+        Distance of `mask`.
     ratio_power : float
-        Of the ideal mask: 1 of magnitudes, 2 of powers.
+        Exponent of the ideal mask: 1 for magnitudes, 2 for powers.
     mask_power : float
-        What the mask is raised to before it is compared: 2 where the square of it is used.
+        Exponent of the mask before the comparison: 2 if its square is used.
     bin_power : float
-        Of `mask`: bins count by their magnitude to this power.
+        Exponent of the noisy magnitude that weights the bins of `mask`.
     """
 
     si_sdr: float = 0.0
@@ -115,24 +114,24 @@ class LossRecipe:
         for size in self.resolutions:
             within("loss.resolutions", size, 32, 16384)
         if not self.resolutions:
-            raise ConfigError("loss.resolutions needs a frame length at least")
+            raise ConfigError("loss.resolutions needs at least one frame length")
 
     @property
     def weights(self) -> dict[str, float]:
-        """Of every term."""
+        """Weights of all terms by name."""
         return {term: getattr(self, term) for term in TERMS}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OptimiserRecipe:
-    """AdamW, and the most that a gradient may be long.
+    """AdamW optimiser with gradient clipping.
 
     Attributes
     ----------
     lr, weight_decay : float
     betas : tuple of float
     clip : float
-        Norm of all gradients together.
+        Largest norm of all gradients together.
     """
 
     lr: float = 1e-3
@@ -152,21 +151,21 @@ class OptimiserRecipe:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScheduleRecipe:
-    """How the learning rate falls.
+    """Schedule of the learning rate.
 
     Attributes
     ----------
     kind : {"plateau", "step", "cosine", "constant"}
     warmup : int
-        Steps over which the rate first rises from 0, in a line.
+        Number of steps of the initial linear rise from 0.
     factor : float
-        Of the rate, at each fall of "plateau" and "step".
+        Factor of the rate at each reduction of "plateau" and "step".
     patience : int
-        Of "plateau": measurements without progress that are waited for.
+        Evaluations without progress before a reduction of "plateau".
     every : int
-        Of "step": steps from fall to fall.
+        Number of steps between the reductions of "step".
     least : float
-        Of "plateau" and "cosine": what is left of the rate at the end.
+        Lowest factor of the rate for "plateau" and "cosine".
     """
 
     kind: str = "plateau"
@@ -189,36 +188,36 @@ class ScheduleRecipe:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRecipe:
-    """For how long, and how.
+    """Duration and execution of a training.
 
     Attributes
     ----------
     steps, epochs : int, optional
-        One of the two; in an epoch everything to train on comes once.
+        Exactly one of the two; an epoch uses all training data once.
     batch_size : int
-        Of each process.
+        Examples per batch in each process.
     seconds : float, optional
-        Length of the examples, for the data.
+        Duration of the training examples.
     seed : int
-        Of weights, data and dropout.
+        Seed of weights, data and dropout.
     dev_every : int
-        Steps between measurements on data that is not trained on.
+        Steps between evaluations on the development data.
     dev_batches : int, optional
-        How much of that; all, if not given.
+        Number of development batches; all by default.
     patience : int
-        Measurements without progress after which training stops.
+        Evaluations without progress after which the training stops.
     ema : float
-        Decay of the moving average of weights which is measured and kept; 0: none.
+        Decay of the moving average of the weights, which is evaluated and saved; 0: no average.
     threads : int, optional
-        Of the processor.
+        Number of CPU threads.
     amp : {"none", "bfloat16", "float16"}
-        Precision of the network, for a GPU; losses and weights stay float32.
+        Precision of the network on a GPU; losses and weights stay float32.
     workers : int
-        Processes that prepare batches; 0: a thread.
+        Number of processes that prepare batches; 0 uses a thread.
     rounds : int
-        How often a network of masks that hears a beamformer hears a recording, as in the chain:
-        from the second time on the beamformer that its own mask steered. In training the
-        number is drawn, in measurements it is this.
+        Number of passes of a mask network with a beamformer's output as input, as in the chain:
+        from the second pass on, its own mask steers the beamformer. The number is drawn at
+        random up to this value in training and equals it in evaluation.
     """
 
     steps: int | None = None
@@ -253,7 +252,7 @@ class RunRecipe:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainRecipe:
-    """A training, as its file says it; `data` is for those who make the examples."""
+    """Training recipe; `data` is passed to the code that prepares the examples."""
 
     model: ModelRecipe
     loss: LossRecipe
@@ -266,50 +265,50 @@ class TrainRecipe:
 
 
 def names() -> list[str]:
-    """Names of the recipes that ship: those of the networks that ship, and steps towards them."""
+    """Names of the packaged recipes: those of the packaged networks and their pre-trainings."""
     entries = (resources.files("arrayenh") / "training" / "recipes").iterdir()
     return sorted(Path(entry.name).stem for entry in entries if entry.name.endswith(".toml"))
 
 
 def find_recipe(name_or_path: Path) -> Path:
-    """The file of a recipe: the one at that path, or one that ships, by its name.
+    """Find the file of a recipe, by its path or the name of a packaged recipe.
 
     Raises
     ------
     ConfigError
-        If there is neither.
+        If neither exists.
     """
-    if str(name_or_path) in names() and not name_or_path.is_file():  # a folder of results may be
+    if str(name_or_path) in names() and not name_or_path.is_file():  # may be a results folder
         folder = resources.files("arrayenh") / "training" / "recipes"
         return Path(str(folder / f"{name_or_path}.toml"))
     if name_or_path.exists():
         return name_or_path
-    raise ConfigError(f"{name_or_path} does not exist, nor ships with {', '.join(names())}")
+    raise ConfigError(f"{name_or_path} does not exist and is not one of {', '.join(names())}")
 
 
 def load_recipe(path: Path) -> TrainRecipe:
-    """A recipe from a TOML file.
+    """Load a recipe from a TOML file.
 
     Raises
     ------
     ConfigError
-        If it cannot be read, is not TOML, or says what is unknown or cannot be.
+        If the file cannot be read, is not TOML, or has an unknown key or an invalid value.
     """
     return as_recipe(read_toml(path), str(path))
 
 
 def as_recipe(tree: Mapping[str, Any], source: str) -> TrainRecipe:
-    """The checked values of a recipe; `source` is where they are from, for messages."""
+    """Validate the values of a recipe; messages name their `source`."""
     return validated(TrainRecipe, tree, source, strict=True)
 
 
 def as_tree(recipe: TrainRecipe) -> dict[str, Any]:
-    """The recipe as a tree that `as_recipe` reads back, for files."""
+    """Recipe as a tree for files, the inverse of `as_recipe`."""
     return asdict(recipe)
 
 
 def with_run(recipe: TrainRecipe, **changes: Any) -> TrainRecipe:
-    """The recipe with other values in [run]; those that are None are left as they are."""
+    """Replace values in [run] of a recipe; values of None are ignored."""
     given = {key: value for key, value in changes.items() if value is not None}
     if "steps" in given:
         given["epochs"] = None
@@ -317,12 +316,12 @@ def with_run(recipe: TrainRecipe, **changes: Any) -> TrainRecipe:
 
 
 def check_same(recipe: TrainRecipe, before: TrainRecipe, source: str) -> None:
-    """Refuse to go on with a training that was another one.
+    """Check that a training is resumed with its own recipe.
 
     Raises
     ------
     ConfigError
-        If they differ in more than `MAY_CHANGE`; the message names the table.
+        If the recipes differ in more than `MAY_CHANGE`; the message names the table.
     """
     for part in fields(recipe):
         now, then = getattr(recipe, part.name), getattr(before, part.name)
@@ -331,17 +330,17 @@ def check_same(recipe: TrainRecipe, before: TrainRecipe, source: str) -> None:
         if json.dumps(plain(now)) != json.dumps(plain(then)):
             raise ConfigError(
                 f"{source} was trained with another [{part.name}]; give the same recipe, or "
-                f"--overwrite to begin again"
+                f"--overwrite to start again"
             )
 
 
 def plain(part: Any) -> Any:
-    """A part of a recipe as JSON can say it."""
+    """Part of a recipe in JSON types."""
     return part if isinstance(part, dict) else asdict(part)
 
 
 def as_toml(recipe: TrainRecipe) -> str:
-    """The recipe as TOML, all of its defaults told."""
+    """Recipe as TOML, including all defaults."""
     lines: list[str] = []
     for name, table in as_tree(recipe).items():
         lines += [f"[{name}]", *(f"{json.dumps(k)} = {v}" for k, v in told(table)), ""]
@@ -349,12 +348,12 @@ def as_toml(recipe: TrainRecipe) -> str:
 
 
 def told(table: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Keys and values of a table as TOML writes them; tables in it on one line."""
+    """Keys and values of a table as TOML; nested tables are written on one line."""
     return [(key, toml_value(value)) for key, value in table.items() if value is not None]
 
 
 def toml_value(value: Any) -> str:
-    """A value in one line of TOML."""
+    """Value as one line of TOML."""
     if isinstance(value, dict):
         return "{" + ", ".join(f"{json.dumps(k)} = {v}" for k, v in told(value)) + "}"
     if isinstance(value, list | tuple):

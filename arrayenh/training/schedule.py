@@ -1,4 +1,4 @@
-"""How a training goes: its best measurement, when the rate falls, when it is enough."""
+"""Course of a training: best evaluation, learning rate, early stopping."""
 
 import math
 from dataclasses import dataclass, replace
@@ -8,19 +8,19 @@ from arrayenh.training.recipe import ScheduleRecipe
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """What the measurements were.
+    """Summary of the evaluations so far.
 
     Attributes
     ----------
     best : float, optional
-        The least loss measured.
+        Lowest loss so far.
     best_step : int
     stale : int
-        Measurements since then.
+        Evaluations since the best one.
     waited : int
-        Of these, since the rate last fell.
+        Evaluations without progress since the last reduction of the rate.
     falls : int
-        How often it fell.
+        Number of reductions of the rate.
     """
 
     best: float | None = None
@@ -30,10 +30,10 @@ class Course:
     falls: int = 0
 
     def measured(self, loss: float, step: int, patience: int) -> "Course":
-        """The course after one more measurement.
+        """Return the course after one more evaluation.
 
-        As `torch.optim.lr_scheduler.ReduceLROnPlateau` the rate falls at the measurement after
-        `patience` ones without progress.
+        As in `torch.optim.lr_scheduler.ReduceLROnPlateau`, the rate is reduced at the
+        evaluation after `patience` ones without progress.
         """
         if self.best is None or loss < self.best:
             return replace(self, best=loss, best_step=step, stale=0, waited=0)
@@ -47,7 +47,7 @@ class Course:
 
 
 def rate(recipe: ScheduleRecipe, step: int, n_steps: int, falls: int) -> float:
-    """Factor of the learning rate.
+    """Factor of the learning rate at a step.
 
         plateau   max(factor^falls, least)
         step      factor^⌊step / every⌋
@@ -59,11 +59,11 @@ def rate(recipe: ScheduleRecipe, step: int, n_steps: int, falls: int) -> float:
     ----------
     recipe : ScheduleRecipe
     step : int
-        Steps done.
+        Number of finished steps.
     n_steps : int
-        Of the whole training.
+        Number of steps of the whole training.
     falls : int
-        Of `Course`.
+        Number of reductions, from `Course`.
     """
     rise = min((step + 1) / recipe.warmup, 1.0) if recipe.warmup else 1.0
     if recipe.kind == "plateau":

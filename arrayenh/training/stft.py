@@ -1,4 +1,4 @@
-"""`arrayenh.stft.Stft` in torch: the same frames, of batches, with gradients."""
+"""Short-time Fourier transform of batches in torch, equal to `arrayenh.stft.Stft`."""
 
 import torch
 from torch import Tensor
@@ -9,19 +9,19 @@ from arrayenh.stft import Stft
 
 
 class TorchStft:
-    """Short-time spectra of batches, frame by frame those of `Stft(n_fft, hop, "hann")`.
+    """STFT of batches with gradients, with the same frames as `Stft(n_fft, hop, "hann")`.
 
     Parameters
     ----------
     n_fft, hop : int
         Samples.
     device : torch.device or str
-        Where the signals are.
+        Device of the signals.
 
     Raises
     ------
     ConfigError
-        If the window and the hop cannot reconstruct.
+        If the window and the hop do not allow perfect reconstruction.
     """
 
     def __init__(self, n_fft: int, hop: int, device: torch.device | str = "cpu") -> None:
@@ -31,7 +31,7 @@ class TorchStft:
         self._synthesis = torch.tensor(stft.synthesis_window, device=device)
 
     def analyse(self, samples: Tensor) -> Tensor:
-        """Spectra of whole signals, (..., N) -> (..., T, F, 2)."""
+        """Compute the spectra of whole signals, (..., N) -> (..., T, F, 2)."""
         n_frames = self.stft.n_frames(samples.shape[-1])
         n_after = (n_frames - 1) * self.hop + self.n_fft - self.stft.lead - samples.shape[-1]
         padded = functional.pad(samples, (self.stft.lead, max(n_after, 0)))
@@ -39,12 +39,12 @@ class TorchStft:
         return torch.view_as_real(torch.fft.rfft(frames * self._analysis))
 
     def synthesise(self, spec: Tensor, n_samples: int) -> Tensor:
-        """Signals of whole spectra, (..., T, F, 2) -> (..., N).
+        """Reconstruct signals from whole spectra, (..., T, F, 2) -> (..., N).
 
         Raises
         ------
         ShapeError
-            If T or F is not what this STFT gives for `n_samples`.
+            If T or F differs from the spectra of `n_samples` samples.
         """
         wanted = (self.stft.n_frames(n_samples), self.stft.n_freqs, 2)
         if spec.shape[-3:] != wanted:
@@ -57,7 +57,7 @@ class TorchStft:
 
 
 def overlap_add(frames: Tensor, hop: int) -> Tensor:
-    """Sum of frames, frame t at sample t·hop; (..., T, n_fft) -> (..., n), n a multiple of hop."""
+    """Overlap-add, frame t at sample t·hop; (..., T, n_fft) -> (..., n), n a multiple of hop."""
     n_frames, n_fft = frames.shape[-2:]
     n_parts = -(-n_fft // hop)
     parts = functional.pad(frames, (0, n_parts * hop - n_fft)).unflatten(-1, (n_parts, hop))

@@ -1,13 +1,13 @@
-"""Training: batches in, a network out, and a folder from which it can go on after anything.
+"""Training of a network, with a results folder from which it can be resumed.
 
-    log.csv  tensorboard/  loss.png  example.png       what happened
-    last.safetensors                                   all that it takes to go on
-    best.safetensors                                   the network, for `arrayenh export`
-    recipe.toml                                        what was asked for
+    log.csv  tensorboard/  loss.png  example.png       log and figures
+    last.safetensors                                   complete state, to resume
+    best.safetensors                                   best network, for `arrayenh export`
+    recipe.toml                                        recipe with all defaults
 
-Step k trains on batch k, with the dropout of step k: all there is to keep are weights, the
-optimiser's memory and a few counters, and a training that was killed and went on is, on a
-processor, bit for bit the one that was not.
+Step k trains on batch k, with the dropout of step k: the complete state is the weights, the state
+of the optimiser and a few counters. On a CPU, a training that was killed and resumed is
+bit-identical to an uninterrupted one.
 """
 
 import signal
@@ -38,7 +38,7 @@ RATES = ("learning_rate", "examples_per_s", "elapsed_s")
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """How a training ended.
+    """Result of a training.
 
     Attributes
     ----------
@@ -46,9 +46,9 @@ class Trained:
     steps : int
     best_step : int
     best_loss : float or None
-        Measured there; None if nothing was measured.
+        Loss at `best_step`; None without an evaluation.
     seconds : float
-        Of all its parts together.
+        Total duration of all parts of the training.
     """
 
     folder: Path
@@ -60,7 +60,7 @@ class Trained:
 
 @dataclass(frozen=True, slots=True)
 class Reporter:
-    """Who is told: `progress` the steps done, `say` a line at each measurement."""
+    """Callbacks: `progress` takes the number of finished steps, `say` a line per evaluation."""
 
     progress: Callable[[float], None] = lambda step: None
     say: Callable[[str], None] = lambda line: None
@@ -77,22 +77,22 @@ def train(
     resume: bool = False,
     reporter: Reporter | None = None,
 ) -> Trained:
-    """Train a network, or go on with it.
+    """Train a network, or resume its training.
 
     Parameters
     ----------
     recipe : TrainRecipe
     folder : Path
-        Of all results.
+        Results folder.
     examples, dev : Examples
-        To train on, and to measure by.
+        Training and development data.
     build : callable
-        Makes the network from its name and settings.
+        Builds the network from its name and settings.
     team : Team, optional
-        Default: this process alone, on its processor.
+        By default this process alone, on the CPU.
     resume : bool
-        Go on from the last checkpoint, if there is one; otherwise begin, over whatever lies
-        there.
+        Continue from the last checkpoint, if there is one. Otherwise start a new training and
+        replace existing results.
     reporter : Reporter, optional
 
     Returns
@@ -102,11 +102,11 @@ def train(
     Raises
     ------
     ConfigError
-        If there is nothing to measure by, or the checkpoint is of another recipe or damaged.
+        If there is no development data, or the checkpoint has another recipe or is damaged.
     NumericalError
         If the loss is no longer finite.
     KeyboardInterrupt
-        After Ctrl-C or SIGTERM, when the step is done and saved.
+        After Ctrl-C or SIGTERM, once the current step is finished and saved.
     """
     team = team or Team()
     if recipe.run.threads:
@@ -130,7 +130,7 @@ def train(
 
 
 def steps_of(recipe: TrainRecipe, n_batches: int, team: Team) -> int:
-    """Steps of a training; in an epoch the processes together see everything once."""
+    """Number of steps of a training; in an epoch all processes together use the data once."""
     if recipe.run.steps is not None:
         return recipe.run.steps
     assert recipe.run.epochs is not None
@@ -138,14 +138,14 @@ def steps_of(recipe: TrainRecipe, n_batches: int, team: Team) -> int:
 
 
 def n_dev(recipe: TrainRecipe, dev: Examples) -> int:
-    """Batches that are measured by."""
+    """Number of development batches."""
     if len(dev) < 1:
-        raise ConfigError("there are no examples to measure by")
+        raise ConfigError("there is no development data")
     return min(recipe.run.dev_batches or len(dev), len(dev))
 
 
 def last_checkpoint(folder: Path, team: Team) -> Checkpoint | None:
-    """Where a training was when it was last saved: the first process reads, all are told."""
+    """Last checkpoint of a training, read by the first process and broadcast to all."""
     path = folder / LAST
     content = path.read_bytes() if team.leads and path.exists() else None
     content = team.told(content)
@@ -153,14 +153,14 @@ def last_checkpoint(folder: Path, team: Team) -> Checkpoint | None:
 
 
 def clear(folder: Path) -> None:
-    """A folder without the results of a training before."""
+    """Remove the results of a previous training from a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     for name in (LAST, BEST, pictures.CURVE, pictures.EXAMPLE):
         (folder / name).unlink(missing_ok=True)
 
 
 class Run:
-    """From one checkpoint on: steps, measurements, files."""
+    """Part of a training from one checkpoint on: steps, evaluations, files."""
 
     def __init__(
         self, learner: Learner, folder: Path, reporter: Reporter, before: Checkpoint | None
@@ -173,11 +173,11 @@ class Run:
 
     @property
     def elapsed(self) -> float:
-        """Seconds of all parts of the training together."""
+        """Total duration of all parts of the training, seconds."""
         return time.perf_counter() - self._started
 
     def through(self, batches: Prefetch, n_dev: int) -> None:
-        """Train to the end, or until asked to stop."""
+        """Train to the end or until a stop signal."""
         learner, team = self.learner, self.learner.team
         indices = (step * team.size + team.rank for step in range(learner.step, learner.n_steps))
         stream = batches.stream("train", indices)
@@ -194,7 +194,7 @@ class Run:
                     self.reporter.progress(learner.step)
                     if measured:
                         self._keep(log)
-                # in a team only now and then: every process must ask at the same step
+                # in a team only at some steps, since all processes must ask at the same one
                 if (team.size == 1 or self._due(LOG_EVERY)) and team.any(stop.is_set()):
                     self._save()
                     raise KeyboardInterrupt
@@ -204,7 +204,7 @@ class Run:
         return self.learner.step % every == 0 or self.learner.step == self.learner.n_steps
 
     def _log(self) -> Any:
-        """The log; for the other processes nothing."""
+        """Log book in the first process, no log in the others."""
         if not self.learner.team.leads:
             return nothing()
         write_whole(self.folder / RECIPE, as_toml(self.learner.recipe))
@@ -221,9 +221,9 @@ class Run:
         return row | dict(zip(RATES, rates, strict=True))
 
     def _measure(self, batches: Prefetch, n_dev: int) -> dict[str, float]:
-        """Loss on what is not trained on, and what follows from it; the best is kept."""
+        """Evaluate on the development data, update the course and save the best network."""
         learner, team = self.learner, self.learner.team
-        # every process its share: all of them know the sum
+        # every process evaluates its share; the sums are reduced over all processes
         means = learner.measure(batches.stream("dev", range(team.rank, n_dev, team.size)))
         patience = learner.recipe.schedule.patience
         learner.course = learner.course.measured(means["loss"], learner.step, patience)
@@ -239,7 +239,7 @@ class Run:
         return {f"dev_{name}": value for name, value in means.items()}
 
     def _keep(self, log: LogBook | None) -> None:
-        """Save and draw; measuring and drawing is not time of the next steps."""
+        """Save the state and draw the figures, outside the time measured for steps."""
         self._save()
         if log and self._draws:
             pictures.draw_losses(log.rows, self.folder / pictures.CURVE)
@@ -255,13 +255,13 @@ class Run:
 
 @contextmanager
 def nothing() -> Iterator[None]:
-    """No log."""
+    """Context manager without a log."""
     yield None
 
 
 @contextmanager
 def stop_signals() -> Iterator[threading.Event]:
-    """Told by Ctrl-C and SIGTERM, so that no step is left half done; the second time at once."""
+    """Event set by Ctrl-C and SIGTERM, so that a step is finished; a second signal interrupts."""
     asked = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield asked

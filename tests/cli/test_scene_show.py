@@ -93,7 +93,7 @@ def test_walks_and_polygons_and_measured_rooms_have_pictures(tmp_path):
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        ("show caar", "no preset 'caar'; there are car, .*did you mean car"),
+        ("show caar", "no preset 'caar'; use one of car, .*did you mean car"),
         ("show nothing.toml", "nothing.toml cannot be read: No such file"),
         ("show nothing.json", "nothing.json cannot be read"),
         ("show car -o car.gif", "car.gif should end in .png, .svg, .pdf"),

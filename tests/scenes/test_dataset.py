@@ -220,7 +220,7 @@ def test_a_folder_of_somebody_else_is_left_alone(tmp_path):
         make_dataset(PLAN, tmp_path, [0])
     (tmp_path / "dataset.json").unlink()
     (tmp_path / "scenes" / "0").mkdir()
-    with pytest.raises(SceneError, match="scenes is not empty and no data set"):
+    with pytest.raises(SceneError, match="scenes is not empty and not a data set"):
         make_dataset(PLAN, tmp_path, [0])
 
 
@@ -237,7 +237,7 @@ def test_speech_that_has_changed_is_noticed(tmp_path):
     make_dataset(Plan(tree=tree), tmp_path / "set", [0])
     (tmp_path / "speech" / "b_1.wav").rename(tmp_path / "speech" / "c_1.wav")
     find_voices.cache_clear()
-    with pytest.raises(SceneError, match="another scene 0 than would be made now: sounds"):
+    with pytest.raises(SceneError, match="scene 0 in .* differs from the one drawn now: sounds"):
         make_dataset(Plan(tree=tree), tmp_path / "set", [0, 1])
 
 
@@ -247,14 +247,14 @@ def test_a_manifest_that_has_changed_is_noticed(whole, tmp_path):
     make_dataset(Plan(source=str(manifest)), tmp_path / "again", [1])
     make_dataset(Plan(tree=TREE, seed=5), tmp_path / "other", [1])
     manifest.write_bytes((tmp_path / "other" / "manifest.csv").read_bytes())
-    with pytest.raises(SceneError, match="another scene 1 .* the manifest has changed"):
+    with pytest.raises(SceneError, match="scene 1 in .* differs .* the manifest has changed"):
         make_dataset(Plan(source=str(manifest)), tmp_path / "again", [1])
 
 
 @pytest.mark.parametrize("content", ["", "a,b\n1,2\n", "index,scene\n", "index,scene\nx,{}\n"])
 def test_files_that_are_no_manifest_are_refused(tmp_path, content):
     (tmp_path / "m.csv").write_text(content)
-    with pytest.raises(SceneError, match="m.csv is no manifest: it needs rows with an index"):
+    with pytest.raises(SceneError, match="m.csv is not a manifest: it needs rows with an index"):
         read_manifest(tmp_path / "m.csv")
 
 
@@ -504,10 +504,10 @@ def test_streams_that_cannot_be_are_refused(settings, message):
 @pytest.mark.parametrize(
     "settings, message",
     [
-        ({"components": ("mix",)}, "no component 'mix'; there are mixture, target"),
-        ({"format": "mp3"}, "no format 'mp3'; there are wav, flac"),
+        ({"components": ("mix",)}, "no component 'mix'; use one of mixture, target"),
+        ({"format": "mp3"}, "no format 'mp3'; use one of wav, flac"),
         ({"n_rooms": 0}, "at least one room; got 0"),
-        ({"seed": -1}, "a seed is a whole number from 0; got -1"),
+        ({"seed": -1}, "a seed must be a whole number of at least 0; got -1"),
     ],
 )
 def test_plans_that_cannot_be_are_refused(settings, message):

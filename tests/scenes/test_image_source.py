@@ -201,7 +201,7 @@ def test_energy_falls_all_the_time():
     [
         ({"source": [6.0, 1, 1]}, SceneError, "the source at .* outside the room of 5 x 4 x 2.7"),
         ({"mics": [[1.0, 1, 1], [1, 1, 2.7]]}, SceneError, "microphone 1 at"),
-        ({"mics": SOURCE[None]}, SceneError, "the source is in a microphone"),
+        ({"mics": SOURCE[None]}, SceneError, "the source is at the position of a microphone"),
         ({"absorption": 1.2}, SceneError, "absorption must be 0 to 1; got 1.2"),
         ({"absorption": np.zeros(5)}, ShapeError, r"one number, \(6,\) or \(B, 6\); got \(5,\)"),
         ({"absorption": np.zeros((2, 6))}, ShapeError, r"must have shape \(1, 6\)"),

@@ -69,7 +69,7 @@ def test_short_noises(n_samples):
 
 
 def test_an_unknown_colour_is_refused():
-    with pytest.raises(SceneError, match="colour of noise 'blue'; there are white, pink"):
+    with pytest.raises(SceneError, match="colour of noise 'blue'; use one of white, pink"):
         coloured_noise(np.random.default_rng(0), 10, FS, "blue")
 
 
@@ -124,7 +124,7 @@ def test_coherence_of_a_field():
 
 
 def test_a_field_needs_a_signal_for_each_microphone():
-    with pytest.raises(ShapeError, match=r"M = 2 as the positions; got \(3, 100\)"):
+    with pytest.raises(ShapeError, match=r"M = 2 positions; got \(3, 100\)"):
         diffuse_noise(np.zeros((3, 100)), PAIR, FS)
 
 

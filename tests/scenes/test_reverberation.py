@@ -64,7 +64,7 @@ def test_a_longer_time_needs_less_absorption():
 
 
 @pytest.mark.parametrize(
-    "rt60, message", [(0.01, ": no reflection comes so early"), (0.05, ", only")]
+    "rt60, message", [(0.01, ": no reflection arrives so early"), (0.05, ", only")]
 )
 def test_a_time_that_cannot_be_reached_is_refused(rt60, message):
     with pytest.raises(SceneError, match=f"cannot be reached in a room of 20 x 15 x 6 m{message}"):

@@ -329,7 +329,7 @@ def test_packaged_voices(name):
 
 
 def test_an_unknown_voice_is_refused():
-    with pytest.raises(SceneError, match="there are female, male"):
+    with pytest.raises(SceneError, match="use one of female, male"):
         load_clip("child")
 
 

@@ -290,7 +290,7 @@ def test_level_does_not_matter(terms):
 
 @pytest.mark.parametrize("term", ["mask", "beam", "beam_bands"])
 def test_losses_of_masks_are_not_for_post_filters(term):
-    with pytest.raises(ConfigError, match=f"loss.{term} is of masks; a post-filter gives"):
+    with pytest.raises(ConfigError, match=f"loss.{term} needs a mask; a post-filter returns"):
         losses.build_loss(LossRecipe(**{term: 1.0}), POSTFILTER)
 
 

@@ -103,7 +103,7 @@ def test_a_count_repeats_its_source_and_draws_each():
         ("[array]\nname = 3", "array.name: input should be a valid string; got 3"),
         ("[array]\nspacing = 3", "array.spacing: unknown key; .*known are name, position"),
         ("[[talkers]]\nlevel = 3", "talkers.0.level: unknown key; did you mean level_db"),
-        ("[talkers]\nlevel_db = 3", r"talkers must be tables, each begun by \[\[talkers\]\]"),
+        ("[talkers]\nlevel_db = 3", r"talkers must be tables, each starting with \[\[talkers\]\]"),
         ("[[noises]]\nkind = 'hum'", "noises.0.kind: input should be 'point', 'diffuse'"),
         ("[[noises]]\ncount = 1.5", "noises.0.count: must be a whole number, 0 to 100; got 1.5"),
         ("[[noises]]\ncount = {integer = [1, 200]}", "noises.0.count: .* got 200"),
@@ -124,7 +124,7 @@ def test_bad_scene_files_are_refused_in_one_line(tmp_path, text, message):
 
 
 def test_an_unknown_preset_names_those_there_are():
-    with pytest.raises(SceneError, match="no preset 'conferense-4'; there are car, conference-4"):
+    with pytest.raises(SceneError, match="no preset 'conferense-4'; use one of car, conference-4"):
         load_recipe("conferense-4")
     with pytest.raises(SceneError, match="missing.toml cannot be read: No such file"):
         load_recipe("missing.toml")
@@ -217,7 +217,7 @@ def test_what_is_hard_to_place_does_not_become_rare():
         ({"seconds": 0.7}, "leaves no time to speak between lead_in"),
         ({"room": {"size": [5.0, 4.0, 3.0], "rt60": 0.02}}, "0.02"),
         ({"room": {"size": [5.0, 4.0, 3.0], "rt60": 0.2, "absorption": 0.2}}, "exactly one of"),
-        ({"talkers": [{"speech": "/nowhere"}]}, "there is no folder of sounds /nowhere"),
+        ({"talkers": [{"speech": "/nowhere"}]}, "folder of sounds /nowhere does not exist"),
     ],
 )
 def test_scenes_that_cannot_be_say_why(change, message):

@@ -376,7 +376,7 @@ def test_what_cannot_go_on_is_refused(tmp_path):
     trained(tmp_path, recipe_of(steps=10), resume=True)  # longer is the same training
     assert [row["step"] for row in log(tmp_path)] == ["5", "10"]
     (tmp_path / checkpoint.LAST).write_bytes(b"rubbish" * 10)
-    with pytest.raises(ConfigError, match=r"last.safetensors is no checkpoint of arrayenh"):
+    with pytest.raises(ConfigError, match=r"last.safetensors is not a checkpoint of arrayenh"):
         trained(tmp_path, resume=True)
 
 
@@ -525,7 +525,7 @@ def test_weights_that_are_not_there_or_do_not_fit_are_refused(tmp_path):
     (tmp_path / "rubbish").write_bytes(b"rubbish" * 10)
     for recipe, words in [
         (beginning(tmp_path / "gone"), "gone cannot be read: No such file"),
-        (beginning(tmp_path / "rubbish"), "rubbish is no checkpoint of arrayenh, or damaged"),
+        (beginning(tmp_path / "rubbish"), "rubbish is not a checkpoint of arrayenh, or is damaged"),
         (beginning(tmp_path / "before", width=9), "the checkpoint does not fit the network"),
     ]:
         with pytest.raises(ConfigError, match=words) as caught:
@@ -564,7 +564,7 @@ def test_a_recipe_is_found_by_its_path_or_else_by_its_name(tmp_path, monkeypatch
     Path(name).rmdir()
     Path(name).write_text(RECIPE)
     assert find_recipe(Path(name)) == Path(name)
-    with pytest.raises(ConfigError, match=f"nosuch does not exist, nor ships with {name}, "):
+    with pytest.raises(ConfigError, match=f"nosuch does not exist and is not one of {name}, "):
         find_recipe(Path("nosuch"))
 
 
@@ -707,7 +707,7 @@ def n_dev(pairs):
             ("[loss]", '[schedule]\nkind = "fast"\n[loss]'),
             "unknown schedule.kind 'fast'; use plateau",
         ),
-        (("mask-gru", "mask-gruh"), "no network 'mask-gruh'; there are mask-gru"),
+        (("mask-gru", "mask-gruh"), "no network 'mask-gruh'; use one of mask-gru"),
         (("hidden = 8", "hiden = 8"), "network mask-gru: hiden: unknown key; did you mean hidden?"),
         (("[model]", "[model"), "is not TOML"),
         (("[data]", 'init = "gone"\n[data]'), "the checkpoint gone cannot be read"),
@@ -731,7 +731,7 @@ def test_a_recipe_that_ships_is_trained_by_its_name(pairs, capsys, monkeypatch):
     said = capsys.readouterr().err
     assert "neither a manifest.csv nor a folder speech" in said and said.count("\n") == 1
     assert command("train", "mask-grew", "-o", "out") == 2
-    assert "mask-grew does not exist, nor ships with" in capsys.readouterr().err
+    assert "mask-grew does not exist and is not one of" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("line", ["train {0}/recipe.toml -o {0}/out", "export {0} -o {0}/net.onnx"])

@@ -1,1 +1,1 @@
-"""What networks are trained on: rendered scenes, mixed and spoiled anew, and folders of pairs."""
+"""Training data: rendered scenes with random mixing and augmentation, and folders of pairs."""

@@ -1,8 +1,8 @@
-"""What other microphones, rooms and lines would have made of a sound.
+"""Augmentation: random channels and faults of the recordings.
 
-What a channel does (its band, its colour, its level, the speed of a talker) happens to the
-recording and to its target alike, and delays neither: filters have no phase. A fault (clipping,
-coarse quantisation) spoils the recording alone.
+A channel (band, colour, level, speed of the talker) changes the recording and its target alike,
+by zero-phase filters that delay neither. A fault (clipping, coarse quantisation) changes only the
+recording.
 """
 
 from dataclasses import dataclass
@@ -16,32 +16,32 @@ from arrayenh.audio import resample
 
 Share = Annotated[float, Field(ge=0, le=1)]
 SPEEDS = (0.9, 1.1)
-EQ_DB, EQ_OCTAVES = 6.0, 1.5  # largest gain, and how far apart knots of the colour are
+EQ_DB, EQ_OCTAVES = 6.0, 1.5  # largest gain of the colour, and spacing of its knots
 LOW_PASS_HZ, HIGH_PASS_HZ = (3400.0, 7500.0), (40.0, 300.0)
-EDGE = 0.15  # of a band: relative width of its flanks
-LEAST_HZ = 40.0  # below it gains are those here: filters stay short
-CLIPPED = (0.15, 0.8)  # threshold over the peak
-MU, CODES = 255.0, 256  # of the logarithmic quantiser
-PAD_S = 0.1  # zeros for what filters spread
+EDGE = 0.15  # relative width of the band edges
+LEAST_HZ = 40.0  # gains are constant below, so that the filters are short
+CLIPPED = (0.15, 0.8)  # threshold relative to the peak
+MU, CODES = 255.0, 256  # parameters of the logarithmic quantiser
+PAD_S = 0.1  # zero padding for the filters
 LEVELS_DBFS = (-45.0, -15.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Augmentation:
-    """How often an example is changed, each in its own way.
+    """Probabilities of the augmentations of an example.
 
     Attributes
     ----------
     speed : float
-        Faster or slower by up to 10 %, pitch and rooms with it.
+        Speed changed by up to 10 %, including the pitch and the room.
     eq : float
-        Coloured by up to ± 6 dB.
+        Random equaliser of up to ± 6 dB.
     band : float
-        Narrower: from 40 to 300 Hz, and up to 3.4 to 7.5 kHz, or one of the two.
+        Band limited: high-pass at 40 to 300 Hz, low-pass at 3.4 to 7.5 kHz, or both.
     clipping : float
-        Cut off at 15 to 80 % of the peak.
+        Clipped at 15 to 80 % of the peak.
     codec : float
-        Quantised to 8 logarithmic bits, as in telephones (ITU-T G.711, μ-law).
+        Quantised logarithmically to 8 bits, as in telephony (ITU-T G.711, μ-law).
     """
 
     speed: Share = 0.2
@@ -57,7 +57,7 @@ NONE = Augmentation(speed=0, eq=0, band=0, clipping=0, codec=0)
 
 
 def faulty(mixture: np.ndarray, augmentation: Augmentation, rng: np.random.Generator) -> np.ndarray:
-    """Microphones, shape (K, N), with the faults that chance gives them."""
+    """Apply random faults to microphone signals, shape (K, N)."""
     clipping, codec = rng.random(2) < (augmentation.clipping, augmentation.codec)
     threshold = rng.uniform(*CLIPPED)
     if clipping:
@@ -66,13 +66,13 @@ def faulty(mixture: np.ndarray, augmentation: Augmentation, rng: np.random.Gener
 
 
 def clipped(mixture: np.ndarray, threshold: float) -> np.ndarray:
-    """Cut off at a part of the peak of all microphones."""
+    """Clip at a fraction of the peak of all microphones."""
     most = threshold * np.abs(mixture).max(initial=0.0)
     return np.clip(mixture, -most, most)
 
 
 def quantised(mixture: np.ndarray) -> np.ndarray:
-    """Quantised logarithmically, full scale at the peak.
+    """Quantise logarithmically, full scale at the peak.
 
     F(x) = sgn(x) ln(1 + μ|x|) / ln(1 + μ), rounded to 8 bits
     """
@@ -85,18 +85,18 @@ def quantised(mixture: np.ndarray) -> np.ndarray:
 
 
 def drawn_speed(augmentation: Augmentation, rng: np.random.Generator) -> float:
-    """How much faster the example will be played."""
+    """Draw the speed factor of an example."""
     changed, speed = rng.random() < augmentation.speed, rng.uniform(*SPEEDS)
     return speed if changed else 1.0
 
 
 def samples_needed(n_samples: int, speed: float) -> int:
-    """Samples from which so many are left at that speed."""
+    """Number of input samples for `n_samples` after the change of speed."""
     return int(np.ceil(n_samples * speed)) + (speed != 1)
 
 
 def played(signals: np.ndarray, speed: float, sample_rate: int, n_samples: int) -> np.ndarray:
-    """Signals at another speed, shape (C, N) -> (C, n_samples)."""
+    """Change the speed of signals, shape (C, N) -> (C, n_samples)."""
     if speed == 1:
         return signals[:, :n_samples]
     blocks = resample(iter([signals]), len(signals), round(sample_rate * speed), sample_rate)
@@ -107,7 +107,7 @@ def played(signals: np.ndarray, speed: float, sample_rate: int, n_samples: int) 
 def through_channel(
     signals: np.ndarray, augmentation: Augmentation, sample_rate: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """Signals of one recording, shape (C, N), through one channel."""
+    """Apply one random channel to the signals of a recording, shape (C, N)."""
     colour, band = rng.random(2) < (augmentation.eq, augmentation.band)
     if not (colour or band):
         return signals
@@ -125,7 +125,7 @@ def through_channel(
 
 
 def colour_gain(freqs: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A smooth gain, its knots 1.5 octaves apart."""
+    """Random smooth gain with knots 1.5 octaves apart."""
     octaves = np.log2(np.maximum(freqs, LEAST_HZ) / LEAST_HZ)
     knots = np.arange(0, octaves[-1] + EQ_OCTAVES, EQ_OCTAVES)
     gains_db = rng.uniform(-EQ_DB, EQ_DB, len(knots))
@@ -136,7 +136,7 @@ def colour_gain(freqs: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def band_gain(freqs: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A band with flanks of raised cosines; one end or both are narrower."""
+    """Random band-limiting gain at one or both ends, with raised-cosine edges."""
     ends = int(rng.integers(3))
     low, high = rng.uniform(*HIGH_PASS_HZ), rng.uniform(*LOW_PASS_HZ)
     gain = np.ones(len(freqs))
@@ -148,12 +148,12 @@ def band_gain(freqs: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def flank(place: np.ndarray) -> np.ndarray:
-    """From 0 to 1 while the place goes from 0 to 1."""
+    """Raised-cosine edge from 0 to 1 for a position from 0 to 1."""
     return 0.5 - 0.5 * np.cos(np.pi * np.clip(place, 0, 1))
 
 
 def levelled(signals: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Signals whose first, the recording, has a random level; none is beyond full scale."""
+    """Scale signals to a random level of the first one, the recording, within full scale."""
     level_db = rng.uniform(*LEVELS_DBFS)
     rms = np.sqrt(np.mean(np.square(signals[0], dtype=np.float64)))
     if rms == 0:

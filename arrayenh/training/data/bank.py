@@ -1,13 +1,13 @@
-"""A bank of rendered scenes on disk: made once, mixed anew for every example.
+"""Bank of rendered scenes on disk: rendered once, mixed at random for every example.
 
-    BANK/train/bank.json         what the scenes are drawn from
+    BANK/train/bank.json         settings of the scenes
     BANK/train/sounds/*.csv      the sounds in them
     BANK/train/000123.npy        early speech, late speech and noise: int16 (3, M, N)
-    BANK/train/000123.json       array, scales, powers; there once the scene is whole
+    BANK/train/000123.json       array, scales, powers; written last
     BANK/dev/...
 
-Scene `index` depends on the recipe, the seed and the sounds, and on nothing else: a run that was
-stopped goes on with what is missing, and a larger bank begins with the smaller one.
+A scene depends only on the recipe, the seed, the sounds and its index: a stopped run continues
+with the missing scenes, and a larger bank starts with the scenes of a smaller one.
 """
 
 import json
@@ -32,21 +32,21 @@ from arrayenh.training.data.splits import PARTS, Corpus, Sound, open_corpus
 RECIPE = Path(__file__).with_name("train-scenes.toml")
 FORMAT = 1
 FULL_SCALE = 32767
-DEV_SHARE = 15  # train scenes for one of dev, unless said otherwise
-MANY = 5  # utterances of somebody who has many
+DEV_SHARE = 15  # default number of train scenes per dev scene
+MANY = 5  # utterances of a speaker that counts as one with many
 COMPONENTS = ("early", "late", "noise")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Plan:
-    """What the scenes of one part are drawn from."""
+    """Settings that determine the scenes of one part."""
 
     suite: Suite
     seed: int
     sounds: str
 
     def said(self) -> str:
-        """What a scene depends on, as text."""
+        """Text of bank.json: the settings on which a scene depends."""
         drawn = {"scene": self.suite.scene, "turns": [asdict(turn) for turn in self.suite.turns]}
         told = {"format": FORMAT, "seed": self.seed, "sounds": self.sounds, **drawn}
         return json.dumps(told, indent=1, sort_keys=True) + "\n"
@@ -63,38 +63,38 @@ def make_bank(
     dev_count: int | None = None,
     recipe: Path = RECIPE,
 ) -> None:
-    """Make a bank, or what of it is missing.
+    """Render the scenes of a bank that do not exist yet.
 
     Parameters
     ----------
     root : Path
-        The corpus: see `splits`.
+        Folder of the corpus; see `splits`.
     folder : Path
-        Of the bank; made where there is none.
+        Folder of the bank; created if it does not exist.
     count : int
-        Scenes to train on.
+        Number of training scenes.
     seed : int
     jobs : int
-        Processes.
+        Number of processes.
     progress : callable
-        Told how many scenes are done, of both parts together.
+        Called with the number of finished scenes of both parts.
     dev_count : int, optional
-        Scenes to choose by; one for 15 of the others.
+        Number of development scenes; by default one per 15 training scenes.
     recipe : Path
-        A suite, whose scenes and turns are taken.
+        Suite file that defines the scenes.
 
     Raises
     ------
     ConfigError
         If the corpus has no speech, or the folder holds a bank of other scenes.
     SceneError, AudioError
-        If a scene cannot be drawn, or a file not be read or written.
+        If a scene cannot be drawn, or a file cannot be read or written.
     """
     counts = {"train": count, "dev": -(-count // DEV_SHARE) if dev_count is None else dev_count}
     suite, done = load_suite(str(recipe)), 0
     for number, part in enumerate(PARTS):
         if counts[part] < 1:
-            raise ConfigError(f"a bank needs a scene of {part} at least; got {counts[part]}")
+            raise ConfigError(f"a bank needs at least one scene of {part}; got {counts[part]}")
         place = folder / part
         plan = begun(suite, root, part, seed * len(PARTS) + number, place)
         missing = [index for index in range(counts[part]) if not (place / told(index)).exists()]
@@ -107,7 +107,7 @@ def make_bank(
 
 
 def begun(suite: Suite, root: Path, part: str, seed: int, place: Path) -> Plan:
-    """The plan of a part, its folder made, or found to be of the same plan."""
+    """Create the folder of a part, or check that it has the same plan; return the plan."""
     corpus = open_corpus(root, part)
     groups = chosen_sounds(suite, corpus)
     plan = Plan(suite, seed, sha256(json.dumps(groups).encode()).hexdigest())
@@ -132,9 +132,9 @@ def begun(suite: Suite, root: Path, part: str, seed: int, place: Path) -> Plan:
 
 
 def chosen_sounds(suite: Suite, corpus: Corpus) -> dict[str, list[list[dict[str, str]]]]:
-    """Rows of the corpus's sounds for the names in a suite, one list or more for each.
+    """Rows of the sounds of a corpus by the names in a suite, one or more lists per name.
 
-    Names for which the corpus has nothing are left out: the suite has sounds of its own.
+    Names without sounds in the corpus are left out: the suite has its own sounds for them.
     """
     groups = {}
     for name, selection in suite.data.items():
@@ -150,12 +150,12 @@ def chosen_sounds(suite: Suite, corpus: Corpus) -> dict[str, list[list[dict[str,
 
 
 def row_of(sound: Sound) -> dict[str, str]:
-    """A sound as a row of a manifest."""
+    """Manifest row of a sound."""
     return {"path": sound.path, "set": sound.set, "speaker": sound.source}
 
 
 def by_utterances(rows: Iterable[dict[str, str]]) -> list[list[dict[str, str]]]:
-    """Rows of speakers with few utterances, and with many: neither shall outnumber the other."""
+    """Split rows into speakers with few and with many utterances, to balance them."""
     rows = list(rows)
     count = Counter(row["speaker"] for row in rows)
     few = [row for row in rows if count[row["speaker"]] < MANY]
@@ -164,13 +164,13 @@ def by_utterances(rows: Iterable[dict[str, str]]) -> list[list[dict[str, str]]]:
 
 @dataclass(frozen=True, slots=True)
 class MakeScene:
-    """Draws, renders and writes one scene; sent to the processes that do it."""
+    """Picklable task that draws, renders and writes one scene."""
 
     plan: Plan
     folder: Path
 
     def __call__(self, index: int) -> dict[str, Any]:
-        """Return what is told of the scene."""
+        """Draw, render and write scene `index`; return its description."""
         try:
             rendered = render(draw_scene(self.plan.suite.recipe(index), index, self.plan.seed))
         except SceneError as error:
@@ -183,12 +183,12 @@ class MakeScene:
 
 
 def told(index: int) -> str:
-    """Name of the file that says what a scene is."""
+    """File name of the description of a scene."""
     return f"{index:06d}.json"
 
 
 def stored(rendered: Rendered) -> tuple[np.ndarray, dict[str, Any]]:
-    """Components of a scene, int16 (3, M, N), each in its own scale, and what they are."""
+    """Components of a scene, int16 (3, M, N), each with its own scale, and their description."""
     late = rendered.target_image - rendered.early_image
     parts = np.stack([rendered.early_image, late, rendered.noise_image])
     peaks = np.abs(parts).max(axis=(1, 2))

@@ -1,4 +1,4 @@
-"""What a post-filter meets: the real beamformer's output, steered by masks as bad as real ones."""
+"""Beamformed training data, steered by estimated masks or by degraded oracle masks."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -16,19 +16,19 @@ from arrayenh.statistics.loading import LOADING
 from arrayenh.stft import Stft
 
 STATISTICAL = ("spp", "cacgmm")
-CHAIN = Stft(2048, 512, "hann")  # of the chain's beamformer, if no network's masks ask for others
-SEEN = 2  # microphones whose ideal masks are averaged
+CHAIN = Stft(2048, 512, "hann")  # of the chain, unless a network of masks has its own
+SEEN = 2  # number of microphones in the average ideal mask
 SMOOTH_FRAMES, SMOOTH_BINS = 15, 9  # at most
-NOISE = 0.35  # standard deviation, at most
+NOISE = 0.35  # largest standard deviation
 CONTRAST = (0.4, 2.5)  # exponents of a mask
 THRESHOLD = (0.15, 0.6)
-CONFUSED = (0.2, 0.8)  # share of loudness in a mask
-DAMAGED = 0.4  # how often, in each way
+CONFUSED = (0.2, 0.8)  # share of the loudness mask
+DAMAGED = 0.4  # probability of each degradation
 
 
 @dataclass(frozen=True, slots=True)
 class Roles:
-    """What the chain makes of a recording; float32, shape (N,), in step with its reference."""
+    """Outputs of the chain for a recording, float32, shape (N,), aligned with the reference."""
 
     reference: np.ndarray
     beamformed: np.ndarray
@@ -37,26 +37,26 @@ class Roles:
 
     @classmethod
     def of_one(cls, microphone: np.ndarray) -> "Roles":
-        """Of a microphone alone, which passes."""
+        """Roles of a single microphone, which passes unchanged."""
         return cls(microphone, microphone, np.zeros_like(microphone), microphone)
 
     @property
     def rest(self) -> np.ndarray:
-        """Reference less beamformed: what the beamformer took away."""
+        """Reference minus beamformed: the part that the beamformer removed."""
         return self.reference - self.beamformed
 
     def signals(self, names: tuple[str, ...]) -> np.ndarray:
-        """Those of the names, shape (C, N)."""
+        """Signals by name, shape (C, N)."""
         return np.stack([getattr(self, name) for name in names])
 
 
 def check_masks(masks: str) -> None:
-    """Refuse what stands for no masks, or a network that cannot give them.
+    """Validate the source of the masks.
 
     Raises
     ------
     ConfigError
-        The message names what may stand there.
+        If `masks` is unknown or is a network without masks; the message names the valid values.
     """
     if not by_network(masks):
         return
@@ -66,22 +66,22 @@ def check_masks(masks: str) -> None:
         known = ", ".join(("oracle", *STATISTICAL))
         raise ConfigError(f"data.masks must be {known} or a network; {error}") from error
     if task != "mask":
-        raise ConfigError(f"data.masks: {masks} gives no masks")
+        raise ConfigError(f"data.masks: {masks} is not a network of masks")
 
 
 def by_network(masks: str) -> bool:
-    """Whether a network gives them."""
+    """Whether the masks are estimated by a network."""
     return masks not in ("oracle", *STATISTICAL)
 
 
 @lru_cache(maxsize=2)
 def network(name_or_path: str) -> Network:
-    """A network that ships, or one of a file, loaded once in each process."""
+    """Load a packaged network or one from a file, once per process."""
     return Network.load(name_or_path)
 
 
 def stft_of(masks: str) -> Stft:
-    """The beamformer's, for those masks."""
+    """STFT of the beamformer for a source of masks."""
     if not by_network(masks):
         return CHAIN
     signature = network(masks).signature
@@ -89,7 +89,7 @@ def stft_of(masks: str) -> Stft:
 
 
 def source_of(masks: str, stft: Stft, sample_rate: int) -> MaskSource:
-    """Who estimates them, for one recording whose reference is microphone 0."""
+    """Mask estimator for one recording with microphone 0 as the reference."""
     hop_seconds = stft.hop / sample_rate
     if masks in STATISTICAL:
         return mask_source(masks, stft.n_freqs, hop_seconds)
@@ -99,18 +99,18 @@ def source_of(masks: str, stft: Stft, sample_rate: int) -> MaskSource:
 def beamform(
     mixture: np.ndarray, early: np.ndarray, masks: str, sample_rate: int, rng: np.random.Generator
 ) -> Roles:
-    """Souden's MVDR with the weights, loading and limits of the chain; microphone 0 is kept.
+    """Apply Souden's MVDR with the loading and limits of the chain, reference microphone 0.
 
     Parameters
     ----------
     mixture, early : float32 ndarray, shape (K, N)
-        What the microphones hear, and what of it is wanted.
+        Microphone signals, and the early speech in them.
     masks : str
         "oracle", "spp", "cacgmm" or a network.
     sample_rate : int
         Hz.
     rng : Generator
-        Spoils the oracle.
+        Generator of the degradations of the oracle mask.
     """
     stft, n_samples = stft_of(masks), mixture.shape[1]
     spec = stft.analyse(mixture)
@@ -134,21 +134,21 @@ def first_mask(
     sample_rate: int,
     rng: np.random.Generator,
 ) -> np.ndarray:
-    """What steers the beamformer that a network of masks first hears.
+    """Mask that steers the beamformer before the first pass of a network of masks.
 
     Parameters
     ----------
     mixture : float32 ndarray, shape (M, N)
     early : float32 ndarray, shape (N,)
-        What of it microphone 0 should keep.
+        Early speech at microphone 0.
     masks : str
         "oracle", "spp" or "cacgmm".
     stft : Stft
-        Of the network.
+        STFT of the network.
     sample_rate : int
         Hz.
     rng : Generator
-        Spoils the oracle.
+        Generator of the degradations of the oracle mask.
 
     Returns
     -------
@@ -164,24 +164,24 @@ def first_mask(
 
 
 def ideal_mask(spec: np.ndarray, early: np.ndarray) -> np.ndarray:
-    """|e| / (|e| + |x - e|), mean over the microphones, float32; (F, M, T) -> (F, T)."""
+    """Ideal mask |e| / (|e| + |x - e|), mean over microphones, float32; (F, M, T) -> (F, T)."""
     wanted, other = np.abs(early), np.abs(spec - early)
     total = wanted + other
     return np.divide(wanted, total, out=np.zeros_like(total), where=total > 0).mean(axis=1)
 
 
 def loudness(spec: np.ndarray) -> np.ndarray:
-    """|x|² / (|x|² + its mean over time): what one takes for speech who hears no more; (F, T)."""
+    """Loudness mask |x|² / (|x|² + its mean over time), shape (F, T)."""
     power = spec.real**2 + spec.imag**2
     total = power + power.mean(axis=1, keepdims=True)
     return np.divide(power, total, out=np.zeros_like(power), where=total > 0)
 
 
 def damaged(mask: np.ndarray, loud: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A mask as a network might have estimated it, each damage by chance; (F, T).
+    """Degrade a mask at random, as if a network had estimated it, (F, T).
 
-    It takes what is loud for speech, blurs, errs, is too soft or too hard, and forgets what is
-    faint.
+    Degradations are: confusion of loudness with speech, blur, noise, low or high contrast, and
+    suppression of small values.
     """
     confused, smooth, noisy, contrast, sharp = rng.random(5) < DAMAGED
     if confused:

@@ -1,4 +1,4 @@
-"""Training data from the table `[data]` of a recipe."""
+"""Training data as defined by the table `[data]` of a recipe."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -34,31 +34,32 @@ ORDER, EXAMPLE = 0, 1  # streams of random numbers
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SceneData:
-    """`kind = "scenes"`: rendered rooms, one microphone or the beamformer's output.
+    """`kind = "scenes"`: rendered rooms, with one microphone or a beamformer's output as input.
 
     Attributes
     ----------
     root : str
-        The corpus: a folder with a manifest.csv, or with folders speech and noise.
+        Corpus: a folder with a manifest.csv, or with the folders speech and noise.
     bank : str
         Folder of the rendered scenes.
     scenes, dev_scenes : int
-        To train on, and to choose by.
+        Number of training and of development scenes.
     bank_seed : int
     recipe : str
-        A suite file whose scenes are drawn.
+        Suite file that defines the scenes.
     seconds : float
-        Of an example.
+        Duration of an example.
     context : float
-        Seconds that the beamformer hears, of which the example is a part.
+        Duration of the beamformer's input in seconds, of which the example is a part.
     masks : str
-        What steers it: "oracle" (spoilt at random), "spp", "cacgmm", or a network by its name or
-        its .onnx file.
-        Of a network of masks: what steers before it does, no other network's.
+        Masks that steer the beamformer: "oracle" (degraded at random), "spp", "cacgmm", or a
+        network by its name or .onnx file. For a network of masks: masks before its first pass,
+        which cannot be those of a network.
     passed : float, optional
-        How often it passes its reference, as it does of one microphone. Default: 0.05.
+        Probability that the beamformer passes its reference, as with one microphone. Default:
+        0.05.
     snr_db, remix, clean, silent
-        As of `Mixing`.
+        See `Mixing`.
     augment : Augmentation
     """
 
@@ -101,12 +102,12 @@ class MixtureData:
     Attributes
     ----------
     root : str
-        The corpus.
+        Folder of the corpus.
     noise : str, optional
-        Instead of the corpus's own: "white", "pink", "brown" or "speech-shaped", or another
+        Replaces the noise of the corpus: "white", "pink", "brown" or "speech-shaped", another
         corpus, or a folder of noise.
     seconds : float
-    snr_db : float or a table that leaves it to chance
+    snr_db : float or table of a random value
     augment : Augmentation
     """
 
@@ -126,15 +127,15 @@ KINDS: dict[str, type[Any]] = {"scenes": SceneData, "pairs": PairData, "mixtures
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Examples:
-    """Batches of examples, each the same in whatever process, and in whatever order, it is made.
+    """Batches of examples, independent of the process and order in which they are prepared.
 
     Attributes
     ----------
     source : Source
     batch_size, seed : int
     part : {"train", "dev"}
-        Batches to train on go on for ever, everything in another order each time round; those
-        to choose by are `len(examples)`, and the same for every seed.
+        Training batches are endless, in another order in each epoch. There are `len(examples)`
+        development batches, the same for every seed.
     """
 
     source: Source
@@ -143,7 +144,7 @@ class Examples:
     part: str
 
     def __len__(self) -> int:
-        """Batches until everything has come once; one at least."""
+        """Number of batches in an epoch, at least one."""
         return max(len(self.source) // self.batch_size, 1)
 
     def batch(self, index: int) -> dict[str, np.ndarray]:
@@ -159,7 +160,7 @@ class Examples:
         Raises
         ------
         IndexError
-            If there is no such batch.
+            If the part has no such batch.
         """
         if index < 0 or (self.part == "dev" and index >= len(self)):
             raise IndexError(f"there is no batch {index}")
@@ -168,7 +169,7 @@ class Examples:
         return {key: stacked([example[key] for example in made]) for key in made[0]}
 
     def example(self, number: int) -> Example:
-        """One example, counted from 0 through all batches."""
+        """Example by its number, counted from 0 through all batches."""
         turn, place = divmod(number, len(self.source))
         if self.part == "dev":
             return self.source.example(place, np.random.default_rng([number, EXAMPLE]))
@@ -177,7 +178,7 @@ class Examples:
 
 
 def stacked(arrays: list[np.ndarray]) -> np.ndarray:
-    """Arrays as one, float32; those with fewer rows are filled up with zeros."""
+    """Stack arrays as float32; those with fewer rows are padded with zeros."""
     shape = np.max([array.shape for array in arrays], axis=0)
     batch = np.zeros((len(arrays), *shape), np.float32)
     for row, array in zip(batch, arrays, strict=True):
@@ -187,25 +188,25 @@ def stacked(arrays: list[np.ndarray]) -> np.ndarray:
 
 @lru_cache(maxsize=4)
 def order(seed: int, turn: int, n: int) -> np.ndarray:
-    """In which order everything comes in one turn, shape (n,)."""
+    """Random order of the data in one epoch, shape (n,)."""
     return np.random.default_rng([seed, turn, ORDER]).permutation(n)
 
 
 def build_examples(
     data: Mapping[str, Any], signature: Signature, batch_size: int, seed: int, part: str
 ) -> Examples:
-    """Training data of one part.
+    """Build the training data of one part.
 
     Parameters
     ----------
     data : mapping
-        The table: `kind` = "scenes", "pairs" or "mixtures", and the keys of `SceneData`,
+        Table `[data]`: `kind` = "scenes", "pairs" or "mixtures", and the keys of `SceneData`,
         `PairData` or `MixtureData`.
     signature : Signature
-        Whose inputs are made.
+        Signature of the network, which defines the inputs.
     batch_size, seed : int
     part : {"train", "dev"}
-        To train on, or to choose by; the latter is not augmented.
+        Training data, or development data without augmentation.
 
     Returns
     -------
@@ -214,8 +215,8 @@ def build_examples(
     Raises
     ------
     ConfigError
-        If a key is unknown or a value cannot be, the bank is not made yet, or the network's
-        inputs cannot come from such data.
+        If a key is unknown, a value is invalid, the bank does not exist yet, or the data does
+        not contain the inputs of the network.
     """
     if part not in PARTS:
         raise ConfigError(f"part must be one of {', '.join(PARTS)}; got {part!r}")
@@ -231,16 +232,16 @@ def build_examples(
 def prepare(
     data: Mapping[str, Any], jobs: int = 1, progress: Callable[[int, int], None] | None = None
 ) -> None:
-    """Make what the data needs and is not there yet: the bank of scenes, or what it lacks.
+    """Prepare the data: render the missing scenes of the bank.
 
     Parameters
     ----------
     data : mapping
-        As of `build_examples`.
+        See `build_examples`.
     jobs : int
-        Processes.
+        Number of processes.
     progress : callable, optional
-        Told how many scenes are done, and of how many.
+        Called with the number of finished scenes and the number of all scenes.
     """
     settings = checked(data)
     if not isinstance(settings, SceneData):
@@ -259,7 +260,7 @@ def prepare(
 
 
 def checked(data: Mapping[str, Any]) -> Data:
-    """The table with its types checked and its defaults."""
+    """Validate the table and fill in its defaults."""
     kind = data.get("kind")
     if kind not in KINDS:
         raise ConfigError(f"data.kind must be one of {', '.join(KINDS)}; got {kind!r}")
@@ -272,7 +273,7 @@ def checked(data: Mapping[str, Any]) -> Data:
 
 
 def check_snr(snr_db: Any) -> None:
-    """Refuse what is no SNR, nor chance among such."""
+    """Validate an SNR, fixed or random."""
     try:
         check_chance("data.snr_db", snr_db)
     except SceneError as error:
@@ -287,21 +288,21 @@ def check_snr(snr_db: Any) -> None:
 
 
 def check_inputs(signature: Signature, kind: str) -> None:
-    """Refuse inputs that such data do not hold."""
+    """Raise if the data does not contain the inputs of the network."""
     inputs = signature.inputs
     if signature.sample_rate != RATE:
-        raise ConfigError(f"training data has {RATE} Hz; the network wants {signature.sample_rate}")
+        raise ConfigError(f"training data has {RATE} Hz; the network needs {signature.sample_rate}")
     if kind != "scenes" and len(inputs) > 1:
         raise ConfigError(
             f"data of kind {kind!r} has one channel, the network's inputs are "
             f"{', '.join(inputs)}; use kind = 'scenes'"
         )
     if "microphone" in inputs and len(inputs) > 1:
-        raise ConfigError(f"input microphone stands alone; got {', '.join(inputs)}")
+        raise ConfigError(f"input microphone excludes other inputs; got {', '.join(inputs)}")
 
 
 def source_of(settings: Data, signature: Signature, finish: Finish, part: str) -> Source:
-    """What the examples of a part are made of."""
+    """Source of the examples of a part."""
     if isinstance(settings, PairData):
         return PairExamples(find_pairs(Path(settings.root), part), finish)
     if isinstance(settings, MixtureData):
@@ -322,7 +323,7 @@ def source_of(settings: Data, signature: Signature, finish: Finish, part: str) -
 
 
 def noise_of(settings: MixtureData, corpus: Corpus, part: str) -> Sequence[Path] | str:
-    """Noise files of the corpus or of another, or the colour of noise."""
+    """Noise files of the corpus or of another one, or the colour of synthetic noise."""
     if settings.noise in COLOURS:
         return settings.noise
     if settings.noise is not None:

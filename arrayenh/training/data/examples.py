@@ -1,4 +1,4 @@
-"""Examples from scenes: a crop of what a network gets, and of what it should make of it."""
+"""Training examples from scenes: excerpts of the network input and of its target."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -15,27 +15,27 @@ from arrayenh.training.data.mixing import Mixing, draw_mixture
 from arrayenh.training.data.stored import StoredScene
 
 RATE = 16_000  # Hz
-LEAST_MICS = 2  # of a beamformer
+LEAST_MICS = 2  # smallest array of a beamformer
 
 
 Example = dict[str, np.ndarray]
-"""Float32: "inputs" (C, N), or "microphones" (M, N) with the "mask" (T, F) that first steers
-their beamformer; and "target" (N,)."""
+"""Float32 arrays: "inputs" (C, N), or "microphones" (M, N) with the "mask" (T, F) that first steers
+the beamformer; and "target" (N,)."""
 
 
 class Source(Protocol):
-    """Where examples come from."""
+    """Protocol of a source of examples."""
 
     def __len__(self) -> int:
-        """How many things there are to make examples of."""
+        """Number of items from which examples are drawn."""
 
     def example(self, k: int, rng: np.random.Generator) -> Example:
-        """An example made of thing `k`."""
+        """Draw an example from item `k`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finish:
-    """What is done to the signals of every example, whatever it was made of.
+    """Final processing of the signals of every example.
 
     Attributes
     ----------
@@ -48,22 +48,22 @@ class Finish:
     augmentation: Augmentation
 
     def plain(self) -> "Finish":
-        """The same without augmentation."""
+        """Copy without augmentation."""
         return replace(self, augmentation=NONE)
 
     def speed(self, rng: np.random.Generator) -> tuple[float, int]:
-        """A speed, and the samples that are needed for it."""
+        """Draw a speed, and the number of samples needed for it."""
         speed = channel.drawn_speed(self.augmentation, rng)
         return speed, channel.samples_needed(self.n_samples, speed)
 
     def faulty(self, mixture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Microphones with their faults, (K, N)."""
+        """Apply random faults to microphone signals, (K, N)."""
         return channel.faulty(mixture, self.augmentation, rng)
 
     def finished(
         self, inputs: np.ndarray, target: np.ndarray, speed: float, rng: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Inputs (C, n) and target (n,) at their speed, through one channel, at one level."""
+        """Apply speed, channel and level to inputs (C, n) and target (n,)."""
         signals = channel.played(np.vstack([inputs, target]), speed, RATE, self.n_samples)
         signals = channel.through_channel(signals, self.augmentation, RATE, rng)
         signals = channel.levelled(signals, rng)
@@ -72,16 +72,16 @@ class Finish:
 
 @dataclass(frozen=True, slots=True)
 class Beam:
-    """How recordings of several microphones are beamformed.
+    """Settings of the beamformer of multichannel recordings.
 
     Attributes
     ----------
     masks : str
-        What steers it: see `beamform`.
+        Masks that steer it; see `beamform`.
     context : int
-        Samples that it hears, of which the example is a part.
+        Number of input samples, of which the example is a part.
     passed : float
-        How often it passes its reference, as it does before there is a mask, and of mono
+        Probability that it passes its reference, as it does without a mask and for mono
         recordings: beamformed = reference, rest = 0.
     """
 
@@ -97,8 +97,8 @@ class SceneExamples:
     ----------
     scenes : sequence of StoredScene
     signature : Signature
-        Of the network. ("microphone",) is one microphone as it is; to one of masks that hears
-        a beamformer all microphones are given, as it shall steer.
+        Signature of the network. ("microphone",) is one unprocessed microphone. A network of
+        masks with a beamformer's output as input gets all microphones, as it steers itself.
     mixing : Mixing
     finish : Finish
     beam : Beam
@@ -121,11 +121,11 @@ class SceneExamples:
             self._same.setdefault(scene.array, []).append(scene)
 
     def __len__(self) -> int:
-        """How many scenes."""
+        """Number of scenes."""
         return len(self._scenes)
 
     def example(self, k: int, rng: np.random.Generator) -> Example:
-        """An example with the speech of scene `k`."""
+        """Draw an example with the speech of scene `k`."""
         scene, beam = self._scenes[k], self._beam
         alone = self._roles == ("microphone",) or rng.random() < beam.passed
         mics = chosen_mics(scene.n_mics, alone, rng)
@@ -149,6 +149,6 @@ class SceneExamples:
 
 
 def chosen_mics(n_mics: int, alone: bool, rng: np.random.Generator) -> list[int]:
-    """One microphone, or two and more in random order, the first the reference."""
+    """Draw one microphone, or two or more in random order; the first is the reference."""
     n = 1 if alone else int(rng.integers(min(LEAST_MICS, n_mics), n_mics + 1))
     return rng.permutation(n_mics)[:n].tolist()

@@ -1,4 +1,4 @@
-"""Examples from folders of sound files: pairs of noisy and clean speech, speech and noise."""
+"""Training examples from sound files: pairs of noisy and clean speech, or speech and noise."""
 
 import re
 from collections import OrderedDict
@@ -19,19 +19,19 @@ from arrayenh.training.data.examples import RATE, Example, Finish
 from arrayenh.training.data.layouts import VOICEBANK, check_whole, files_in, reader
 from arrayenh.training.data.splits import parted
 
-KEPT = 1 << 30  # bytes of sound files that each process keeps at most
+KEPT = 1 << 30  # bytes: largest cache of sound files per process
 FULL_SCALE = 32767
 FILE_ID = re.compile(r"fileid_(\d+)$")
-TEST = "test"  # in the name of a folder that is never opened
+TEST = "test"  # in the name of a folder that is not used
 
 
 class Sounds:
-    """Mono files at 16 kHz, kept in memory as 16 bits in a scale of their own.
+    """Cache of mono files at 16 kHz, as 16-bit samples with their own scale.
 
     Parameters
     ----------
     memory : int
-        Bytes; the file that was not used for the longest time goes first.
+        Size in bytes; the least recently used file is removed first.
     """
 
     def __init__(self, memory: int = KEPT) -> None:
@@ -39,7 +39,7 @@ class Sounds:
         self._kept: OrderedDict[Path, tuple[np.ndarray, np.float32]] = OrderedDict()
 
     def samples(self, path: Path) -> np.ndarray:
-        """The first channel of a file, float32, shape (N,)."""
+        """Load the first channel of a file, float32, shape (N,)."""
         if path not in self._kept:
             self._keep(path)
         self._kept.move_to_end(path)
@@ -60,28 +60,28 @@ class Sounds:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A noisy file and its clean one."""
+    """A noisy file and its clean file."""
 
     noisy: Path
     clean: Path
 
 
 def find_pairs(root: Path, part: str) -> tuple[Pair, ...]:
-    """Pairs of a folder that belong to the part "train" or "dev".
+    """Find the pairs of a folder that belong to the part "train" or "dev".
 
-    Either folders noisy and clean, divided 80 : 10 : 10 by speaker (the tests are never opened),
-    or noisy_* and clean_*, as those of VoiceBank+DEMAND: such with "test" in their name are
-    passed over, the others divided 90 : 10. Of one speaker only, files are divided.
+    The folders are either noisy and clean, split 80 : 10 : 10 by speaker (the test part is not
+    used), or noisy_* and clean_*, as in VoiceBank+DEMAND: those with "test" in their name are
+    ignored, the others are split 90 : 10. With a single speaker, the files are split.
 
     Raises
     ------
     ConfigError
-        If there are no such folders, or a noisy file has no clean one.
+        If there are no such folders, or a noisy file has no clean file.
     """
     folders = [path for path in sorted(root.glob("noisy*")) if path.is_dir()]
     if not folders:
         raise ConfigError(
-            f"{root} has no folder noisy, nor any called noisy_...; VoiceBank+DEMAND has such: "
+            f"{root} has no folder noisy or noisy_...; VoiceBank+DEMAND has such folders: "
             f"{VOICEBANK}"
         )
     judged = any(TEST in path.name for path in folders)
@@ -100,7 +100,7 @@ def find_pairs(root: Path, part: str) -> tuple[Pair, ...]:
 
 
 def pairs_of(folder: Path) -> list[tuple[str, Pair]]:
-    """Speakers and pairs of one noisy folder."""
+    """Find speakers and pairs of one noisy folder."""
     beside = folder.with_name(f"clean{folder.name.removeprefix('noisy')}")
     if not beside.is_dir():
         raise ConfigError(
@@ -123,13 +123,13 @@ def pairs_of(folder: Path) -> list[tuple[str, Pair]]:
 
 
 def numbered(path: Path) -> str | None:
-    """The number by which files of the DNS-Challenge belong together, ..._fileid_7.wav."""
+    """File number that links the files of a DNS-Challenge pair, ..._fileid_7.wav."""
     found = FILE_ID.search(path.stem)
     return found.group(1) if found else None
 
 
 class PairExamples:
-    """Crops of pairs.
+    """Excerpts of pairs.
 
     Parameters
     ----------
@@ -141,15 +141,15 @@ class PairExamples:
         self._pairs, self._finish, self._sounds = pairs, finish, Sounds()
 
     def __len__(self) -> int:
-        """How many pairs."""
+        """Number of pairs."""
         return len(self._pairs)
 
     def example(self, k: int, rng: np.random.Generator) -> Example:
-        """Inputs (1, N) and target (N,) of pair `k`."""
+        """Draw inputs (1, N) and target (N,) from pair `k`."""
         pair = self._pairs[k]
         noisy, clean = self._sounds.samples(pair.noisy), self._sounds.samples(pair.clean)
         if len(noisy) != len(clean):
-            raise AudioError(f"{pair.noisy} and {pair.clean} are not of the same length")
+            raise AudioError(f"{pair.noisy} and {pair.clean} have different lengths")
         speed, n = self._finish.speed(rng)
         place = random_place(len(clean), n, rng)
         inputs = self._finish.faulty(cut(noisy, place, n)[None], rng)
@@ -158,15 +158,15 @@ class PairExamples:
 
 
 class MixtureExamples:
-    """Speech and noise of a corpus, mixed on the spot at one microphone.
+    """Excerpts of speech and noise of a corpus, mixed at one microphone.
 
     Parameters
     ----------
     speech : sequence of Path
     noise : sequence of Path, or str
-        Or a colour, one of `COLOURS`.
-    snr_db : float or a table that leaves it to chance
-        Plain power over the crop.
+        Noise files, or a colour, one of `COLOURS`.
+    snr_db : float or table of a random value
+        Ratio of powers over the excerpt.
     finish : Finish
     """
 
@@ -177,11 +177,11 @@ class MixtureExamples:
         self._snr_db, self._finish, self._sounds = snr_db, finish, Sounds()
 
     def __len__(self) -> int:
-        """How many utterances."""
+        """Number of utterances."""
         return len(self._speech)
 
     def example(self, k: int, rng: np.random.Generator) -> Example:
-        """Inputs (1, N) and target (N,) of utterance `k`."""
+        """Draw inputs (1, N) and target (N,) from utterance `k`."""
         speed, n = self._finish.speed(rng)
         speech = self._sounds.samples(self._speech[k])
         speech = cut(speech, random_place(len(speech), n, rng), n)
@@ -192,7 +192,7 @@ class MixtureExamples:
         return {"inputs": inputs, "target": target}
 
     def _noise_of(self, n: int, rng: np.random.Generator) -> np.ndarray:
-        """`n` samples of noise, (n,)."""
+        """Draw `n` samples of noise, shape (n,)."""
         if isinstance(self._noise, str):
             return coloured_noise(rng, n, RATE, self._noise).astype(np.float32)
         noise = self._sounds.samples(self._noise[int(rng.integers(len(self._noise)))])
@@ -200,7 +200,7 @@ class MixtureExamples:
 
 
 def noise_gain(speech: np.ndarray, noise: np.ndarray, snr_db: float) -> np.float32:
-    """Gain of noise under speech; 1 where one of them is silent."""
+    """Gain of the noise for an SNR; 1 if speech or noise is silent."""
     powers = [float(np.mean(np.square(x, dtype=np.float64))) for x in (speech, noise)]
     if min(powers) == 0:
         return np.float32(1)
@@ -208,12 +208,12 @@ def noise_gain(speech: np.ndarray, noise: np.ndarray, snr_db: float) -> np.float
 
 
 def random_place(length: int, n: int, rng: np.random.Generator) -> int:
-    """Where a crop of `n` samples begins: within a longer signal, before a shorter one."""
+    """Random start of an excerpt of `n` samples; negative for a shorter signal."""
     return int(rng.integers(min(length - n, 0), max(length - n, 0) + 1))
 
 
 def cut(samples: np.ndarray, start: int, n: int) -> np.ndarray:
-    """`n` samples from `start`, which may be negative; silence outside; (N,) -> (n,)."""
+    """Cut `n` samples from `start`, which may be negative, zero-padded; (N,) -> (n,)."""
     part = samples[max(start, 0) : start + n]
     before = max(-start, 0)
     return np.pad(part, (before, n - before - len(part)))

@@ -1,7 +1,7 @@
-"""Data sets as they lie on people's disks: whose speech, which noise, and whether all is there.
+"""Layouts of known data sets: speech, noise and completeness.
 
-A set is known by its folders. One that was copied in half is refused with what is missing and
-where to get it: a training on what happens to be there would go unnoticed.
+A set is recognised by its folders. An incomplete copy raises an error that names the missing files
+and their source, as a training on incomplete data would go unnoticed.
 """
 
 import json
@@ -25,17 +25,17 @@ SETS = {
 }
 DIGIT = re.compile(r"\d_(?P<speaker>\d\d)_\d+")  # digit, speaker, repetition
 READER = re.compile(r"reader_(\d+)")
-DNS_FOLDERS = [  # of speech and noise, of the releases one after the other
+DNS_FOLDERS = [  # folders of speech and noise of the releases
     ("datasets_fullband/clean_fullband", "datasets_fullband/noise_fullband"),
     ("clean_fullband", "noise_fullband"),
     ("datasets/clean", "datasets/noise"),
 ]
-SHOWN = 3  # of what is missing
+SHOWN = 3  # number of missing files in a message
 
 
 @dataclass(frozen=True, slots=True)
 class Sound:
-    """A sound file: where in its corpus, its set, and who speaks or what was recorded."""
+    """A sound file: path in its corpus, data set, and speaker or recording."""
 
     path: str
     set: str
@@ -50,7 +50,7 @@ class Layout:
     ----------
     speech, noise : tuple of Sound
     judged : bool
-        Whether the set has a test part of its own, which is not among these.
+        Whether the set has its own test part, which is not included here.
     """
 
     speech: tuple[Sound, ...]
@@ -59,12 +59,12 @@ class Layout:
 
 
 def known_layout(root: Path) -> Layout | None:
-    """LibriSpeech, AudioMNIST or DNS-Challenge below a folder; None if it is none of these.
+    """Find LibriSpeech, AudioMNIST or DNS-Challenge in a folder; None for other data.
 
     Raises
     ------
     ConfigError
-        If it is one, but not all of it.
+        If the data set is incomplete.
     """
     for find in (librispeech, audiomnist, dns_challenge):
         if (found := find(root)) is not None:
@@ -73,15 +73,15 @@ def known_layout(root: Path) -> Layout | None:
 
 
 def known_sets() -> str:
-    """Their names and addresses, for messages."""
+    """Names and addresses of the known data sets, for messages."""
     return ", ".join(f"{name} ({address})" for name, address in SETS.items())
 
 
 def librispeech(root: Path) -> Layout | None:
-    """Its parts train-*, SUBSET/SPEAKER/CHAPTER/*.flac, below the folder or its LibriSpeech.
+    """Find the parts train-* of LibriSpeech, SUBSET/SPEAKER/CHAPTER/*.flac.
 
-    V. Panayotov et al., ICASSP 2015. Chapters name their utterances in *.trans.txt, the
-    set its speakers in SPEAKERS.TXT; both are checked where they are.
+    They are in the folder or in its subfolder LibriSpeech. V. Panayotov et al., ICASSP 2015.
+    Utterances are listed in *.trans.txt, speakers in SPEAKERS.TXT; both are checked if they exist.
     """
     base = root / "LibriSpeech" if (root / "LibriSpeech").is_dir() else root
     parts = [p for p in sorted(base.iterdir()) if p.is_dir()] if base.is_dir() else []
@@ -108,7 +108,7 @@ def librispeech(root: Path) -> Layout | None:
 
 
 def speakers_told(path: Path) -> dict[str, set[str]]:
-    """Speakers of each part, by SPEAKERS.TXT: ID | SEX | SUBSET | MINUTES | NAME."""
+    """Speakers of each part from SPEAKERS.TXT: ID | SEX | SUBSET | MINUTES | NAME."""
     found: dict[str, set[str]] = {}
     for line in lines(path):
         columns = [column.strip() for column in line.split("|")]
@@ -118,11 +118,11 @@ def speakers_told(path: Path) -> dict[str, set[str]]:
 
 
 def audiomnist(root: Path) -> Layout | None:
-    """Spoken digits, SPEAKER/DIGIT_SPEAKER_REPETITION.wav, below the folder or its data.
+    """Find AudioMNIST, SPEAKER/DIGIT_SPEAKER_REPETITION.wav, in the folder or its data.
 
     S. Becker et al., "Interpreting and explaining deep neural networks for classification of
-    audio signals", 2018. Everybody says the same digits as often; audioMNIST_meta.txt names
-    who does.
+    audio signals", 2018. All speakers say the same digits equally often; audioMNIST_meta.txt
+    lists the speakers.
     """
     base = root / "data" if (root / "data").is_dir() else root
     if not base.is_dir():
@@ -146,7 +146,7 @@ def audiomnist(root: Path) -> Layout | None:
 
 
 def speakers_in(path: Path) -> set[str]:
-    """Speakers of a JSON file by their names, none of one that does not exist."""
+    """Names of the speakers in a JSON file; empty if the file does not exist."""
     try:
         return set(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else set()
     except ValueError as error:
@@ -154,11 +154,11 @@ def speakers_in(path: Path) -> set[str]:
 
 
 def dns_challenge(root: Path) -> Layout | None:
-    """Speech and noise of the DNS-Challenge, as its releases lay them out.
+    """Find speech and noise of the DNS-Challenge in the layout of its releases.
 
     C. Reddy et al., "The Interspeech 2020 deep noise suppression challenge", Interspeech 2020.
-    Readers are named in the files; elsewhere it is not known who speaks, and such speech only
-    trains.
+    The speakers of read speech are known from the file names. Speech of unknown speakers is used
+    for training only.
     """
     for speech, noise in DNS_FOLDERS:
         there = [(root / name).is_dir() for name in (speech, noise)]
@@ -175,17 +175,17 @@ def dns_challenge(root: Path) -> Layout | None:
 
 
 def reader(path: Path) -> str:
-    """Who reads, by the name of a file of the DNS-Challenge."""
+    """Reader of a file of the DNS-Challenge, from its name."""
     found = READER.search(path.stem)
     return found.group(0) if found else f"unknown {path.parent.name}"
 
 
 def check_whole(place: Path, missing: list[str], things: str, address: str) -> None:
-    """Refuse a set that was copied in half."""
+    """Raise if files of a data set are missing."""
     if missing:
         shown = ", ".join(missing[:SHOWN]) + (", ..." if len(missing) > SHOWN else "")
         raise ConfigError(
-            f"{place} is not whole: {len(missing)} {things} are missing ({shown}); "
+            f"{place} is incomplete: {len(missing)} {things} are missing ({shown}); "
             f"copy it again, or get it from {address}"
         )
 
@@ -196,10 +196,10 @@ def files_in(folder: Path) -> Iterator[Path]:
 
 
 def sound(path: Path, root: Path, name: str, source: str) -> Sound:
-    """A sound by its path."""
+    """Sound from its path."""
     return Sound(path.relative_to(root).as_posix(), name, source)
 
 
 def lines(path: Path) -> Iterable[str]:
-    """Lines of a text, none of one that does not exist."""
+    """Lines of a text file; none if it does not exist."""
     return path.read_text(encoding="utf-8").splitlines() if path.exists() else ()

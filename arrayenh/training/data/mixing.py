@@ -1,4 +1,4 @@
-"""Speech of one scene in the noise of the same, or of another with the same array."""
+"""Random mixtures of the speech of a scene and the noise of a scene with the same array."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,22 +11,22 @@ from arrayenh.scenes.chance import draw_value
 from arrayenh.training.data.stored import StoredScene
 
 Share = Annotated[float, Field(ge=0, le=1)]
-DRY = 0.5  # of the examples without noise: without late reverberation, too
+DRY = 0.5  # share of the noise-free examples that are also free of late reverberation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mixing:
-    """How speech and noise come together.
+    """Settings of the mixtures of speech and noise.
 
     Attributes
     ----------
-    snr_db : float or a table that leaves it to chance
-        Reverberant speech over all noise at the reference microphone, plain power over the
+    snr_db : float or table of a random value
+        Reverberant speech over all noise at the reference microphone, by power over the whole
         files.
     remix : float
-        How often the noise is that of another scene with the same array.
+        Probability of noise from another scene with the same array.
     clean, silent : float
-        How often there is no noise, or no speech.
+        Probabilities of an example without noise, and without speech.
     """
 
     snr_db: Any = field(default_factory=lambda: {"uniform": [-8.0, 20.0]})
@@ -39,15 +39,15 @@ class Mixing:
 
 @dataclass(frozen=True, slots=True)
 class Mixture:
-    """What is mixed with what, from where, and how loud.
+    """Description of a mixture: speech, noise, start samples and gains.
 
     Attributes
     ----------
     speech, noise : StoredScene
     speech_start, noise_start : int
-        Samples.
+        Start samples of speech and noise.
     early, late, noisy : float
-        Gains of early speech, late speech and noise.
+        Gains of early speech, late speech and noise, respectively.
     """
 
     speech: StoredScene
@@ -59,7 +59,7 @@ class Mixture:
     noisy: float
 
     def hear(self, mics: Sequence[int], n: int) -> tuple[np.ndarray, np.ndarray]:
-        """Early speech, and everything else, at some microphones.
+        """Early speech, and the rest of the mixture, at some microphones.
 
         Returns
         -------
@@ -84,15 +84,15 @@ def draw_mixture(
     mixing: Mixing,
     rng: np.random.Generator,
 ) -> Mixture:
-    """Choose noise for the speech of a scene, and where `n` samples of both begin.
+    """Draw the noise for the speech of a scene, and the start of `n` samples of both.
 
     Parameters
     ----------
     speech : StoredScene
     others : sequence of StoredScene
-        With the same array.
+        Scenes with the same array.
     reference : int
-        Microphone whose SNR is set.
+        Microphone at which the SNR is set.
     n : int
     mixing : Mixing
     rng : Generator
@@ -113,5 +113,5 @@ def draw_mixture(
 
 
 def random_start(scene: StoredScene, n: int, rng: np.random.Generator) -> int:
-    """Where `n` samples of a scene may begin."""
+    """Random start of `n` samples of a scene."""
     return int(rng.integers(max(scene.n_samples - n, 0) + 1))

@@ -1,9 +1,9 @@
-"""Which sounds train, and which choose among trainings; those that judge stay untouched.
+"""Split of a corpus into training, development and unused test sounds.
 
 A corpus is a folder with a manifest.csv (columns path, set, speaker, split) and sounds in the
-folders speech and noise, of which only the split "train" is ever opened; or just the two
-folders; or a data set that `layouts` knows. A name is held out by its hash: whatever else is
-added or removed, it stays where it is.
+folders speech and noise, of which only the split "train" is opened; or only the two folders; or a
+data set that `layouts` knows. The hash of a name determines its part, which therefore does not
+change when other sounds are added or removed.
 """
 
 import hashlib
@@ -19,10 +19,10 @@ from arrayenh.training.data.layouts import Layout, Sound, known_layout, known_se
 
 PARTS = ("train", "dev")
 FOLDERS = ("speech", "noise")
-HELD_OUT = 0.1  # of the names
+HELD_OUT = 0.1  # share of the names
 PIECE = re.compile(r"(_c\d+)?_\d+$")  # channel and number of a piece cut from a recording
-NOT_TOLD = "unknown"  # in the name of a speaker who may be several: never held out
-BABBLE = "babble"  # kind of noise made of the corpus's own speakers, whoever they are
+NOT_TOLD = "unknown"  # name of unidentified speakers, which are never held out
+BABBLE = "babble"  # kind of noise made from any speakers of the corpus
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +41,12 @@ class Corpus:
 
 
 def open_corpus(root: Path, part: str) -> Corpus:
-    """The sounds of a corpus that belong to the part "train" or "dev".
+    """Open the sounds of a corpus that belong to the part "train" or "dev".
 
     Raises
     ------
     ConfigError
-        If the folder is no corpus, or has no speech for the part.
+        If the folder is not a corpus, or has no speech for the part.
     """
     if (root / "manifest.csv").exists():
         layout = labelled_sounds(root)
@@ -61,7 +61,7 @@ def open_corpus(root: Path, part: str) -> Corpus:
 
 
 def open_noise(root: Path, part: str) -> tuple[Path, ...]:
-    """Noise files of a part: those of a corpus, or of a folder that holds nothing else.
+    """Open the noise files of a part, from a corpus or a folder with only noise.
 
     Raises
     ------
@@ -73,7 +73,7 @@ def open_noise(root: Path, part: str) -> tuple[Path, ...]:
     if layout is None:
         below = root / "noise" if (root / "noise").is_dir() else root
         if not below.is_dir():
-            raise ConfigError(f"there is no folder of noise {root}")
+            raise ConfigError(f"the folder of noise {root} does not exist")
         inner = (path.relative_to(root) for path, _ in sound_files(str(below)))
         layout = Layout((), tuple(Sound(p.as_posix(), "noise", recording(p)) for p in inner))
     found = of_part(layout.noise, part, layout.judged)
@@ -83,7 +83,7 @@ def open_noise(root: Path, part: str) -> tuple[Path, ...]:
 
 
 def labelled_sounds(root: Path) -> Layout:
-    """Speech and noise of the split "train", by the manifest."""
+    """Speech and noise of the split "train" of a manifest."""
     found: dict[str, list[Sound]] = {name: [] for name in FOLDERS}
     for row in manifest(root):
         path = Path(row["path"])
@@ -96,19 +96,19 @@ def labelled_sounds(root: Path) -> Layout:
 
 
 def found_sounds(root: Path) -> Layout:
-    """Speech and noise of two folders, or of speech alone; "clean" is speech, too."""
+    """Speech and noise of two folders, or only speech; "clean" also counts as speech."""
     speech = next((name for name in ("speech", "clean") if (root / name).is_dir()), None)
     if speech is None:
         raise ConfigError(
-            f"{root} has neither a manifest.csv nor a folder speech or clean, nor is it a set "
-            f"that is known: {known_sets()}"
+            f"{root} has neither a manifest.csv nor a folder speech or clean, and is not a "
+            f"known data set: {known_sets()}"
         )
     noise = tuple(sounds_below(root, "noise")) if (root / "noise").is_dir() else ()
     return Layout(tuple(sounds_below(root, speech)), noise)
 
 
 def sounds_below(root: Path, name: str) -> Iterator[Sound]:
-    """Sounds of one of the folders."""
+    """Sounds of one of the two folders."""
     for path, _ in sound_files(str(root / name)):
         inner = path.relative_to(root)
         if not apart(inner):
@@ -117,19 +117,19 @@ def sounds_below(root: Path, name: str) -> Iterator[Sound]:
 
 
 def apart(path: Path) -> bool:
-    """Whether a sound is left out: under a licence of its own, or made of speech."""
+    """Whether a sound is excluded: it has its own licence, or consists of speech."""
     return any(part.endswith("_gpl") for part in path.parts[:-1]) or path.name.startswith(
         f"{BABBLE}__"
     )
 
 
 def recording(path: Path) -> str:
-    """The recording that a piece of noise was cut from."""
+    """Name of the recording from which a piece of noise was cut."""
     return PIECE.sub("", path.stem)
 
 
 def of_part(sounds: Iterable[Sound], part: str, judged: bool) -> tuple[Sound, ...]:
-    """Those of the part; with a split of their own (`judged`) nothing is kept for tests."""
+    """Sounds of a part; sets with their own test part (`judged`) keep no test sounds."""
     sounds = tuple(sounds)
     names = sorted({sound.source for sound in sounds})
     chosen = parted(names, judged)[part]
@@ -137,9 +137,9 @@ def of_part(sounds: Iterable[Sound], part: str, judged: bool) -> tuple[Sound, ..
 
 
 def parted(names: Collection[str], judged: bool) -> dict[str, set[str]]:
-    """Names by part: 90 : 10, or 80 : 10 and 10 that nobody sees, unless they are `judged`.
+    """Split names 90 : 10 if `judged`, otherwise 80 : 10 : 10 with an unused test part.
 
-    Of two names or more one at least is held out, of three or more one for tests, too.
+    At least one of two or more names is held out, and at least one of three or more for tests.
     """
     told = sorted(name for name in names if name and NOT_TOLD not in name)
     left = set(told)
@@ -153,10 +153,10 @@ def parted(names: Collection[str], judged: bool) -> dict[str, set[str]]:
 
 
 def lowest(names: Collection[str], share: float) -> set[str]:
-    """Names whose hash is below the share, at least the one with the least hash."""
+    """Names with a hash below the share, at least the name with the smallest hash."""
     return {name for name in names if chance(name) < share} or {min(names, key=chance)}
 
 
 def chance(name: str) -> float:
-    """A number in [0, 1) that belongs to the name."""
+    """Hash of a name as a number in [0, 1)."""
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") / 2**64

@@ -1,4 +1,4 @@
-"""Scenes of a bank, read piece by piece from memory maps."""
+"""Stored scenes of a bank, read in excerpts from memory maps."""
 
 import json
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from arrayenh.training.data.bank import COMPONENTS, FORMAT, told
 
 @dataclass(frozen=True, slots=True)
 class StoredScene:
-    """A scene on disk.
+    """A stored scene.
 
     Attributes
     ----------
@@ -21,7 +21,7 @@ class StoredScene:
     array, speaker : str
     n_mics, n_samples : int
     scales : tuple of float
-        Of the components: early speech, late speech, noise.
+        Scales of the components: early speech, late speech, noise.
     speech_power, noise_power : tuple of float
         Mean power of reverberant speech and of noise at each microphone, over the file.
     rt60 : float, optional
@@ -41,7 +41,7 @@ class StoredScene:
     def read(
         self, components: Sequence[str], mics: Sequence[int], start: int, n: int
     ) -> np.ndarray:
-        """So many samples of some components at some microphones, silence after the end.
+        """Read an excerpt of some components at some microphones, zero-padded at the end.
 
         Parameters
         ----------
@@ -56,7 +56,7 @@ class StoredScene:
         Raises
         ------
         AudioError
-            If the file is not there or damaged.
+            If the file is missing or damaged.
         """
         try:
             whole = np.load(self.path, mmap_mode="r")
@@ -74,25 +74,25 @@ class StoredScene:
 
 
 def open_bank(folder: Path, part: str, count: int) -> tuple[StoredScene, ...]:
-    """The first `count` scenes of a part.
+    """Open the first `count` scenes of a part.
 
     Raises
     ------
     ConfigError
-        If there are fewer, or the bank is of another format.
+        If the bank has fewer scenes or another format.
     """
     place = folder / part
     files = [place / told(index) for index in range(count)]
     there = sum(file.exists() for file in files)
     if there < count:
-        raise ConfigError(f"the bank {place} has {there} of {count} scenes: it must be made first")
+        raise ConfigError(f"the bank {place} has {there} of {count} scenes: render it first")
     if json.loads((place / "bank.json").read_text(encoding="utf-8"))["format"] != FORMAT:
-        raise ConfigError(f"the bank {place} was made by another version; make it anew")
+        raise ConfigError(f"the bank {place} was made by another version; render it again")
     return tuple(map(open_scene, files))
 
 
 def open_scene(file: Path) -> StoredScene:
-    """A scene by the file that says what it is."""
+    """Open a scene by its description file."""
     facts = json.loads(file.read_text(encoding="utf-8"))
     n_mics, n_samples = facts["shape"]
     return StoredScene(

@@ -1,7 +1,7 @@
-"""Networks, one file each; `build` makes one from its name and its settings.
+"""Network architectures, one per file; `build` creates one from its name and settings.
 
-To add one: a file with a frozen `Config` of its sizes and a class `Model` with a `signature`,
-and a line in `FILES`.
+A new network needs a file with a frozen `Config` of its sizes and a class `Model` with a
+`signature`, and an entry in `FILES`.
 """
 
 from importlib import import_module
@@ -24,21 +24,21 @@ FILES = {
 
 
 def build(name: str, settings: dict[str, Any]) -> "Model":
-    """A network with fresh weights.
+    """Build a network with random initial weights.
 
     Parameters
     ----------
     name : str
         One of `FILES`.
     settings : dict
-        Values of its `Config` that are not the usual ones.
+        Values of its `Config` that differ from the defaults.
 
     Raises
     ------
     ConfigError
-        If there is no such network, or a setting is unknown or cannot be.
+        If the network or a setting is unknown, or a value is invalid.
     """
     if name not in FILES:
-        raise ConfigError(f"no network {name!r}; there are {', '.join(FILES)}")
+        raise ConfigError(f"no network {name!r}; use one of {', '.join(FILES)}")
     module = import_module(f"arrayenh.training.models.{FILES[name]}")
     return module.Model(validated(module.Config, settings, f"network {name}"))

@@ -1,10 +1,10 @@
-"""`conv-autoencoder`: a spectrogram squeezed by two convolutions and spread again by two.
+"""`conv-autoencoder`: denoising autoencoder with two convolutions and two transposed ones.
 
 The denoising autoencoder of textbooks (P. Vincent, H. Larochelle, Y. Bengio, P.-A. Manzagol,
 "Extracting and composing robust features with denoising autoencoders", ICML 2008) on magnitudes
-in dB, scaled to [0, 1]: where what it gives is fainter it takes the place of the magnitude, the
-phase stays. What is squeezed away is fine detail, of noise and of voices: it suits short words in
-white noise.
+in dB, scaled to [0, 1]. The output replaces the magnitude in bins where it is lower; the phase is
+kept. The bottleneck removes the fine detail of noise and of voices: the network suits short words
+in white noise.
 """
 
 from dataclasses import dataclass
@@ -24,8 +24,8 @@ from arrayenh.training.models.model import (
     whole_level,
 )
 
-FAINT = -2.0  # with which it begins: from louder than the input it could not learn
-SIDE = 4  # frames and bins that one value of the middle stands for
+FAINT = -2.0  # initial bias: an output above the input would get no gradient
+SIDE = 4  # frames and bins per value of the bottleneck
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,10 +35,10 @@ class Config:
     Attributes
     ----------
     inputs : tuple of str
-        One, as of `Signature`.
+        One input; see `Signature`.
     n_fft, hop : int
     channels : tuple of int, length 2
-        Of the two convolutions.
+        Channels of the two convolutions.
     """
 
     inputs: tuple[str, ...] = ("beamformed",)
@@ -50,7 +50,7 @@ class Config:
 
 
 class Model(model.Model):
-    """The network."""
+    """Denoising autoencoder."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -73,13 +73,13 @@ class Model(model.Model):
     def forward(
         self, spec: Tensor, state: tuple[Tensor, ...] | None = None
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """Spectrum (B, T, F, 2)."""
+        """Enhanced spectrum (B, T, F, 2)."""
         bin_power = power(spec[:, :1])
         picture = (1 + loudness(bin_power, whole_level(bin_power), SQUEEZED_DB)) / 2  # (B, 1, T, F)
         n_frames, n_freqs = picture.shape[2:]
         padded = functional.pad(picture, (0, -n_freqs % SIDE, 0, -n_frames % SIDE))
         wanted = self.layers(by_channels(padded))[:, 0, :n_frames, :n_freqs]
-        # of fine detail it says only how loud it may be
+        # the bottleneck has no fine detail, so the output is only an upper limit
         change = (wanted - picture[:, 0]).clamp(max=0)
         gain = torch.pow(10.0, change * (SQUEEZED_DB / 20))
         return spec[:, 0] * gain[..., None], ()

@@ -1,11 +1,11 @@
-"""`conv-tasnet`: learned filters instead of a spectrum, and stacks of dilated convolutions.
+"""`conv-tasnet`: learned filter bank and stacks of dilated convolutions.
 
 Y. Luo, N. Mesgarani, "Conv-TasNet: surpassing ideal time-frequency magnitude masking for speech
 separation", IEEE/ACM TASLP 27, 2019. One output, the talker.
 
-It works on samples. As every network here it is given the frames of a short-time Fourier
-transform, of so few samples that a frame is one of its filters' lengths; it begins by
-transforming them back, and ends by transforming its own.
+The network works on samples. Its input, as for every network here, is a short-time Fourier
+transform, with frames as long as its filters. It first transforms the frames back to samples, and
+finally transforms its output samples to spectra.
 """
 
 from collections.abc import Sequence
@@ -23,22 +23,22 @@ from arrayenh.training.models.model import SILENCE, STRICT
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """Sizes of the network, by the letters of the paper's table I.
+    """Sizes of the network, named as in table I of the paper.
 
     Attributes
     ----------
     inputs : tuple of str
-        One, as of `Signature`.
+        One input; see `Signature`.
     N : int
-        Filters of the encoder.
+        Number of filters of the encoder.
     L : int
-        Their length, samples; they are half a length apart.
+        Length of the filters, samples; the hop is L / 2.
     B, H, Sc : int
-        Channels of the bottleneck, of the convolutions, and of the connections across.
+        Channels of the bottleneck, of the convolutions and of the skip connections.
     P : int
-        Taps of each convolution.
+        Kernel size of each convolution.
     X, R : int
-        Convolutions of a stack, each dilated twice as far as the one before; stacks.
+        Convolutions per stack, each with twice the dilation of the one before; number of stacks.
     causal : bool
         Cumulative layer norm and no look-ahead; otherwise global layer norm.
     """
@@ -58,7 +58,7 @@ class Config:
 
 
 class Model(model.Model):
-    """The network."""
+    """Conv-TasNet for one talker."""
 
     to_frames: Tensor
     to_spectra: Tensor
@@ -110,7 +110,7 @@ class Model(model.Model):
     def forward(
         self, spec: Tensor, state: tuple[Tensor, ...] | None = None
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """Spectrum (B, T, F, 2), and the state after these frames."""
+        """Enhanced spectrum (B, T, F, 2), and the state after these frames."""
         frames = spec[:, 0].flatten(2) @ self.to_frames  # (B, T, L)
         pasts: Sequence[Tensor | None] = (None,) * len(self.blocks)
         means = n_before = sums = tails = None
@@ -135,16 +135,16 @@ class Model(model.Model):
 
 
 class Moments:
-    """Means of values and their squares so far, of one layer norm after the other.
+    """Running means and mean squares of the layer norms, in the order of the layers.
 
     Parameters
     ----------
     means : Tensor, shape (B, K, 2), optional
-        Of the frames before, of K layers. None: each layer is told the means of all frames.
+        Means over the previous frames, for K layers. None: means over all frames are used.
     n_before : Tensor, shape (B, 1), optional
-        How many these are.
+        Number of previous frames.
     n_frames : int
-        Those that come now.
+        Number of new frames.
     """
 
     def __init__(self, means: Tensor | None, n_before: Tensor | None, n_frames: int) -> None:
@@ -170,7 +170,7 @@ class Moments:
 
 
 class Norm(nn.Module):
-    """Layer norm over channels and frames: all of them, or those so far (gLN, cLN)."""
+    """Layer norm over channels and all frames (gLN), or the frames so far (cLN)."""
 
     def __init__(self, n_channels: int) -> None:
         super().__init__()
@@ -178,7 +178,7 @@ class Norm(nn.Module):
         self.bias = nn.Parameter(torch.zeros(n_channels))
 
     def forward(self, x: Tensor, moments: Moments) -> Tensor:
-        """(B, T, C) -> (B, T, C)."""
+        """Normalise, (B, T, C) -> (B, T, C)."""
         mean, square = moments.of(x).unbind(dim=2)
         spread = (square - mean * mean).clamp(min=0) + SILENCE
         scale = spread.rsqrt()[..., None] * self.weight
@@ -186,14 +186,14 @@ class Norm(nn.Module):
 
 
 class Block(nn.Module):
-    """A dilated convolution of each channel by itself, between two that mix them.
+    """Dilated depthwise convolution between two pointwise convolutions.
 
-    Behind the last one there is nothing: all it gives goes across.
+    The last block has only the skip output.
 
     Attributes
     ----------
     reach : int
-        Frames on which it looks back, or that it sees beside the present one.
+        Number of previous frames of a causal block, or of all frames besides the present one.
     """
 
     def __init__(self, config: Config, dilation: int, last: bool) -> None:
@@ -209,7 +209,7 @@ class Block(nn.Module):
     def forward(
         self, x: Tensor, moments: Moments, past: Tensor | None
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """The next block's input, what goes to the mask, and the past of the next frames."""
+        """Input of the next block, skip output, and past frames for the next call."""
         heard = self.norms[0](self.first(self.wide(x)), moments)  # (B, T, H)
         if past is None:
             left = self.reach if self.causal else self.reach // 2
@@ -223,14 +223,14 @@ class Block(nn.Module):
 
 
 def added(frames: Tensor, tails: Tensor | None) -> tuple[Tensor, Tensor]:
-    """Samples of frames that overlap by half, and what is left over for the next.
+    """Overlap-add of frames with half overlap, with the remainder for the next call.
 
     Parameters
     ----------
     frames : Tensor, shape (B, K, T, L)
-        Windowed, of K signals.
+        Windowed frames of K signals.
     tails : Tensor, shape (B, K, L/2), optional
-        What was left over before; None: nothing.
+        Remainder of the previous call; None at the start.
 
     Returns
     -------
@@ -244,10 +244,10 @@ def added(frames: Tensor, tails: Tensor | None) -> tuple[Tensor, Tensor]:
 
 
 def fitted(given: Tensor, out: Tensor, sums: Tensor | None) -> tuple[Tensor, Tensor | None]:
-    """The gain with which an output is nearest to what was given, so far; (B, T or 1, 1).
+    """Gain that brings the output closest to the input so far, (B, T or 1, 1).
 
-    A training by SI-SDR leaves it free. Both are samples, (B, T, n): of the frames much may fall
-    out where they are added.
+    Training by SI-SDR does not determine this gain. Both arguments are samples, (B, T, n), since
+    parts of the frames may cancel in the overlap-add.
     """
     frame = torch.stack([(given * out).sum(dim=2), (out * out).sum(dim=2)], dim=2)
     if sums is None:
@@ -259,7 +259,7 @@ def fitted(given: Tensor, out: Tensor, sums: Tensor | None) -> tuple[Tensor, Ten
 
 
 def transforms(n: int) -> tuple[Tensor, Tensor]:
-    """Matrices from spectra (2F, as (F, 2)) to frames of n samples, and back."""
+    """DFT matrices: from spectra (2F, as (F, 2)) to frames of n samples, and back."""
     k, t = torch.arange(n // 2 + 1, dtype=torch.float64), torch.arange(n, dtype=torch.float64)
     angles = 2 * torch.pi * k[:, None] * t / n
     back = torch.stack([angles.cos(), -angles.sin()], dim=1)  # (F, 2, n)

@@ -1,4 +1,4 @@
-"""`mask-blstm`: two bidirectional LSTM layers and a ratio mask, the textbook network.
+"""`mask-blstm`: two bidirectional LSTM layers with a ratio mask, the textbook baseline.
 
 Erdogan, Hershey, Watanabe & Le Roux, "Phase-sensitive and recognition-boosted speech separation
 using deep recurrent neural networks", ICASSP 2015; Heymann, Drude & Haeb-Umbach, "Neural
@@ -24,10 +24,10 @@ class Config:
     task : {"mask", "postfilter"}
         A post-filter multiplies its input by the mask.
     inputs : tuple of str
-        One, as of `Signature`.
+        One input; see `Signature`.
     n_fft, hop : int
     hidden : int
-        Units of each layer and direction.
+        Units per layer and direction.
     dropout : float
     """
 
@@ -42,7 +42,7 @@ class Config:
 
 
 class Model(model.Model):
-    """The network."""
+    """Bidirectional LSTM network."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()

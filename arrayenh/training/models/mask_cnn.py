@@ -1,11 +1,11 @@
-"""`mask-cnn`: five convolutions over time and frequency, and a ratio mask.
+"""`mask-cnn`: five convolutions over time and frequency with a ratio mask.
 
 The plain convolutional denoiser of many first projects: channels 1, 32, 64, 64, 32, 1, batch
 normalisation and GELU between, a sigmoid at the end. S. R. Park, J. Lee, "A fully convolutional
-neural network for speech enhancement", Interspeech 2017, is where the idea is from. The
+neural network for speech enhancement", Interspeech 2017, proposed the idea. The
 convolutions are dilated (F. Yu, V. Koltun, "Multi-scale context aggregation by dilated
-convolutions", ICLR 2016): five of 3 frames and 3 bins side by side would see 90 ms, in which
-noise and speech sound alike.
+convolutions", ICLR 2016): five undilated ones of 3 frames and 3 bins would cover only 90 ms, in
+which noise and speech look alike.
 """
 
 from dataclasses import dataclass
@@ -26,14 +26,14 @@ class Config:
     Attributes
     ----------
     inputs : tuple of str
-        One, as of `Signature`.
+        One input; see `Signature`.
     n_fft, hop : int
     channels : tuple of int
-        Between the first convolution and the last.
+        Channels between the first and the last convolution.
     kernel : int
-        Frames and bins that each sees, odd.
+        Kernel size in frames and bins, odd.
     dilations : tuple of (int, int)
-        Frames and bins by which these are apart, of each convolution but the last.
+        Dilations in frames and bins of all convolutions but the last.
     """
 
     inputs: tuple[str, ...] = ("beamformed",)
@@ -47,11 +47,11 @@ class Config:
 
     def __post_init__(self) -> None:
         if len(self.dilations) != len(self.channels):
-            raise ValueError("dilations must be as many as channels")
+            raise ValueError("dilations and channels must have the same length")
 
 
 class Model(model.Model):
-    """The network."""
+    """Dilated convolutional network."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -74,7 +74,7 @@ class Model(model.Model):
     def forward(
         self, spec: Tensor, state: tuple[Tensor, ...] | None = None
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """Spectrum (B, T, F, 2)."""
+        """Enhanced spectrum (B, T, F, 2)."""
         bin_power = power(spec[:, :1])  # (B, 1, T, F)
         picture = by_channels(compressed(bin_power / whole_level(bin_power)))
         mask = torch.sigmoid(self.layers(picture))

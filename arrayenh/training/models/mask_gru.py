@@ -1,10 +1,11 @@
-"""`mask-gru`: convolutions over frequency, recurrent layers over time, a mask; causal or not.
+"""`mask-gru`: convolutions over frequency and recurrent layers over time, causal or not.
 
-One network for any microphones: it hears a signal by itself, or the reference microphone, what
-a beamformer made of it, and what noise that leaves. Their ratios tell, for any array, how much
-of a bin comes from where the beamformer looks: they lie beside the magnitudes at both ends of
-a U of strided convolutions. At its bottom recurrent layers hear all bands together; layers on
-either side of them hear each band alone, the same for every band, as statistics of noise are.
+The network is independent of the array: its input is one signal, or the reference microphone, the
+output of a beamformer and the noise in that output. For any array, their ratios are a measure of
+how much of a bin arrives from the look direction of the beamformer. They are features beside the
+magnitudes, at both ends of a U of strided convolutions. At the bottom of the U, recurrent layers
+process all bands together; recurrent layers before and behind them process each band separately,
+with weights shared by all bands, since the statistics of noise are similar in all bands.
 
 K. Tan, D. Wang, "A convolutional recurrent neural network for real-time speech enhancement",
 Interspeech 2018; S. Braun, I. Tashev, "Data augmentation and loss normalization for deep noise
@@ -32,10 +33,10 @@ from arrayenh.training.models.model import (
 )
 
 MOST_COMPLEX_GAIN = 2.0
-OPEN = 0.7  # gain of a post-filter before it learns
-N_FRAMES = 3  # that the first and the last convolution see
-BINS = 5  # that each convolution sees
-FINEST = 8  # signals of full resolution before the last convolution
+OPEN = 0.7  # initial gain of a post-filter
+N_FRAMES = 3  # kernel size in frames of the first and the last convolution
+BINS = 5  # kernel size of each convolution
+FINEST = 8  # channels at full resolution before the last convolution
 LEAK = 0.1
 
 
@@ -48,22 +49,22 @@ class Config:
     task : {"mask", "postfilter"}
         A post-filter multiplies its first input by a complex mask.
     inputs : tuple of str
-        As of `Signature`.
+        See `Signature`.
     n_fft, hop : int
     causal : bool
-        Frame by frame; otherwise the recurrent layers run both ways.
+        Frame by frame; otherwise the recurrent layers are bidirectional.
     channels : tuple of int
-        Of each convolution; each halves the bins.
+        Channels of the convolutions; each convolution halves the number of bins.
     bands : int
-        What the recurrent layers hear.
+        Number of features of the recurrent layers.
     hidden : int
-        Units of each recurrent layer and direction.
+        Units per recurrent layer and direction.
     layers : int
     narrow : int
-        Units, for each direction, of the two layers that hear every band alone; 0: no such
+        Units per direction of the two layers that process every band separately; 0: no such
         layers.
     dropout : float
-        Between recurrent layers.
+        Dropout between recurrent layers.
     """
 
     task: str = "mask"
@@ -82,7 +83,7 @@ class Config:
 
 
 class Model(model.Model):
-    """The network."""
+    """Convolutional recurrent network."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -188,14 +189,14 @@ class Model(model.Model):
         return complex_product(spec[:, 0], gain.permute(0, 2, 3, 1)), after
 
     def features(self, magnitudes: Tensor) -> Tensor:
-        """The magnitudes, and of each pair how much of their sum is the first, (B, *, T, F)."""
+        """Magnitudes, and for each pair the share of the first in their sum, (B, *, T, F)."""
         pairs = combinations(range(magnitudes.shape[1]), 2)
         ratios = [magnitudes[:, i] / (magnitudes[:, i] + magnitudes[:, j]) for i, j in pairs]
         return torch.cat([magnitudes, *(ratio[:, None] for ratio in ratios)], dim=1)
 
 
 class Alone(nn.Module):
-    """A recurrent layer that hears each band alone, the same for every band, added to its input."""
+    """Residual recurrent layer over each band separately, with weights shared by all bands."""
 
     def __init__(self, n_channels: int, n_units: int, causal: bool) -> None:
         super().__init__()
@@ -204,7 +205,7 @@ class Alone(nn.Module):
         self.out = nn.Linear(n_units * (1 if causal else 2), n_channels)
 
     def forward(self, x: Tensor, state: Tensor | None) -> tuple[Tensor, Tensor]:
-        """The bands (B, c, T, f) and the state (B, f, units) after them."""
+        """Output bands (B, c, T, f), and the state (B, f, units) after them."""
         n_batch, n_bands = x.shape[0], x.shape[3]
         each = self.norm(x.permute(0, 3, 2, 1)).flatten(0, 1)  # (B f, T, c)
         before = None if state is None else state.flatten(0, 1)[None]
@@ -214,7 +215,7 @@ class Alone(nn.Module):
 
 
 class Convolution(nn.Sequential):
-    """Half as many bins."""
+    """Convolution that halves the number of bins."""
 
     def __init__(self, n_in: int, n_out: int, n_frames: int) -> None:
         super().__init__(
@@ -225,7 +226,7 @@ class Convolution(nn.Sequential):
 
 
 class Deconvolution(nn.Sequential):
-    """Twice as many bins, to `n_bins`."""
+    """Transposed convolution that doubles the number of bins, to `n_bins`."""
 
     def __init__(self, n_in: int, n_out: int, n_bins: int) -> None:
         more = (0, 1 - n_bins % 2)
@@ -237,9 +238,10 @@ class Deconvolution(nn.Sequential):
 
 
 def surrounded(x: Tensor, past: Tensor | None) -> tuple[Tensor, Tensor]:
-    """Frames with those that a convolution sees beside them, (B, c, T, F) -> (B, c, T + 2, F).
+    """Pad frames for a convolution over three frames, (B, c, T, F) -> (B, c, T + 2, F).
 
-    Those before, and `past` for the next time, of a causal network; else one on either side.
+    A causal network is padded by the previous frames, and `past` is returned for the next call;
+    otherwise one frame is added on either side.
     """
     if past is None:
         both = functional.pad(x, (0, 0, N_FRAMES // 2, N_FRAMES // 2))
@@ -249,7 +251,7 @@ def surrounded(x: Tensor, past: Tensor | None) -> tuple[Tensor, Tensor]:
 
 
 def complex_product(x: Tensor, y: Tensor) -> Tensor:
-    """The product of complex numbers, (..., 2)."""
+    """Product of complex numbers, (..., 2)."""
     re = x[..., 0] * y[..., 0] - x[..., 1] * y[..., 1]
     im = x[..., 0] * y[..., 1] + x[..., 1] * y[..., 0]
     return torch.stack([re, im], dim=-1)

@@ -1,18 +1,18 @@
-"""What all networks have in common: a signature, features of spectra, state."""
+"""Base class of all networks, and features of spectra."""
 
 import torch
 from torch import Tensor, nn
 
 from arrayenh.networks.signature import Signature
 
-COMPRESSION = 0.3  # of magnitudes
-LEVEL_FRAMES = 192  # over which a causal network takes the level of its input
-STRICT = {"extra": "forbid"}  # of every Config: pydantic refuses unknown keys
-RANGE_DB = 80.0  # of spectrograms as pictures
-SQUEEZED_DB = 60.0  # of those that an autoencoder squeezes
-NOISE_DB = 25.0  # how far a noisy spectrogram is above the clean one at most
-ABOVE_DB = 30.0  # how far the loudest bins are above the mean
-SILENCE = 1e-12  # power: what is fainter has no level
+COMPRESSION = 0.3  # exponent of magnitudes
+LEVEL_FRAMES = 192  # window of the input level of a causal network
+STRICT = {"extra": "forbid"}  # for every Config: pydantic rejects unknown keys
+RANGE_DB = 80.0  # range of spectrograms as pictures
+SQUEEZED_DB = 60.0  # range of the spectrograms of an autoencoder
+NOISE_DB = 25.0  # largest difference of noisy and clean spectrograms
+ABOVE_DB = 30.0  # level of the loudest bins above the mean
+SILENCE = 1e-12  # smallest power that defines a level
 
 
 class Model(nn.Module):
@@ -22,7 +22,7 @@ class Model(nn.Module):
     ----------
     signature : Signature
     state_names : tuple of str
-        Of what a causal network remembers from one block of frames to the next.
+        Names of the states that a causal network keeps between blocks of frames.
     """
 
     signature: Signature
@@ -40,23 +40,23 @@ class Model(nn.Module):
 
 
 def power(spec: Tensor) -> Tensor:
-    """|x|², (..., 2) -> (...)."""
+    """Power |x|², (..., 2) -> (...)."""
     return spec[..., 0] * spec[..., 0] + spec[..., 1] * spec[..., 1]
 
 
 def compressed(bin_power: Tensor) -> Tensor:
-    """|x|^0.3 from |x|², with a slope that stays finite at zero."""
+    """Compressed magnitude |x|^0.3 from |x|², with a finite slope at zero."""
     return (bin_power + SILENCE) ** (COMPRESSION / 2)
 
 
 def loudness(bin_power: Tensor, level: Tensor, range_db: float = RANGE_DB) -> Tensor:
-    """Power in dB, up to 30 dB above the level and so far below that, as -1 to 1."""
+    """Power in dB from `range_db` below to 30 dB above the level, scaled to -1 to 1."""
     decibels = 10 * torch.log10(bin_power / level + SILENCE)
     return ((decibels - ABOVE_DB) * (2 / range_db) + 1).clamp(-1, 1)
 
 
 def by_channels(picture: Tensor) -> Tensor:
-    """The same (B, C, T, F), channels beside each other in memory: convolutions are faster."""
+    """Copy (B, C, T, F) to channels-last memory, in which convolutions are faster."""
     return picture.to(memory_format=torch.channels_last)
 
 
@@ -66,19 +66,19 @@ def whole_level(bin_power: Tensor) -> Tensor:
 
 
 def recent_level(bin_power: Tensor, past: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean power of the first signal over the last frames, this one counted.
+    """Mean power of the first signal over the last frames, including the present one.
 
     Parameters
     ----------
     bin_power : Tensor, shape (B, C, T, F)
     past : Tensor, shape (B, LEVEL_FRAMES, 2)
-        Power of each frame before, and 1 where there was one.
+        Power of each previous frame, and 1 for frames that exist.
 
     Returns
     -------
     level : Tensor, shape (B, 1, T, 1)
     past : Tensor
-        For the next frames.
+        `past` for the next frames.
     """
     frame = bin_power[:, 0].mean(dim=-1)  # (B, T)
     now = torch.stack([frame, torch.ones_like(frame)], dim=-1)

@@ -1,10 +1,11 @@
-"""`unet`: the noise in a spectrogram, by a U of convolutions.
+"""`unet`: U-Net that estimates the noise in a spectrogram.
 
-Magnitudes in dB go in, scaled to [-1, 1]; out comes what to take off them, noisy less clean, up
-to 25 dB, as -1 to 1. O. Ronneberger, P. Fischer, T. Brox, "U-Net: convolutional networks for
-biomedical image segmentation", MICCAI 2015; A. Jansson et al., "Singing voice separation with deep
-U-Net convolutional networks", ISMIR 2017, whose batch normalisation it has: without, it learns
-slowly or not at all. Weights begin as of K. He et al., "Delving deep into rectifiers", ICCV 2015.
+The input is the magnitude in dB, scaled to [-1, 1]. The output is the attenuation, noisy minus
+clean, up to 25 dB, as -1 to 1. O. Ronneberger, P. Fischer, T. Brox, "U-Net: convolutional
+networks for biomedical image segmentation", MICCAI 2015. The batch normalisation, without which
+training is slow or fails, is that of A. Jansson et al., "Singing voice separation with deep U-Net
+convolutional networks", ISMIR 2017. Weights are initialised as in K. He et al., "Delving deep into
+rectifiers", ICCV 2015.
 """
 
 from dataclasses import dataclass
@@ -34,12 +35,12 @@ class Config:
     Attributes
     ----------
     inputs : tuple of str
-        One, as of `Signature`.
+        One input; see `Signature`.
     n_fft, hop : int
     channels : tuple of int
-        Of the five pairs of convolutions; between one pair and the next the picture is halved.
+        Channels of the five pairs of convolutions; the picture is halved between pairs.
     dropout : float
-        In the two deepest pairs.
+        Dropout in the two deepest pairs.
     """
 
     inputs: tuple[str, ...] = ("beamformed",)
@@ -52,7 +53,7 @@ class Config:
 
 
 class Model(model.Model):
-    """The network."""
+    """U-Net."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -75,7 +76,7 @@ class Model(model.Model):
     def forward(
         self, spec: Tensor, state: tuple[Tensor, ...] | None = None
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """Spectrum (B, T, F, 2)."""
+        """Enhanced spectrum (B, T, F, 2)."""
         bin_power = power(spec[:, :1])
         picture = loudness(bin_power, whole_level(bin_power))  # (B, 1, T, F)
         n_frames, n_freqs = picture.shape[2:]
@@ -91,13 +92,13 @@ class Model(model.Model):
         for k in reversed(range(len(self.rising))):
             wide = self.narrow[k](functional.interpolate(heard, scale_factor=2))
             heard = self.rising[k](torch.cat([kept[k], wide], dim=1))
-        noise = torch.tanh(self.last(heard))[:, 0, :n_frames, :n_freqs]  # noisy less clean
+        noise = torch.tanh(self.last(heard))[:, 0, :n_frames, :n_freqs]  # noisy minus clean
         gain = torch.pow(10.0, -noise * (NOISE_DB / 20))
         return spec[:, 0] * gain[..., None], ()
 
 
 class Pair(nn.Sequential):
-    """Two convolutions."""
+    """Pair of convolutions."""
 
     def __init__(self, n_in: int, n_out: int) -> None:
         super().__init__(
