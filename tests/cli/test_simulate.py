@@ -128,7 +128,7 @@ def runs(pid: str) -> bool:
         (["car", "-o", "x", "--components", "mix"], "no component 'mix'"),
         (["car", "-o", "x", "--format", "mp3"], "no format 'mp3'; use one of wav, flac"),
         (["car", "-o", "x", "--speech", "empty"], "holds no sound files"),
-        (["car", "-o", "x", "--noise", "nowhere"], "the folder of sounds"),
+        (["car", "-o", "x", "--noise", "nowhere"], "folder of sounds"),
         (["car", "-o", "x", "--only", "3-1"], "'3-1' is neither a number nor a range"),
         (["car", "-o", "x", "--scheduler", "here:x"], "no Dask scheduler answers at"),
         (["nothing.csv", "-o", "x"], "nothing.csv cannot be read as a manifest: No such file"),
