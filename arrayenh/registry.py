@@ -13,6 +13,7 @@ from importlib.metadata import entry_points
 from pkgutil import iter_modules
 from types import ModuleType
 from typing import Generic, Protocol, TypeVar
+from warnings import warn
 
 from arrayenh.errors import ConfigError
 
@@ -123,5 +124,11 @@ def records_of(module: ModuleType, kind: type[Record]) -> Iterator[Record]:
 
 @cache
 def plugins() -> tuple[ModuleType, ...]:
-    """Modules of the installed plug-ins."""
-    return tuple(import_module(entry.module) for entry in entry_points(group=PLUGINS))
+    """Modules of the installed plug-ins; one that cannot be imported is left out with a warning."""
+    found = []
+    for entry in entry_points(group=PLUGINS):
+        try:
+            found.append(import_module(entry.module))
+        except ImportError as error:
+            warn(f"the plug-in {entry.name} ({entry.module}) is left out: {error}", stacklevel=2)
+    return tuple(found)

@@ -64,3 +64,17 @@ def test_an_installed_plug_in_adds_its_records(tmp_path, monkeypatch):
     (info / "entry_points.txt").unlink()
     found.search_again()
     assert list(found) == ["fig"]
+
+
+def test_a_plug_in_that_cannot_be_imported_is_left_out_with_a_warning(tmp_path, monkeypatch):
+    package(tmp_path, monkeypatch, a="A = Fruit('fig')")
+    info = tmp_path / "no_fruit-1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: no-fruit\nVersion: 1\n")
+    (info / "entry_points.txt").write_text("[arrayenh]\nfruit = no_such_module\n")
+    found = Registry("fruit", Fruit, "fruits")
+    found.search_again()
+    with pytest.warns(UserWarning, match="plug-in fruit .no_such_module. is left out: No module"):
+        assert list(found) == ["fig"]
+    (info / "entry_points.txt").unlink()
+    found.search_again()
