@@ -129,7 +129,7 @@ def test_the_ears_are_the_foremost_microphones_left_is_y(name):
 
 
 def test_a_line_ahead_has_no_ears():
-    with pytest.raises(ShapeError, match="microphones to the left and to the right"):
+    with pytest.raises(ShapeError, match="microphones on the left and on the right of the centre"):
         ears(load_array("linear4-35mm").positions)
 
 

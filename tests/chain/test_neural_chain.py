@@ -963,5 +963,5 @@ def test_the_latency_of_a_system_is_that_of_its_network(tmp_path, name, stages):
 
 def test_every_network_that_ships_is_a_known_system():
     found = known()
-    assert found["neural"].startswith("the network that ships")
+    assert found["neural"].startswith("the packaged network")
     assert {*catalogue.names("postfilter")} <= found.keys()

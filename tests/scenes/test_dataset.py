@@ -359,7 +359,7 @@ class Cluster:
     "cluster, error, message",
     [
         (Cluster(failure=CancelledError()), AudioError, "tcp://here:1 was lost; run the same"),
-        (Cluster(failure=EOFError()), AudioError, "a scene has killed worker after worker"),
+        (Cluster(failure=EOFError()), AudioError, "a scene has killed several workers"),
         (Cluster(version="0.0.1"), ConfigError, "of tcp://here:1 have arrayenh 0.0.1, this is"),
         (Cluster(version=ImportError("none")), ConfigError, "cannot import arrayenh: none"),
     ],

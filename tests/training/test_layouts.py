@@ -212,5 +212,8 @@ def test_noise_may_come_from_elsewhere(tmp_path):
 
 
 def test_what_is_no_set_is_told_of_those_that_are_known(tmp_path):
-    with pytest.raises(ConfigError, match="nor a folder speech or clean, nor .*LibriSpeech.*DNS"):
+    with pytest.raises(
+        ConfigError,
+        match="nor a folder speech or clean, and is not a known data set: LibriSpeech.*DNS",
+    ):
         open_corpus(tmp_path / "nosuch", "train")
