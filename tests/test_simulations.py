@@ -36,6 +36,7 @@ def test_a_study_has_a_table_and_a_plot(study, tmp_path):
     assert (tmp_path / "plot.png").stat().st_size > 10_000
 
 
+@pytest.mark.slow
 def test_processes_find_the_same():
     small = first_and_last(imperfections.STUDY)
     for here, there in zip(measure(small, 2), measure(small, 2, jobs=2), strict=True):
@@ -72,6 +73,7 @@ def test_a_bold_superdirective_beam_suffers_from_gain_errors():
 
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.toml")), ids=lambda path: path.stem)
+@pytest.mark.slow
 def test_scene_files_beside_the_studies_are_rendered(path):
     recipe = load_recipe(str(path))
     assert recipe.tree["description"]

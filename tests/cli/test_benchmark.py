@@ -100,6 +100,7 @@ def test_scores_do_not_depend_on_who_computes_them():
     assert Path("dask/results.csv").read_bytes() == wanted
 
 
+@pytest.mark.slow
 def test_killed_it_goes_on_where_it_was():
     command = [sys.executable, "-m", "arrayenh", "benchmark", "small.toml", "-o", "out", *FAST]
     process = subprocess.Popen(
@@ -118,6 +119,7 @@ def test_killed_it_goes_on_where_it_was():
     assert len(rows("out")) == 3 * 3 * 2
 
 
+@pytest.mark.slow
 def test_a_new_system_computes_only_itself(capsys):
     assert benchmark("small.toml", "-o", "out", "--systems", "noisy", *FAST) == 0
     before = records("out")

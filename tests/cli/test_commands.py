@@ -787,6 +787,7 @@ def test_a_failed_batch_as_json(tree, call):
     assert err.startswith("1 of 4 recordings failed:")
 
 
+@pytest.mark.slow
 def test_two_at_once_give_the_same_files(tree, call):
     Path("in/bad.wav").write_text("not a sound")
     one = call("enhance in -o one --json")
@@ -819,6 +820,7 @@ def test_ctrl_c_is_130_and_leaves_nothing(here, call, monkeypatch, recordings):
 
 @pytest.mark.skipif(os.name == "nt", reason="sends a signal")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda n: n.name)
+@pytest.mark.slow
 def test_a_batch_of_processes_is_stopped_at_once(here, speech, number):
     """The signal comes while both workers have files open; they remove them, and end."""
     for name in ("in/a.wav", "in/b.wav"):

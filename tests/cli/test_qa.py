@@ -202,6 +202,7 @@ def test_an_improvement_improves_and_the_input_does_not(sounds):
         assert same[name].value == 0
 
 
+@pytest.mark.slow
 def test_the_input_does_no_harm_to_itself_and_worse_does(sounds):
     profile = load_profile("no-harm")
     same = verdict_on(sounds, "noisy", profile)

@@ -81,6 +81,7 @@ def test_a_manifest_is_rendered_again_from_another_folder(folder, monkeypatch):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.slow
 def test_killed_and_run_again_it_is_the_same(folder):
     wanted = ["small.toml", "-n", "30", "--rooms", "7"]
     assert simulate(*wanted, "-o", "whole") == 0

@@ -269,6 +269,7 @@ def test_median_error_in_a_room_is_below_five_degrees(array, method):
 
 
 @pytest.mark.parametrize("rt60, most_deg", [(0.15, 4.0), (0.4, 6.0)])
+@pytest.mark.slow
 def test_who_walks_around_the_table_is_followed(rt60, most_deg):
     """100 degrees in 6 s, 1.5 m away: one track all the way; the median error is stated."""
     spec = room_scene("circular6-46mm", [((20, 120), 1.5, "female")], seconds=7, rt60=rt60)

@@ -427,6 +427,7 @@ def test_halved_spectrogram_keeps_its_power():
     assert halved(level_db).shape == (2, 3)
 
 
+@pytest.mark.slow
 def test_size_of_forty_scenes_ten_systems_and_thirty_sounds(tmp_path):
     """White noise is the hardest to make small: sounds become coarser, the page stays."""
     found = results()

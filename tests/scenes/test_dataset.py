@@ -112,6 +112,7 @@ def test_json_that_is_no_scene_is_refused(text, message):
 # ---- the same however it is made ---------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_processes_make_the_same_bytes(whole, tmp_path):
     make_dataset(PLAN, tmp_path / "set", range(5), mapped=in_processes(2))
     assert tree_bytes(tmp_path / "set") == tree_bytes(whole)

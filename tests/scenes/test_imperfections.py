@@ -54,6 +54,7 @@ def test_displacements_have_their_spread():
 
 
 @pytest.mark.parametrize("ppm", [-200.0, 50.0])
+@pytest.mark.slow
 def test_a_clock_that_drifts_is_late_by_its_ppm(ppm):
     x = tone(1000, 20.0)
     y = drifting(x, ppm)

@@ -142,6 +142,7 @@ def test_every_network_learns_one_batch_and_is_the_same_as_a_graph(name, tmp_pat
         assert as_onnx(network, ExportOptions(streaming=streaming)).error < 1e-4
 
 
+@pytest.mark.slow
 def test_the_same_recipe_trains_the_same_network(tmp_path):
     trained(tmp_path / "a")
     torch.manual_seed(123)  # of the caller: it does not matter, and stays as it was
@@ -237,6 +238,7 @@ def test_two_processes_are_one_with_twice_the_batch(tmp_path):
         assert_allclose(found, wanted, rtol=1e-3)
 
 
+@pytest.mark.slow
 def test_a_training_that_learns_nothing_more_stops(tmp_path):
     recipe = recipe_of(
         {"optimiser": {"lr": 1e-9, "weight_decay": 0.0}, "model": {"name": "deaf"}},

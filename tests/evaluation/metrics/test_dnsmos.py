@@ -39,6 +39,7 @@ def noise(speech):
 
 
 @pytest.mark.parametrize("seconds", [4, 9.01, 11])
+@pytest.mark.slow
 def test_every_score_is_the_package(package, speech, noise, seconds):
     y = np.resize(speech + 0.1 * noise, int(seconds * RATE))
     expected = package.run(y, RATE)

@@ -70,6 +70,7 @@ def test_most_of_a_clean_clip_is_understood(recogniser, jiwer, speech):
     assert wer(speech, RATE, packaged_transcripts()["male"]) < 0.3
 
 
+@pytest.mark.slow
 def test_noise_leaves_little(recogniser, jiwer, speech):
     noise = speech.std() * np.random.default_rng(0).standard_normal(speech.size)
     text = packaged_transcripts()["male"]
@@ -77,6 +78,7 @@ def test_noise_leaves_little(recogniser, jiwer, speech):
     assert 0.3 > rates[0] > 0 and rates[1] > 0.6
 
 
+@pytest.mark.slow
 def test_it_hears_the_same_again_at_any_gain(recogniser, speech):
     # a decoder that is used again hears some clips differently, the second time
     part = load_clip("female")[0].astype(np.float64)
