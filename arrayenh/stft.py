@@ -248,9 +248,8 @@ def window_samples(window: str | np.ndarray, n_fft: int) -> np.ndarray:
     if isinstance(window, str):
         samples = named_window(window.removeprefix("sqrt_"), n_fft)
         if window.startswith("sqrt_"):
-            with np.errstate(
-                invalid="ignore"
-            ):  # the root of a negative window is NaN, refused below
+            # the root of a negative window is NaN, refused below
+            with np.errstate(invalid="ignore"):
                 samples = np.sqrt(samples)
     else:
         samples = np.array(window, dtype=np.float64)

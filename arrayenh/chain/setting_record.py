@@ -50,7 +50,7 @@ class Setting:
     number : str
         Description of the number, for messages.
     metavar : str, optional
-        Placeholder of the value in the help.
+        Name of the value in the help: "DEG".
     absent : str
         Description, for the help, of the default None.
     """

@@ -87,9 +87,8 @@ def wpe_filters(
             raise ConfigError(f"{name} must be at least 1; got {value}")
     n_freqs, n_mics, n_frames = spec.shape
     filters = np.zeros((n_freqs, taps, n_mics, n_mics), np.complex128)
-    there = frame_power(spec)[:, : max(n_frames - delay, 0)].any(
-        axis=1
-    )  # bins with sound before the delay
+    # bins with sound before the delay
+    there = frame_power(spec)[:, : max(n_frames - delay, 0)].any(axis=1)
     if not there.any():
         return filters
     sounding = spec if there.all() else np.ascontiguousarray(spec[there])

@@ -285,9 +285,8 @@ def _click_rate(x: np.ndarray, y: np.ndarray, sample_rate: int) -> float:
 
 def _prominence(signal: np.ndarray, sample_rate: int) -> np.ndarray:
     """Ratio of each sample's second difference to the rms beside it, shape (N,)."""
-    difference = np.pad(
-        np.abs(np.diff(signal, 2)), (2, 0)
-    )  # the start of the signal is not a click
+    # the start of the signal is not a click
+    difference = np.pad(np.abs(np.diff(signal, 2)), (2, 0))
     width, guard = round(CLICK_SECONDS * sample_rate), round(CLICK_GUARD * sample_rate)
     energy = np.concatenate([[0.0], np.cumsum(difference**2)])
     here = np.arange(signal.size)

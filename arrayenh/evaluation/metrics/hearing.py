@@ -162,7 +162,8 @@ def mbstoi(reference_ears: np.ndarray, ears: np.ndarray, sample_rate: int) -> fl
         except (
             RuntimeWarning,
             ValueError,
-        ):  # pyclarity fails on the mean of no frames, or on an array of negative length
+        ):
+            # pyclarity fails on the mean of no frames, or on an array of negative length
             raise MetricError(
                 "MBSTOI needs 30 frames (0.4 s) of speech after its pauses are removed; "
                 f"got too few in {clean.shape[1] / sample_rate:.2f} s"

@@ -56,9 +56,8 @@ class Peer:
         if not trial.mixture.any():  # digital silence: many peers divide by its power
             return Output(np.zeros(trial.mixture.shape[1], np.float32))
         try:
-            with np.errstate(
-                divide="ignore", invalid="ignore"
-            ):  # non-finite output is detected below
+            # non-finite output is detected below
+            with np.errstate(divide="ignore", invalid="ignore"):
                 output = self.process(trial, **self.settings)
         except ImportError as error:
             raise MissingExtraError(
