@@ -18,6 +18,7 @@ from arrayenh.chain.chain import Chain, build_chain
 from arrayenh.chain.networks import Networks, chosen
 from arrayenh.chain.postfilter import one_or_two
 from arrayenh.chain.settings import AUTO, Settings
+from arrayenh.chain.synchronised import Synchronised
 from arrayenh.checks import numbers
 from arrayenh.errors import ConfigError, ShapeError
 from arrayenh.microphones.diagnostics import ChannelReport
@@ -186,7 +187,8 @@ class Session:
         keep_filters: bool = False,
     ) -> None:
         online = settings.online
-        self.settings, self.source = settings, source
+        self.settings = settings
+        self.source = source = self._in_step(source)
         self.capture = Capture(
             source, array, settings.reference, SURVEY_SECONDS if online else np.inf
         )
@@ -200,6 +202,16 @@ class Session:
         self.chain: Chain = build_chain(settings, self.capture, networks, keep_filters)
         self.reports, self.used = self.capture.reports, self.capture.channels
         self.log = self.capture.log
+        if isinstance(source, Synchronised):
+            self.log[:0] = source.log
+
+    def _in_step(self, source: Source) -> Source:
+        """Align the recording of separate devices, if asked for."""
+        if not self.settings.sync or source.n_mics == 1 or source.n_samples == 0:
+            return source
+        wanted = self.settings.reference
+        known = wanted in source.channels
+        return Synchronised(source, source.channels.index(int(wanted)) if known else 0)
 
     @property
     def outputs(self) -> tuple[int, ...]:
@@ -264,7 +276,10 @@ class Session:
                 "an online beamformer changes in every frame: shadow filtering needs an offline one"
             )
         rows, gains = list(capture.microphones.rows), capture.microphones.gains[:, None]
-        blocks = iter([images[rows].astype(np.float32) * gains])
+        blocks: Iterator[np.ndarray] = iter([images.astype(np.float32)])
+        if isinstance(self.source, Synchronised):
+            blocks = self.source.aligned(blocks)
+        blocks = (block[rows] * gains for block in blocks)
         samples = resample(blocks, len(rows), sample_rate, RATE)
         shadow = None if spatial is None else spatial.new_filter()
         parts = []

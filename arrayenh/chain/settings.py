@@ -9,6 +9,7 @@ from arrayenh.beamformers.beamformer import BEAMFORMERS, Beamformer
 from arrayenh.chain.setting_record import (
     ARRAY,
     BEAMFORMER,
+    INPUT,
     MASKS,
     OUTPUT,
     POSTFILTER,
@@ -80,6 +81,14 @@ class Settings:
     False
     """
 
+    sync: Annotated[
+        bool,
+        Setting(
+            "Align recordings of separate devices: start times and sampling rates. Mono files may "
+            "differ in length.",
+            INPUT,
+        ),
+    ] = False
     beamformer: Annotated[
         str,
         Setting(
@@ -369,6 +378,8 @@ class Settings:
             raise ConfigError(
                 "online statistics are estimated as the recording runs: leave noise out"
             )
+        if self.online and self.sync:
+            raise ConfigError("clocks are compared over the whole recording: sync is not online")
         if self.head and self.distance is not None:
             raise ConfigError("steering around a head assumes the far field: give head or distance")
         for one in BEAMFORMERS.values():

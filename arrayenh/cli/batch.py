@@ -51,7 +51,8 @@ def enhance_one(job: Job, request: Request, progress: "Progress | None" = None) 
     from arrayenh.cli.outputs import Outputs
 
     give_back()
-    source = open_recording(job.recording, request.mics, request.channels, request.pad)
+    pad = request.pad or request.settings.sync
+    source = open_recording(job.recording, request.mics, request.channels, pad)
     outputs = Outputs(
         job.output,
         request.stages and request.stages / job.within,
