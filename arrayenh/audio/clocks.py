@@ -66,12 +66,14 @@ class Aligned:
 
     def __init__(self, clock: Clock, sample_rate: int) -> None:
         lead = round(clock.start * sample_rate)
-        self._skip, self.n_ready = max(lead, 0), max(-lead, 0)
-        self._parts = [np.zeros(self.n_ready, np.float32)]
+        self._skip, self.n_ready = 0, 0
+        self._parts: list[np.ndarray] = []
         self._stream = None
         if clock.ppm:
             rate = sample_rate * (1 + 1e-6 * clock.ppm)
             self._stream = soxr.ResampleStream(rate, sample_rate, 1, "float32", quality="VHQ")
+        self.push(np.zeros(max(-lead, 0), np.float32))
+        self._skip = max(lead, 0)
 
     def push(self, samples: np.ndarray, last: bool = False) -> None:
         """Take the next samples of the recorder, shape (n,)."""
@@ -87,7 +89,7 @@ class Aligned:
         self.push(np.zeros(0, np.float32), last=True)
 
     def pop(self, n: int) -> np.ndarray:
-        """Return the next samples on the clock of the reference, shape (n,); zeros after the end."""
+        """Return the next samples on the clock of the reference, (n,); zeros after the end."""
         held = np.concatenate(self._parts)
         self._parts, self.n_ready = [held[n:]], max(len(held) - n, 0)
         return np.pad(held[:n], (0, max(n - len(held), 0)))

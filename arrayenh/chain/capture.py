@@ -11,6 +11,7 @@ from arrayenh.chain.reference import best_microphone
 from arrayenh.errors import AudioError, ConfigError, GeometryError
 from arrayenh.microphones.diagnostics import ChannelReport, ChannelSurvey
 from arrayenh.microphones.geometry import MicArray
+from arrayenh.microphones.out_of_step import Parts, compare
 from arrayenh.microphones.repair import Conditioning, choose_microphones
 from arrayenh.stft import Stft
 
@@ -152,15 +153,17 @@ class Capture:
 def survey(source: Source, *others: Listener, seconds: float = np.inf) -> tuple[ChannelReport, ...]:
     """Read a recording once, block by block; diagnose each channel and update `others`."""
     found = ChannelSurvey(source.n_mics, source.sample_rate, source.channels)
+    parts = Parts(source.n_mics, source.n_samples, source.sample_rate)
+    listeners: tuple[Listener, ...] = (found, parts, *others)
     left = seconds * source.sample_rate
     for block in source.blocks():
         heard = block if block.shape[1] <= left else block[:, : round(left)]
-        for listener in (found, *others):
+        for listener in listeners:
             listener.update(heard)
         left -= heard.shape[1]
         if left < 1:
             break
-    return found.report()
+    return compare(found.report(), parts)
 
 
 def segment_sizes(stft: Stft, n_samples: int, seconds: float) -> list[int]:

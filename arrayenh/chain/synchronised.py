@@ -12,9 +12,11 @@ from arrayenh.microphones.synchrony import (
     MOST_PPM,
     RATE,
     WINDOW,
+    Score,
     coarse_clock,
     fine_clock,
     positions,
+    sharpness,
 )
 
 BEGINNING_SECONDS = 40.0  # in which the start times are searched; bounds their differences
@@ -99,7 +101,7 @@ def find_clocks(source: Source, reference: int) -> tuple[Clock, ...]:
                 f"(--channels), choose another --reference, or cut the files to start together"
             )
         clocks.append(clock)
-    clocks = refined(clocks, [beginning], reference, size, MOST_PPM)
+    clocks = refined(clocks, [beginning], reference, size, MOST_PPM, np.max)
     clocks = refined(clocks, slow(source), reference, n_samples, FINAL_PPM)
     clocks[reference] = Clock()
     return tuple(Clock() if is_same(clock) else clock for clock in clocks)
@@ -111,6 +113,7 @@ def refined(
     reference: int,
     n_samples: int,
     most_ppm: float,
+    score: Score = sharpness,
 ) -> list[Clock]:
     """Refine all clocks by windows over blocks of `n_samples` in all."""
     starts = np.arange(0, n_samples - WINDOW + 1, max(WINDOW // 2, n_samples // N_WINDOWS))
@@ -118,7 +121,7 @@ def refined(
     places[reference] = starts
     found = windows(blocks, places)
     return [
-        fine_clock(clock, starts, found[reference], other, most_ppm)
+        fine_clock(clock, starts, found[reference], other, most_ppm, score)
         for clock, other in zip(clocks, found, strict=True)
     ]
 

@@ -4,6 +4,7 @@ import numpy as np
 
 from arrayenh.errors import ShapeError
 from arrayenh.localisation.srp_phat import Pairs, checked_weight, cross_spectra
+from arrayenh.microphones.synchrony import parabola_peak
 
 UPSAMPLING = 16  # of the correlation, before parabolic interpolation of the peak
 
@@ -81,10 +82,3 @@ def gcc_phat(
     best = int(correlation.argmax()) if correlation.any() else most
     lag = shifts[best] + parabola_peak(circular[shifts[best] + np.arange(-1, 2)])
     return float(lag / (UPSAMPLING * sample_rate)), shifts / (UPSAMPLING * sample_rate), correlation
-
-
-def parabola_peak(around: np.ndarray) -> float:
-    """Position of the maximum of a parabola through three equidistant values, -0.5 to 0.5."""
-    before, here, after = around
-    bend = before - 2 * here + after
-    return float(np.clip(0.5 * (before - after) / bend, -0.5, 0.5)) if bend < 0 else 0.0

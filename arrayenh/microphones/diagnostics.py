@@ -62,7 +62,8 @@ class ChannelReport:
         Number of NaN or infinite samples; they are treated as zeros.
     faults : tuple of str
         Faults: "nonfinite", "dead", "clipped", "dc-offset", "duplicate of K",
-        "N dB low", "N dB high", "flipped", "flipped relative to channel K".
+        "N dB low", "N dB high", "flipped", "flipped relative to channel K", "N ms behind the
+        others", "N ms ahead of channel K", "N ppm fast", "N ppm slow" (`out_of_step`).
     """
 
     index: int
@@ -84,11 +85,15 @@ class ChannelReport:
     def usable(self) -> bool:
         """Whether the spatial stage may use the channel.
 
-        Dead and non-finite channels are left out, and also duplicates, which add no spatial
-        information and make covariances singular. All other faults do little harm.
+        Dead and non-finite channels are left out; duplicates, which add no spatial information
+        and make covariances singular; and single channels out of step with the others. All other
+        faults do little harm.
         """
         return not any(
-            fault in ("dead", "nonfinite") or fault.startswith("duplicate") for fault in self.faults
+            fault in ("dead", "nonfinite")
+            or fault.startswith("duplicate")
+            or fault.endswith("the others")
+            for fault in self.faults
         )
 
 
@@ -157,6 +162,10 @@ def _fault_words(fault: str, report: ChannelReport) -> str:
         return f"has a DC offset ({report.dc_offset:+.3f} of full scale): kept"
     if fault.startswith("duplicate"):
         return f"is a {fault}: left out"
+    if fault.endswith("the others"):
+        return f"is {fault}, processed or from another device: left out"
+    if fault.endswith(("fast", "slow")) or " ms " in fault:
+        return f"is {fault}, from another device: kept; sync (--sync) aligns it"
     if fault.startswith("flipped"):
         return f"has its polarity {fault}: kept"
     return f"is {fault} against the others ({report.level_dbfs:.0f} dBFS): kept"

@@ -2,9 +2,9 @@
 
 Windows of the reference, one second long, are found in the other recording by GCC-PHAT. The lag of
 a window at the time r of the reference is τ + ε r: τ is the difference of the start times plus that
-of the travel times of the sound, ε the sampling-rate offset. The clock is the line on which the
-correlations of all windows have the largest sum. Talkers at several places give parallel lines, so
-the offset does not depend on who speaks when.
+of the travel times of the sound, ε the sampling-rate offset. The correlations of all windows are
+summed along lines of the slope ε. With the right slope, each direction and each strong reflection
+gives one sharp peak, whoever speaks when.
 
 References
 ----------
@@ -13,6 +13,7 @@ microphone array based on maximum likelihood estimation", 2015, for the model.
 Knapp and Carter, "The generalized correlation method for estimation of time delay", 1976.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,7 +30,15 @@ POOL = 8  # samples, of which the largest correlation counts in the coarse searc
 FINE = 4  # upsampling of the correlation in the fine search
 REACH = RATE // 50  # samples; largest error of a clock that the fine search corrects
 LEAST_PROMINENCE = 8.0
-"""Least height of the sum of correlations, in standard deviations, if two recordings share sound."""
+"""Least height of the sum of correlations, in standard deviations, of recordings in common."""
+
+
+Score = Callable[[np.ndarray], float]
+
+
+def sharpness(total: np.ndarray) -> float:
+    """Fourth power of a sum of correlations: large if it has a few high peaks."""
+    return float(np.sum(total**4))
 
 
 def coarse_clock(reference: np.ndarray, other: np.ndarray) -> Clock | None:
@@ -64,7 +73,12 @@ def coarse_clock(reference: np.ndarray, other: np.ndarray) -> Clock | None:
 
 
 def fine_clock(
-    clock: Clock, starts: np.ndarray, reference: np.ndarray, other: np.ndarray, most_ppm: float
+    clock: Clock,
+    starts: np.ndarray,
+    reference: np.ndarray,
+    other: np.ndarray,
+    most_ppm: float,
+    score: Score = sharpness,
 ) -> Clock:
     """Refine a clock, to about 1 ppm in half a minute.
 
@@ -78,6 +92,8 @@ def fine_clock(
     other : float32 ndarray, shape (W, WINDOW)
         Its windows begin at `positions(clock, starts)`.
     most_ppm : float
+    score : callable
+        See `best_line`.
     """
     n_fft = 2 * WINDOW
     cross = whitened(other, n_fft) * whitened(reference, n_fft).conj()
@@ -88,6 +104,7 @@ def fine_clock(
         FINE * starts,
         FINE * (positions(clock, starts) - exact - REACH),
         most_ppm,
+        score,
     )
     return Clock(clock.start + line.lag / FINE / RATE, clock.ppm + line.ppm)
 
@@ -99,7 +116,7 @@ def positions(clock: Clock, starts: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """The line through the correlations at several times that has the largest sum.
+    """The best line through the correlations at several times.
 
     Attributes
     ----------
@@ -117,7 +134,11 @@ class Line:
 
 
 def best_line(
-    correlations: np.ndarray, times: np.ndarray, first_lags: np.ndarray, most_ppm: float
+    correlations: np.ndarray,
+    times: np.ndarray,
+    first_lags: np.ndarray,
+    most_ppm: float,
+    score: Score = np.max,
 ) -> Line:
     """Search all lags, and slopes up to `most_ppm`.
 
@@ -129,6 +150,8 @@ def best_line(
     first_lags : ndarray, shape (W,)
         Lag of column 0.
     most_ppm : float
+    score : callable
+        Value of a slope, from the sum of the correlations at all lags.
     """
     step = 1e6 / max(float(np.ptp(times)), 1.0)  # one sample from the first row to the last
     n_steps = int(np.ceil(most_ppm / step)) if len(times) > 1 else 0
@@ -144,19 +167,20 @@ def best_line(
             part += row[max(-at, 0) : max(-at, 0) + len(part)]
         return total
 
-    best = max(range(-n_steps, n_steps + 1), key=lambda slope: sums(slope).max())
+    best = max(range(-n_steps, n_steps + 1), key=lambda slope: score(sums(slope)))
     total = sums(best)
     peak = int(np.clip(total.argmax(), 1, n_lags - 2))
-    beside = [sums(best + k)[max(peak - 2, 0) : peak + 3].max() for k in (-1, 0, 1)]
+    beside = [score(sums(best + k)) for k in (-1, 0, 1)]
     return Line(
-        low + peak + parabola_peak(*total[peak - 1 : peak + 2]),
-        step * (best + (parabola_peak(*beside) if n_steps else 0.0)),
+        low + peak + parabola_peak(total[peak - 1 : peak + 2]),
+        step * (best + (parabola_peak(beside) if n_steps else 0.0)),
         float((total[peak] - total.mean()) / max(float(total.std()), 1e-12)),
     )
 
 
-def parabola_peak(before: float, here: float, after: float) -> float:
+def parabola_peak(around: Sequence[float] | np.ndarray) -> float:
     """Position of the maximum of a parabola through three equidistant values, -0.5 to 0.5."""
+    before, here, after = around
     bend = before - 2 * here + after
     return float(np.clip(0.5 * (before - after) / bend, -0.5, 0.5)) if bend < 0 else 0.0
 
