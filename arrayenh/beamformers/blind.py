@@ -102,15 +102,22 @@ class BlindBeam:
         there = self.there
         if there.any():
             speech_cov, noise_cov = covariances(self.spec, mask, there)
-            found, loadings = limited(
-                lambda bins, loading: souden_mvdr(
-                    speech_cov[bins], noise_cov[bins], self.reference, loading
-                ),
-                adaptive_loading(speech_cov, noise_cov, self.loading),
+            weights[there], loadings = levelled_mvdr(
+                speech_cov, noise_cov, self.reference, self.loading
             )
-            weights[there] = found * level_gain(found, speech_cov, self.reference)
             noise_covs[there] = solvable(noise_cov, loadings)
         return weights, noise_covs
+
+
+def levelled_mvdr(
+    speech_cov: np.ndarray, noise_cov: np.ndarray, reference: int, loading: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Souden's MVDR weights (F, M) with limited noise gain and restored level, and the loading."""
+    found, loadings = limited(
+        lambda bins, loading: souden_mvdr(speech_cov[bins], noise_cov[bins], reference, loading),
+        adaptive_loading(speech_cov, noise_cov, loading),
+    )
+    return found * level_gain(found, speech_cov, reference), loadings
 
 
 def residual_noise(

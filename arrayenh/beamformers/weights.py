@@ -111,3 +111,11 @@ def passing(n_freqs: int, n_mics: int, reference: int) -> np.ndarray:
     weights = np.zeros((n_freqs, n_mics), np.complex128)
     weights[:, reference] = 1
     return weights
+
+
+def fade(after: np.ndarray, before: np.ndarray) -> None:
+    """Crossfade in place from `before` to the first frames (last axis) of `after`."""
+    n = before.shape[-1]
+    if n:
+        rise = ((np.arange(n) + 0.5) / n).astype(np.float32)
+        after[..., :n] = (1 - rise) * before + rise * after[..., :n]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from arrayenh.beamformers.filters import MOST_FRAMES, Filters
+from arrayenh.beamformers.weights import fade
 from arrayenh.dereverberation.dereverberator import Dereverberator
 from arrayenh.stft import Analysis, Stft, Synthesis
 
@@ -28,11 +29,30 @@ class Bank:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Course:
+    """Beamforming filters of a segment, one for each of its pieces.
+
+    Attributes
+    ----------
+    filters : tuple of Filters
+    cuts : tuple of int
+        Frames between the pieces.
+    """
+
+    filters: tuple[Filters, ...]
+    cuts: tuple[int, ...] = ()
+
+    def split(self, frames: np.ndarray) -> list[np.ndarray]:
+        """Cut an array, along its last axis, into the pieces."""
+        return np.split(frames, self.cuts, axis=-1)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class SegmentFilters:
     """Filters of a segment: dereverberation and beamformer, each may be None."""
 
     dereverb: np.ndarray | None
-    beamformer: Filters | None
+    beamformer: Course | None
 
 
 class SegmentFilter:
@@ -73,14 +93,23 @@ class SegmentFilter:
         self._past["dereverb"] = joined(past, spec, self._dereverberator.n_past)
         return early
 
-    def beamform(self, filters: Filters, spec: np.ndarray) -> np.ndarray:
+    def beamform(self, course: Course, spec: np.ndarray) -> np.ndarray:
         """Beamform a spectrum, (F, M, T) -> (F, O, T)."""
-        past = self._past.get("beamformer")
-        beamformed = filters.apply(spec, past)
-        if (old := self._before.beamformer) is not None:
-            n = min(self._crossfade_frames, spec.shape[2])
-            fade(beamformed, old.apply(np.ascontiguousarray(spec[:, :, :n]), past))
-        self._past["beamformer"] = joined(past, spec, MOST_FRAMES)
+        old = None if self._before.beamformer is None else self._before.beamformer.filters[-1]
+        outputs = []
+        for filters, piece in zip(course.filters, course.split(spec), strict=True):
+            outputs.append(self._beamform(filters, old, piece))
+            old = filters
+        return outputs[0] if len(outputs) == 1 else np.concatenate(outputs, axis=2)
+
+    def _beamform(self, filters: Filters, old: Filters | None, piece: np.ndarray) -> np.ndarray:
+        """Beamform a piece, with a crossfade from the filters of the one before."""
+        past, piece = self._past.get("beamformer"), np.ascontiguousarray(piece)
+        beamformed = filters.apply(piece, past)
+        if old is not None:
+            n = min(self._crossfade_frames, piece.shape[2])
+            fade(beamformed, old.apply(np.ascontiguousarray(piece[:, :, :n]), past))
+        self._past["beamformer"] = joined(past, piece, MOST_FRAMES)
         return beamformed
 
     def passed(self, filters: SegmentFilters) -> None:
@@ -100,14 +129,6 @@ class SegmentFilter:
             out = self.beamform(filters.beamformer, spec)
         self.passed(filters)
         return self.bank.synthesise("shadow", out)
-
-
-def fade(after: np.ndarray, before: np.ndarray) -> None:
-    """Crossfade in place from `before` to the first frames (last axis) of `after`."""
-    n = before.shape[-1]
-    if n:
-        rise = ((np.arange(n) + 0.5) / n).astype(np.float32)
-        after[..., :n] = (1 - rise) * before + rise * after[..., :n]
 
 
 def joined(past: np.ndarray | None, spec: np.ndarray, n: int) -> np.ndarray:

@@ -1,5 +1,6 @@
 """The spatial stage of an offline chain: filters estimated and applied segment by segment."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -9,8 +10,9 @@ from arrayenh.beamformers.beamformer import Beamformer, Statistics
 from arrayenh.beamformers.blind import BlindBeam, residual_noise, with_phase
 from arrayenh.beamformers.filters import Filters
 from arrayenh.chain.capture import RATE, Capture
-from arrayenh.chain.crossfade import SegmentFilter, SegmentFilters
+from arrayenh.chain.crossfade import Course, SegmentFilter, SegmentFilters
 from arrayenh.chain.direction import TalkerDirection
+from arrayenh.chain.following import Follower, Movement
 from arrayenh.chain.networks import Networks
 from arrayenh.chain.settings import Settings
 from arrayenh.chain.signals import Signals
@@ -39,16 +41,16 @@ class Estimated:
 
     Attributes
     ----------
-    filters : Filters
-    towards : complex128 ndarray, shape (F, M)
-        Steering vector or relative transfer function of the talker.
+    course : Course
+    towards : list of complex128 ndarray, shape (F, M)
+        Steering vector or relative transfer function of the talker, for each piece.
     noise_cov : complex128 ndarray, shape (F, M, M)
         With its diagonal loading; zero in silent bins.
     mask : float32 ndarray, shape (F, T), optional
     """
 
-    filters: Filters
-    towards: np.ndarray
+    course: Course
+    towards: list[np.ndarray]
     noise_cov: np.ndarray
     mask: np.ndarray | None = None
 
@@ -112,6 +114,9 @@ class SegmentStage:
             self._masks = mask_source(
                 settings.masks, stft.n_freqs, hop_seconds, network, capture.reference, guide
             )
+        self._follower = None
+        if self._masks is not None and not (settings.still or settings.direction_given):
+            self._follower = Follower(stft, capture.reference, network)
         self._gain = None
         postfilter = settings.postfiltering
         if beamformer is not None and postfilter is not None and postfilter.multichannel:
@@ -139,13 +144,24 @@ class SegmentStage:
             signals = self._then(signals, self._dereverberator.name, early)
         if self._beamformer is not None:
             estimated = self._estimate(self._beamformer, spec)
-            found = estimated.filters
+            found = estimated.course
             out = self._filter.beamform(found, spec)
             signals = self._then(signals, self._beamformer.name, out)
             if self._tells:
                 signals = self._telling(signals, spec, estimated, out[:, 0])
             if self._gain is not None:
-                gain = self._gain.update(spec, estimated.towards, out[:, 0])
+                gain = np.concatenate(
+                    [
+                        self._gain.update(np.ascontiguousarray(piece), towards, part)
+                        for piece, towards, part in zip(
+                            found.split(spec),
+                            estimated.towards,
+                            found.split(out[:, 0]),
+                            strict=True,
+                        )
+                    ],
+                    axis=1,
+                )
                 signals = self._then(signals, self.settings.postfilter, out * gain[:, None])
         filters = SegmentFilters(dereverb, found)
         self._filter.passed(filters)
@@ -155,7 +171,8 @@ class SegmentStage:
 
     def summary(self) -> list[str]:
         """Log lines for the user, after the last block."""
-        lines = self._direction.summary()
+        lines = [] if self._follower is None else self._follower.summary()
+        lines += self._direction.summary()
         if self._direction.auto and self._beamformer is not None and not self._geometry_steers:
             lines.append("the estimated direction does not steer: the network's masks do")
         if self._n_passed:
@@ -186,32 +203,56 @@ class SegmentStage:
         there = sounding(spec)
         self._n_passed += int(np.sum(~there))
         self._n_bins += len(there)
-        estimated = Estimated(
-            Filters.nothing(self._n_mics, len(self._outputs)).spread(
-                np.zeros_like(there), self._outputs
-            ),
-            np.ones(spec.shape[:2], np.complex128),
-            np.zeros((*spec.shape[:2], self._n_mics), np.complex128),
+        silent = Filters.nothing(self._n_mics, len(self._outputs)).spread(
+            np.zeros_like(there), self._outputs
         )
+        noise_cov = np.zeros((*spec.shape[:2], self._n_mics), np.complex128)
         if not there.any():
-            return estimated
-        estimated.mask = mask = self._mask(spec, there)
-        self._direction.find(spec, mask)
+            return Estimated(Course((silent,)), [np.ones(spec.shape[:2], complex)], noise_cov)
+        mask, movement = self._mask(spec, there), None
+        if mask is not None and self._follower is not None:
+            mask, movement = self._follower.look(spec, mask, there)
+        if movement is None:
+            self._direction.find(spec, mask)
         heard = self._heard(spec, mask, there)
-        filters = beamformer.estimate(heard, self.settings).spread(there, self._outputs)
-        if not beamformer.fixed:
-            ill = ill_conditioned(heard.noise_cov)
-            self._n_ill += int(np.sum(ill))
-            self._most_loading = max(self._most_loading, heard.loading[ill].max(initial=0.0))
-        if self._gain is not None:
-            estimated.towards[there] = heard.towards
-        estimated.noise_cov[there] = solvable(heard.noise_cov, heard.loading)
+        local: Iterable[Statistics] = [heard]
+        if movement is not None and mask is not None:
+            local = self._local(heard, movement, spec, mask, there)
+        share = 0.0
         if mask is not None and self._knows_early:
             power = squared(spec[:, self._reference])
             share = cleanness(power, power * mask**2, power * (1 - mask) ** 2)
-            filters = filters.passing(share, self._outputs)
-        estimated.filters = filters
-        return estimated
+        filters, towards, loading = [], [], np.zeros(len(heard.loading))
+        for one in local:
+            found = beamformer.estimate(one, self.settings).spread(there, self._outputs)
+            filters.append(found.passing(share, self._outputs) if share else found)
+            loading = np.maximum(loading, one.loading)
+            at = np.ones(spec.shape[:2], np.complex128)
+            if self._gain is not None:
+                at[there] = one.towards
+            towards.append(at)
+        if not beamformer.fixed:
+            ill = ill_conditioned(heard.noise_cov)
+            self._n_ill += int(np.sum(ill))
+            self._most_loading = max(self._most_loading, loading[ill].max(initial=0.0))
+        noise_cov[there] = solvable(heard.noise_cov, loading)
+        course = Course(tuple(filters), () if movement is None else movement.cuts)
+        return Estimated(course, towards, noise_cov, mask)
+
+    def _local(
+        self,
+        heard: Statistics,
+        movement: Movement,
+        spec: np.ndarray,
+        mask: np.ndarray,
+        there: np.ndarray,
+    ) -> Iterator[Statistics]:
+        """Statistics of each piece of a segment in which the talker moves."""
+        usual = np.broadcast_to(self._loading, len(there))[there]
+        for frames, one in movement.around(heard, usual):
+            self._direction.find(np.ascontiguousarray(spec[:, :, frames]), mask[:, frames])
+            steering, design = self._looking(there)
+            yield replace(one, steering=steering, design=design)
 
     def _mask(self, spec: np.ndarray, there: np.ndarray) -> np.ndarray | None:
         """Estimate the speech mask (F, T) of a segment; None if the beamformer needs none."""
@@ -230,8 +271,7 @@ class SegmentStage:
         if self._noise_cov is not None:
             noise_cov = self._noise_cov[there]
         usual = np.broadcast_to(self._loading, len(there))[there]
-        direction = self._direction
-        steered = direction.steering is not None and self._geometry_steers
+        steering, design = self._looking(there)
         return Statistics(
             spec if there.all() else np.ascontiguousarray(spec[there]),
             mask if there.all() else mask[there],
@@ -239,9 +279,17 @@ class SegmentStage:
             noise_cov,
             adaptive_loading(speech_cov, noise_cov, usual),
             self._reference,
-            direction.steering[there] if steered and direction.steering is not None else None,
-            None if direction.design is None else direction.design[there],
+            steering,
+            design,
             (self._outputs[0], self._outputs[1]) if len(self._outputs) == 2 else None,
+        )
+
+    def _looking(self, there: np.ndarray) -> tuple[np.ndarray | None, np.ndarray | None]:
+        """Steering vector and fixed design towards the current direction, of the valid bins."""
+        steering, design = self._direction.steering, self._direction.design
+        return (
+            steering[there] if steering is not None and self._geometry_steers else None,
+            None if design is None else design[there],
         )
 
     def _telling(
@@ -251,8 +299,16 @@ class SegmentStage:
 
         Of filters over several frames, only the weights of the current frame are used.
         """
-        reference, weights = spec[:, self._reference], estimated.filters.weights[:, 0, :, 0]
-        noise = with_phase(residual_noise(spec, weights, estimated.noise_cov, out), reference - out)
+        reference, course = spec[:, self._reference], estimated.course
+        levels = [
+            residual_noise(
+                np.ascontiguousarray(piece), filters.weights[:, 0, :, 0], estimated.noise_cov, part
+            )
+            for filters, piece, part in zip(
+                course.filters, course.split(spec), course.split(out), strict=True
+            )
+        ]
+        noise = with_phase(np.concatenate(levels, axis=1), reference - out)
         masked = reference if estimated.mask is None else estimated.mask * reference
         noise, masked = (
             self._filter.bank.synthesise(role, signal[:, None])[0]

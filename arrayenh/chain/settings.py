@@ -81,14 +81,6 @@ class Settings:
     False
     """
 
-    sync: Annotated[
-        bool,
-        Setting(
-            "Align recordings of separate devices: start times and sampling rates. Mono files may "
-            "differ in length.",
-            INPUT,
-        ),
-    ] = False
     beamformer: Annotated[
         str,
         Setting(
@@ -250,6 +242,14 @@ class Settings:
             absent="the packaged ones",
         ),
     ] = None
+    sync: Annotated[
+        bool,
+        Setting(
+            "Align recordings of separate devices: start times and sampling rates. Mono files may "
+            "differ in length.",
+            INPUT,
+        ),
+    ] = False
     strength: Annotated[
         float,
         Setting("Blend of the microphone (0) and the enhanced speech (1).", OUTPUT, 0, 1),
@@ -265,6 +265,14 @@ class Settings:
             metavar="S",
         ),
     ] = 20.0
+    still: Annotated[
+        bool,
+        Setting(
+            "The talker stays in place: one set of weights in each segment, however the direction "
+            "changes.",
+            TIMING,
+        ),
+    ] = False
     crossfade_seconds: Annotated[
         float,
         Setting(

@@ -7,7 +7,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from arrayenh.audio import Recording, open_recording, resample, write
 from arrayenh.beamformers.filters import Filters
 from arrayenh.chain.capture import rechunk, segment_sizes
-from arrayenh.chain.crossfade import SegmentFilter, SegmentFilters
+from arrayenh.chain.crossfade import Course, SegmentFilter, SegmentFilters
 from arrayenh.chain.enhancer import Enhancer, Session, enhance
 from arrayenh.chain.settings import Settings
 from arrayenh.errors import AudioError, ConfigError, GeometryError
@@ -236,7 +236,7 @@ def test_weights_change_from_old_to_new_along_the_crossfade():
         weights = np.zeros((stft.n_freqs, 2), np.complex128)
         weights[:, k] = 1
         segment = x[:, k * 1024 : (k + 1) * 1024]
-        filters = SegmentFilters(None, Filters.of(weights))
+        filters = SegmentFilters(None, Course((Filters.of(weights),)))
         spec = segments.bank.analyse(segment, last)
         out.append(segments.bank.synthesise("out", segments.beamform(filters.beamformer, spec))[0])
         segments.passed(filters)

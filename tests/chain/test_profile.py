@@ -45,6 +45,8 @@ def test_a_whole_number_is_a_number_and_a_byte_order_mark_is_nothing(profile):
 
 
 EVERYTHING = Settings(
+    sync=True,
+    still=True,
     beamformer="lcmv",
     masks="spp",
     noise="0:01-0:03",

@@ -9,7 +9,7 @@ from arrayenh.acoustics.steering import direction, plane_wave, spherical_wave
 from arrayenh.audio import Recording
 from arrayenh.beamformers.beamformer import BEAMFORMERS
 from arrayenh.beamformers.filters import Filters
-from arrayenh.chain.crossfade import SegmentFilter, SegmentFilters
+from arrayenh.chain.crossfade import Course, SegmentFilter, SegmentFilters
 from arrayenh.chain.direction import TalkerDirection
 from arrayenh.chain.enhancer import Enhancer
 from arrayenh.dereverberation.dereverberator import DEREVERBERATORS
@@ -72,7 +72,7 @@ def weights_of(config, recording, array=ARRAY):
     list(session.stages())
     spatial = session.chain.spatial
     (filters,) = spatial.filters
-    return filters.beamformer.weights, spatial.stft.freqs(RATE)
+    return filters.beamformer.filters[0].weights, spatial.stft.freqs(RATE)
 
 
 # ---- any recording -----------------------------------------------------------------------
@@ -200,7 +200,7 @@ def test_filters_over_frames_hear_across_segments(sizes):
     wpe = 0.1 * complex_normal(rng, stft.n_freqs, 5, 3, 3)
     delays = (0, 2, 5)
     weights = complex_normal(rng, stft.n_freqs, 3, 3)
-    filters = SegmentFilters(wpe, Filters(weights[..., None], delays))
+    filters = SegmentFilters(wpe, Course((Filters(weights[..., None], delays),)))
     wanted = stft.synthesise(apply_lagged(weights, apply_wpe(wpe, spec), delays), x.shape[1])
     segments, out, start = SegmentFilter(stft, 3, 4, DEREVERBERATORS["wpe"]), [], 0
     for size in sizes:
@@ -224,7 +224,7 @@ def test_a_filter_over_frames_hears_those_of_a_segment_that_had_none():
     for k, (weights, delays) in enumerate(
         ((lagged, (0, 1, 2, 3)), (now, (0,)), (lagged, (0, 1, 2, 3)))
     ):
-        filters = SegmentFilters(None, Filters(weights, delays))
+        filters = SegmentFilters(None, Course((Filters(weights, delays),)))
         spec = segments.bank.analyse(x[:, 320 * k : 320 * (k + 1)], k == 2)
         out.append(segments.beamform(filters.beamformer, spec)[:, 0])
         segments.passed(filters)
