@@ -13,6 +13,7 @@ import numpy as np
 import soundfile
 
 from arrayenh.audio.files import check_finite, check_rate, check_whole, open_sound, read_frames
+from arrayenh.checks import printable
 from arrayenh.errors import AudioError, ConfigError, ShapeError
 
 BLOCK = 1 << 16  # samples of each microphone read at once
@@ -113,7 +114,7 @@ class RecordingFile:
     def name(self) -> str:
         """Name of the file, or of the first file with the number of further ones."""
         more = f" and {len(self.paths) - 1} more" if len(self.paths) > 1 else ""
-        return f"{self.paths[0].name}{more}"
+        return f"{printable(self.paths[0].name)}{more}"
 
     def blocks(self, n_samples: int = BLOCK) -> Iterator[np.ndarray]:
         """Yield consecutive blocks, float32, of shape (M, n <= n_samples).

@@ -121,16 +121,17 @@ def beampattern(
 def save(array: "MicArray", output: Path, overwrite: bool) -> None:
     """Write the geometry or the figure; the suffix sets the format."""
     from arrayenh.cli.figures.array import FIGURE_SUFFIXES, save_figure
-    from arrayenh.cli.outputs import check_file, check_folder
+    from arrayenh.cli.outputs import check_folder
     from arrayenh.errors import ConfigError
+    from arrayenh.files import check_free
     from arrayenh.microphones.array_files import READERS
     from arrayenh.microphones.geometry import save_array
 
-    check_file(output, overwrite)
+    check_free(output, overwrite)
     check_folder(output.parent)
     if output.suffix.lower() in READERS:
         save_array(array, output)
     elif output.suffix.lower() in FIGURE_SUFFIXES:
-        save_figure(array, output)
+        save_figure(array, output, overwrite)
     else:
         raise ConfigError(f"-o {output} should end in {', '.join((*FIGURE_SUFFIXES, *READERS))}")

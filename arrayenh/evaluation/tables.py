@@ -3,6 +3,7 @@
 import csv
 import io
 import math
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -13,6 +14,9 @@ from arrayenh.evaluation.intervals import Interval, fraction_of_gain, mean_inter
 from arrayenh.evaluation.results import Results
 from arrayenh.evaluation.scoring import METRICS
 from arrayenh.evaluation.systems.system import Cost
+
+FORMULA = re.compile(r"[=+\-@](?![\d.]+$)")
+"""Beginning of a formula in a spreadsheet, and not of a number."""
 
 COLUMNS = ("case", "seconds", "system", "kind", "metric", "value", "reason")
 
@@ -189,8 +193,15 @@ def csv_text(results: Results) -> str:
     writer = csv.DictWriter(out, list(rows[0]) if rows else COLUMNS, lineterminator="\n")
     writer.writeheader()
     for row in rows:
-        writer.writerow({**row, "value": "" if math.isnan(row["value"]) else repr(row["value"])})
+        value = "" if math.isnan(row["value"]) else repr(row["value"])
+        texts = {key: no_formula(cell) for key, cell in row.items() if isinstance(cell, str)}
+        writer.writerow({**row, **texts, "value": value})
     return out.getvalue()
+
+
+def no_formula(cell: str) -> str:
+    """Prefix a text that a spreadsheet would execute as a formula, such as a file name, by '."""
+    return f"'{cell}" if FORMULA.match(cell) else cell
 
 
 def parquet_bytes(results: Results) -> bytes:

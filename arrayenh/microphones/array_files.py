@@ -15,6 +15,7 @@ from xml.sax.saxutils import quoteattr
 
 import numpy as np
 
+from arrayenh.checks import printable
 from arrayenh.errors import GeometryError, ShapeError
 from arrayenh.files import write_whole
 from arrayenh.microphones.mic_array import MicArray
@@ -43,7 +44,7 @@ def read_array(path: Path) -> MicArray:
     """
     _check_suffix(path)
     try:
-        return READERS[path.suffix.lower()](path.read_bytes(), path.stem)
+        return READERS[path.suffix.lower()](path.read_bytes(), printable(path.stem))
     except OSError as error:
         raise GeometryError(
             f"cannot read {path}: {error.strerror}; give the path of an array file, "

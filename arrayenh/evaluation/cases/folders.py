@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from arrayenh.audio import SUFFIXES, open_recording, read
+from arrayenh.checks import printable
 from arrayenh.errors import AudioError, ConfigError
 from arrayenh.evaluation.cases.case import Case, CaseFacts, digest, file_digest
 from arrayenh.evaluation.cases.drawn import conditions_of, seen_from
@@ -71,7 +72,9 @@ class FolderCases:
         conditions = {"microphones": str(recording.n_mics)}
         if files.scene:
             conditions = conditions_of(scene_in_file(files.scene.read_text(encoding="utf-8")))
-        return CaseFacts(files.name, key, recording.n_samples / recording.sample_rate, conditions)
+        return CaseFacts(
+            printable(files.name), key, recording.n_samples / recording.sample_rate, conditions
+        )
 
     def case(self, index: int) -> Case:
         """Read the audio files of one case."""
