@@ -23,6 +23,7 @@ from arrayenh.checks import numbers
 from arrayenh.errors import ConfigError, ShapeError
 from arrayenh.microphones.diagnostics import ChannelReport
 from arrayenh.microphones.geometry import MicArray, load_array
+from arrayenh.microphones.wiring import microphones_of
 from arrayenh.stft import Stft
 
 SURVEY_SECONDS = 5.0  # in which an online chain checks the microphones
@@ -188,10 +189,12 @@ class Session:
     ) -> None:
         online = settings.online
         self.settings = settings
-        self.source = source = self._in_step(source)
-        self.capture = Capture(
-            source, array, settings.reference, SURVEY_SECONDS if online else np.inf
-        )
+        selected, notes = microphones_of(source, array)
+        self._reference = settings.reference
+        if notes and self._reference not in (AUTO, *selected.channels):
+            self._reference = selected.channels[0]
+        self.source = source = self._in_step(selected)
+        self.capture = Capture(source, array, self._reference, SURVEY_SECONDS if online else np.inf)
         stft = Stft(*networks.frames(settings), "hann")
         self._sizes = segment_sizes(
             stft, self.n_samples, ONLINE_SECONDS if online else settings.segment_seconds
@@ -202,6 +205,7 @@ class Session:
         self.chain: Chain = build_chain(settings, self.capture, networks, keep_filters)
         self.reports, self.used = self.capture.reports, self.capture.channels
         self.log = self.capture.log
+        self.log[:0] = notes
         if isinstance(source, Synchronised):
             self.log[:0] = source.log
 
@@ -209,7 +213,7 @@ class Session:
         """Align the recording of separate devices, if asked for."""
         if not self.settings.sync or source.n_mics == 1 or source.n_samples == 0:
             return source
-        wanted = self.settings.reference
+        wanted = self._reference
         known = wanted in source.channels
         return Synchronised(source, source.channels.index(int(wanted)) if known else 0)
 

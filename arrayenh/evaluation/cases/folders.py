@@ -14,6 +14,7 @@ from arrayenh.evaluation.cases.case import Case, CaseFacts, digest, file_digest
 from arrayenh.evaluation.cases.drawn import conditions_of, seen_from
 from arrayenh.evaluation.systems.system import Trial
 from arrayenh.microphones.mic_array import MicArray
+from arrayenh.microphones.wiring import microphones_of
 from arrayenh.scenes.rooms import Measured
 from arrayenh.scenes.serialise import scene_in_file
 
@@ -81,15 +82,13 @@ class FolderCases:
         files = self.files[index]
         recording = read(files.mixture)
         target = None if files.target is None else target_of(files, recording.samples.shape)
-        reference = None if target is None else target[0]
         known: dict[str, Any] = {"array": self.array}
         if files.scene:
             known |= from_scene(files.scene)
-        if known["array"] is not None and known["array"].n_mics != recording.n_mics:
-            raise AudioError(
-                f"{files.mixture} has {recording.n_mics} channels, the array "
-                f"{known['array'].name} {known['array'].n_mics} microphones"
-            )
+        recording, _ = microphones_of(recording, known["array"])
+        if target is not None and len(target) == recording.n_channels:
+            target = target[list(recording.channels)]
+        reference = None if target is None else target[0]
         if target is not None and len(target) < recording.n_mics:
             target = None  # one clean channel: the target at the other microphones is unknown
         trial = Trial(recording.samples, recording.sample_rate, target, **known)
