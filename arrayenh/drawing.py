@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
+import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from arrayenh.errors import MissingExtraError
@@ -45,11 +48,13 @@ def new_figure(size: tuple[float, float], **options: Any) -> Figure:
 
 def import_matplotlib() -> None:
     """Import matplotlib, even if MPLBACKEND is a backend that it does not have."""
-    try:
-        import matplotlib  # noqa: F401
-    except ValueError:
-        with environment_of({"MPLBACKEND": "agg"}):
-            import matplotlib  # noqa: F401
+    asked = os.environ.get("MPLBACKEND")
+    if not asked or "matplotlib" in sys.modules:
+        return
+    with environment_of({"MPLBACKEND": "agg"}):
+        import matplotlib
+    with suppress(ValueError):  # the choice of a program that also uses pyplot
+        matplotlib.rcParams["backend"] = asked
 
 
 def drawn(figure: Figure, format: str, dpi: int) -> bytes:

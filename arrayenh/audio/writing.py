@@ -15,6 +15,7 @@ from arrayenh.audio.recording import PathLike
 from arrayenh.errors import AudioError, ConfigError
 from arrayenh.files import beside, check_free, give_name
 
+SYSTEM_ERROR = 2  # SF_ERR_SYSTEM of libsndfile
 ADD_PEAK_CHUNK = 0x1050  # SFC_SET_ADD_PEAK_CHUNK of libsndfile
 WAV_LIMIT = (1 << 32) - (1 << 20)  # bytes, largest size in a RIFF header
 
@@ -148,10 +149,10 @@ class AudioWriter:
             self._sound = self._open(kind, sample_rate, n_channels, subtype)
         except soundfile.LibsndfileError as error:
             self._temporary.unlink()
-            raise AudioError(
-                f"{self.path} cannot be written ({n_channels} channels, {sample_rate} Hz): "
-                f"{error.error_string}"
-            ) from error
+            words = f" ({n_channels} channels, {sample_rate} Hz): {error.error_string}"
+            if error.code == SYSTEM_ERROR:
+                words = ": is the disk full?"
+            raise AudioError(f"{self.path} cannot be written{words}") from error
         except OSError as error:
             raise AudioError(f"{self.path} cannot be written: {error.strerror}") from error
         # no PEAK chunk: it holds the time of day, so files would not be reproducible

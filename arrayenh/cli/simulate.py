@@ -65,13 +65,13 @@ def command(
     from arrayenh.cli.outputs import check_folder, refuse_inputs
     from arrayenh.scenes.dataset import make_dataset
 
-    plan = planned(recipe, seed, rooms, components, format, speech, noise)
-    indices = chosen(plan, only, count)
-    check_folder(output.parent)
     refuse_inputs(
         (output / name for name in ("manifest.csv", "dataset.json")),
         (Path(name) for name in (recipe, speech, noise) if name),
     )
+    plan = planned(recipe, seed, rooms, components, format, speech, noise)
+    indices = chosen(plan, only, count)
+    check_folder(output.parent)
     mapped = workers(scheduler, jobs)
     start = time.perf_counter()
     with terminal.progress(len(indices), "scenes") as progress:

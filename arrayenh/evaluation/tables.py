@@ -15,8 +15,8 @@ from arrayenh.evaluation.results import Results
 from arrayenh.evaluation.scoring import METRICS
 from arrayenh.evaluation.systems.system import Cost
 
-FORMULA = re.compile(r"[=+\-@](?![\d.]+$)")
-"""Beginning of a formula in a spreadsheet, and not of a number."""
+FORMULA = re.compile(r"[=+\-@](?![\d.]+( dB)?$)")
+"""Beginning of a formula in a spreadsheet, and not of a number or a level."""
 
 COLUMNS = ("case", "seconds", "system", "kind", "metric", "value", "reason")
 

@@ -158,9 +158,7 @@ def test_the_recording_is_not_replaced_by_its_result_even_when_asked(tmp_path, s
     before = [path.read_bytes() for path in paths]
     for name in ("0.wav", "1.wav", "link.wav"):
         outputs = Outputs(tmp_path / name, overwrite=True)
-        with pytest.raises(
-            ConfigError, match="is an input of this command; give"
-        ):
+        with pytest.raises(ConfigError, match="is an input of this command; give"):
             enhance_file(Enhancer(QUICK), open_recording(paths), outputs)
     assert [path.read_bytes() for path in paths] == before
 
