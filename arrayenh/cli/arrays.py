@@ -68,6 +68,11 @@ def show(
         terminal.show_table("", ("microphone", "x mm", "y mm", "z mm"), rows)
         if array.source:
             terminal.say(array.source)
+        if array.dump:
+            terminal.say(
+                f"microphones in a recording of all {array.dump.n_channels} channels: "
+                f"{array.dump.option} ({array.dump.source})"
+            )
     if output is not None:
         terminal.say(f"written: {output}")
 
@@ -130,7 +135,7 @@ def save(array: "MicArray", output: Path, overwrite: bool) -> None:
     check_free(output, overwrite)
     check_folder(output.parent)
     if output.suffix.lower() in READERS:
-        save_array(array, output)
+        save_array(array, output, overwrite)
     elif output.suffix.lower() in FIGURE_SUFFIXES:
         save_figure(array, output, overwrite)
     else:

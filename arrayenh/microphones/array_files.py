@@ -68,14 +68,15 @@ def read_array(path: Path) -> MicArray:
         raise GeometryError(f"{path}: {error}") from error
 
 
-def write_array(array: MicArray, path: Path) -> None:
+def write_array(array: MicArray, path: Path, overwrite: bool = True) -> None:
     """Write an array as .json, .csv or .xml, atomically.
 
     Parameters
     ----------
     array : MicArray
     path : Path
-        An existing file is replaced.
+    overwrite : bool
+        Replace an existing file.
 
     Raises
     ------
@@ -83,7 +84,8 @@ def write_array(array: MicArray, path: Path) -> None:
         If the suffix is unknown or the file cannot be written.
     """
     _check_suffix(path)
-    write_whole(path, WRITERS[path.suffix.lower()](array), GeometryError)
+    content = WRITERS[path.suffix.lower()](array)
+    write_whole(path, content, GeometryError, overwrite=overwrite)
 
 
 def _check_suffix(path: Path) -> None:

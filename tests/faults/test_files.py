@@ -57,7 +57,7 @@ def test_text_without_what_a_terminal_executes(text, safe):
 def test_no_message_reaches_the_terminal_with_control_codes(capsys):
     terminal.say("a\x1b[31m")
     terminal.warn(["b\x1b[31m"])
-    terminal.show_table("c\x1b[31m[bold]", ("d",), [("e\x1b[31m",)])
+    terminal.show_table("c\x1b[31m[bold]", ("d",), [("e\x1b[31m and more",)])
     complain("f\x1b[31m")
     out, err = capsys.readouterr()
     assert "\x1b" not in out + err
