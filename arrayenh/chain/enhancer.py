@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from arrayenh.audio import BLOCK, Recording, resample
-from arrayenh.chain.capture import RATE, Capture, Source, pieces, segment_sizes
+from arrayenh.chain.capture import RATE, Capture, Recorded, Source, pieces, segment_sizes
 from arrayenh.chain.chain import Chain, build_chain
 from arrayenh.chain.networks import Networks, chosen
 from arrayenh.chain.postfilter import one_or_two
@@ -158,7 +158,7 @@ class Enhancer:
             recording.metadata,
         )
 
-    def open(self, source: Source, keep_filters: bool = False) -> "Session":
+    def open(self, source: Recorded, keep_filters: bool = False) -> "Session":
         """Check the microphones of a recording and build the chain for it.
 
         With `keep_filters` the filters of past segments are kept, for `Session.shadow`.
@@ -183,7 +183,7 @@ class Session:
         self,
         settings: Settings,
         array: MicArray | None,
-        source: Source,
+        source: Recorded,
         networks: Networks,
         keep_filters: bool = False,
     ) -> None:
@@ -193,8 +193,9 @@ class Session:
         self._reference = settings.reference
         if notes and self._reference not in (AUTO, *selected.channels):
             self._reference = selected.channels[0]
-        self.source = source = self._in_step(selected)
-        self.capture = Capture(source, array, self._reference, SURVEY_SECONDS if online else np.inf)
+        self.source = self._in_step(selected)
+        survey_seconds = SURVEY_SECONDS if online else np.inf
+        self.capture = Capture(self.source, array, self._reference, survey_seconds)
         stft = Stft(*networks.frames(settings), "hann")
         self._sizes = segment_sizes(
             stft, self.n_samples, ONLINE_SECONDS if online else settings.segment_seconds
@@ -206,8 +207,8 @@ class Session:
         self.reports, self.used = self.capture.reports, self.capture.channels
         self.log = self.capture.log
         self.log[:0] = notes
-        if isinstance(source, Synchronised):
-            self.log[:0] = source.log
+        if isinstance(self.source, Synchronised):
+            self.log[:0] = self.source.log
 
     def _in_step(self, source: Source) -> Source:
         """Align the recording of separate devices, if asked for."""

@@ -13,7 +13,7 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 from xml.parsers import expat
 from xml.sax.saxutils import quoteattr
 
@@ -135,7 +135,7 @@ def _metres(unit: object) -> float:
     return length
 
 
-def _scaled(positions: object, unit: object) -> object:
+def _scaled(positions: Any, unit: object) -> Any:
     """Positions in metres; unchanged if they are not numbers, which `MicArray` explains."""
     length = _metres(unit)
     try:
