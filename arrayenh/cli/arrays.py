@@ -45,10 +45,12 @@ def show(
 ) -> None:
     """Draw an array; with -o, save the drawing, or the geometry as JSON, XML or CSV."""
     from arrayenh.cli.figures.array import MIN_WIDTH, render_text
+    from arrayenh.cli.outputs import refuse_inputs
     from arrayenh.microphones.geometry import load_array
 
     array = load_array(name)
     if output is not None:
+        refuse_inputs([output], [Path(name)])
         save(array, output, overwrite)
     if as_json:
         terminal.show_json(

@@ -41,11 +41,12 @@ def command(
 
     The exported network is compared with the trained one, and not written if they differ.
     """
-    from arrayenh.cli.outputs import check_folder
+    from arrayenh.cli.outputs import check_folder, refuse_inputs
     from arrayenh.files import check_free
 
     need_torch("export")
     check_free(output, overwrite)
+    refuse_inputs([output], [checkpoint])
     check_folder(output.parent)
     from arrayenh.training import models
     from arrayenh.training.checkpoint import load_network, read

@@ -64,7 +64,7 @@ def command(
         raise ConfigError(WANTED_ARRAY)
     request = Request(array, mics, selection(mics, channels), pad, method, talkers, step)
     names = [name for name, _ in find(recording)]
-    check(request.step, names, {"--csv": csv, "--plot": plot}, overwrite)
+    check(request.step, names, array, {"--csv": csv, "--plot": plot}, overwrite)
     found: list[Located] = []
     failed: list[str] = []
     for name in names:
@@ -95,7 +95,9 @@ def finish(found: "list[Located]", failed: list[str], n_names: int, as_json: boo
         raise typer.Exit(1)
 
 
-def check(step: float, names: list[str], outputs: dict[str, Path | None], overwrite: bool) -> None:
+def check(
+    step: float, names: list[str], array: str, outputs: dict[str, Path | None], overwrite: bool
+) -> None:
     """Validate the options before any recording is processed."""
     from arrayenh.audio import split_paths
     from arrayenh.checks import within
@@ -112,7 +114,7 @@ def check(step: float, names: list[str], outputs: dict[str, Path | None], overwr
             raise ConfigError(f"{option} is one file for {len(names)} recordings; localise one")
         check_free(path, overwrite)
         check_folder(path.parent)
-        refuse_inputs([path], split_paths(names[0]))
+        refuse_inputs([path], [*split_paths(names[0]), Path(array)])
     plot = outputs["--plot"]
     if plot is not None:
         if plot.suffix.lower() not in FIGURE_SUFFIXES:

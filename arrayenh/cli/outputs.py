@@ -9,7 +9,7 @@ from arrayenh.audio import RecordingFile, check_new
 from arrayenh.chain.profile import as_toml
 from arrayenh.chain.settings import Settings
 from arrayenh.errors import AudioError, ConfigError
-from arrayenh.files import check_free
+from arrayenh.files import as_utf8, check_free
 
 SETTINGS = "enhance.toml"  # beside the stages
 
@@ -90,7 +90,8 @@ def file_id(path: Path) -> tuple[int, int] | None:
 
 def check_settings(path: Path, config: Settings, overwrite: bool) -> None:
     """Raise an error if the folder holds stages made with other settings."""
-    if path.exists() and not overwrite and path.read_bytes() != as_toml(config).encode():
+    content = as_utf8(as_toml(config), path, ConfigError)
+    if path.exists() and not overwrite and path.read_bytes() != content:
         raise AudioError(
             f"{path} has other settings, from an earlier run; use --overwrite to replace it "
             f"or another --stages folder"

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from arrayenh.checks import printable
 from arrayenh.errors import MissingExtraError
 from arrayenh.evaluation.intervals import Interval, fraction_of_gain, mean_interval, paired_interval
 from arrayenh.evaluation.results import Results
@@ -174,7 +175,7 @@ def rows_of(results: Results) -> Iterator[dict[str, Any]]:
         conditions = {key: scene.conditions.get(key, "") for key in keys}
         for s, system in enumerate(results.systems):
             for m, metric in enumerate(results.metrics):
-                yield {
+                row = {
                     "case": scene.name,
                     "seconds": scene.seconds,
                     "system": system.name,
@@ -183,6 +184,10 @@ def rows_of(results: Results) -> Iterator[dict[str, Any]]:
                     "value": float(results.values[c, s, m]),
                     "reason": results.reasons.get((c, s, m), ""),
                     **conditions,
+                }
+                yield {
+                    key: printable(cell) if isinstance(cell, str) else cell
+                    for key, cell in row.items()
                 }
 
 
