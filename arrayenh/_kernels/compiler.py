@@ -8,11 +8,18 @@ from pathlib import Path
 from typing import Any
 from warnings import warn
 
-import numba
 import platformdirs
-from numba import prange, uint64
 
 from arrayenh.errors import ConfigError
+
+try:
+    import numba
+    from numba import prange, uint64
+except ValueError as error:
+    given = [f"{name}={value}" for name, value in os.environ.items() if name.startswith("NUMBA_")]
+    raise ConfigError(
+        f"numba cannot be used with {', '.join(given)}: {error} Unset what is wrong"
+    ) from error
 
 __all__ = ["njit", "prange", "uint64"]
 
