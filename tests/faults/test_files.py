@@ -5,6 +5,7 @@ import errno
 import os
 import shlex
 import shutil
+import sys
 
 import numpy as np
 import pytest
@@ -12,13 +13,14 @@ import soundfile
 
 from arrayenh.audio import write
 from arrayenh.checks import printable
-from arrayenh.cli import terminal
+from arrayenh.cli import benchmark, terminal
 from arrayenh.cli.main import complain, run
 from arrayenh.errors import AudioError, ConfigError, SceneError
 from arrayenh.evaluation.corpus import write_list
 from arrayenh.evaluation.tables import no_formula
 from arrayenh.files import check_free, replacing, write_whole
 from arrayenh.scenes.voices import sound_file
+from arrayenh.scenes.workers import in_turn
 
 HOSTILE = os.fsdecode(b"na\xffme\x1b[31m.wav")
 on_posix = pytest.mark.skipif(os.name == "nt", reason="names are Unicode, without control codes")
@@ -76,7 +78,9 @@ def test_recordings_with_any_name_are_drawn(here, capsys, command):
 
 
 @on_posix
-def test_a_folder_with_any_name_in_it_is_scored(here, capsys):
+def test_a_folder_with_any_name_in_it_is_scored(here, capsys, monkeypatch):
+    monkeypatch.setattr(benchmark, "workers", lambda *options: in_turn)
+    monkeypatch.setattr(sys, "argv", ["arrayenh", "benchmark", HOSTILE])
     (here / "in").mkdir()
     shutil.move("rec.wav", here / "in" / HOSTILE)
     shutil.copy(here / "in" / HOSTILE, here / "in" / '=HYPERLINK("x").wav')
@@ -198,6 +202,13 @@ def test_no_output_is_an_input(here, capsys, line):
     code, _, err = call(line, capsys)
     assert code == 2 and "is an input of this command" in err
     assert (here / "rec.wav").stat().st_size > 16_000
+
+
+def test_an_array_file_is_not_replaced_by_a_part_of_it(here, capsys):
+    (here / "a.json").write_text('{"positions": [[0, 0, 0]], "notes": "kept"}')
+    code, _, err = call("arrays show a.json -o a.json --overwrite", capsys)
+    assert code == 2 and "a.json is an input of this command" in err
+    assert "notes" in (here / "a.json").read_text()
 
 
 def test_a_full_disk_is_named_when_a_sound_is_opened(here, monkeypatch):
