@@ -99,9 +99,9 @@ def locate(recording: str, request: Request, progress: Progress = lambda part: N
     array = load_array(request.array)
     config = TrackerConfig(request.method, request.talkers, min(request.step, MOST_BLOCK))
     source = open_recording(recording, request.mics, request.channels, request.pad)
-    source, notes = microphones_of(source, array)
     if source.n_mics == 1:
         raise AudioError(f"{source.name} has one channel; a direction needs two or more")
+    source, notes = microphones_of(source, array)
     capture = Capture(source, array)
     if capture.n_mics < 2:
         only = capture.channels[0]
