@@ -1,5 +1,7 @@
 """Checks of values written by the user: names, numbers, time intervals."""
 
+from unicodedata import category
+
 from arrayenh.errors import ConfigError
 
 
@@ -49,3 +51,18 @@ def seconds(text: str) -> float:
     if not total < float("inf"):
         raise ValueError(text)
     return total
+
+
+def printable(text: str) -> str:
+    r"""Return one line of text that can be printed, drawn and encoded.
+
+    U+FFFD replaces control characters, as a terminal executes them, and the bytes of a file name
+    that are not UTF-8.
+
+    Examples
+    --------
+    >>> printable("a\x1b[31m.wav")
+    'a�[31m.wav'
+    """
+    unsafe = {"Cc", "Cs", "Zl", "Zp"}
+    return "".join("\ufffd" if category(letter) in unsafe else letter for letter in text)

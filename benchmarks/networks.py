@@ -16,9 +16,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
+from arrayenh.drawing import new_figure
 from arrayenh.evaluation.systems.names import system
 from arrayenh.networks.catalogue import describe, names
 from arrayenh.networks.runtime import Network
@@ -210,8 +209,7 @@ def draw(networks: list[str], args: argparse.Namespace) -> None:
     levels = {name: spectrogram_db(samples, RATE) for name, samples in shown.items()}
     loudest = max(float(level.max()) for level in levels.values())
     n_rows = -(-len(levels) // COLUMNS)
-    figure = Figure(figsize=(12, 2.5 * n_rows), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure((12, 2.5 * n_rows), layout="constrained")
     grid = figure.subplots(n_rows, COLUMNS, sharex=True, sharey=True, squeeze=False).ravel()
     extent = (0, len(trial.target[0]) / RATE, 0, RATE / 2000)
     for axes, (name, level) in zip(grid, levels.items(), strict=False):

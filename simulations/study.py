@@ -21,7 +21,9 @@ from typing import Any
 import numpy as np
 
 from arrayenh.cli import terminal
-from arrayenh.cli.figures.array import new_figure, write_figure
+from arrayenh.cli.figures.array import write_figure
+from arrayenh.drawing import new_figure
+from arrayenh.files import write_whole
 from arrayenh.scenes.dataset import with_folders
 from arrayenh.scenes.draw import draw_scene
 from arrayenh.scenes.recipe import Recipe
@@ -204,6 +206,6 @@ def main(study: Study) -> None:
     rows = summary(measure(study, args.n, args.seed, args.jobs, args.speech))
     table = markdown(study, rows, args.n)
     sys.stdout.write(table)
-    (args.output / f"{study.name}.md").write_text(table, encoding="utf-8")
-    (args.output / f"{study.name}.csv").write_text(as_csv(study, rows), encoding="utf-8")
+    write_whole(args.output / f"{study.name}.md", table)
+    write_whole(args.output / f"{study.name}.csv", as_csv(study, rows))
     plot(study, rows, args.output / f"{study.name}.png")

@@ -1,79 +1,125 @@
 import os
-import stat
 import subprocess
 import sys
-import tempfile
-from pathlib import Path
 
 import numba
+import platformdirs
 import pytest
 
 from arrayenh._kernels import compiler
+from arrayenh.errors import ConfigError
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "getuid"), reason="a home is always there")
-
-
-class Homeless:
-    def enable_caching(self):
-        raise RuntimeError("cannot cache function: no locator available")
+on_posix = pytest.mark.skipif(os.name == "nt", reason="folders have no owner and mode")
 
 
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
-    """Finds a place where there is no other; the temporary folder is this test's."""
-    monkeypatch.setattr(compiler, "_probe", Homeless())
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    """The user's cache folder of a package whose own folder cannot be written to."""
+    (tmp_path / "package").touch()
+    monkeypatch.setattr(compiler, "__file__", str(tmp_path / "package" / "compiler.py"))
+    monkeypatch.setattr(platformdirs, "user_cache_path", lambda name: tmp_path / name)
     monkeypatch.setattr(numba.config, "CACHE_DIR", "")
-
-    def find():
-        compiler.find_cache()
-        return Path(numba.config.CACHE_DIR)
-
-    return find
+    monkeypatch.setenv("NUMBA_CACHE_DIR", "")
+    return tmp_path / "arrayenh" / "kernels"
 
 
-def test_where_there_is_a_place_nothing_is_changed(monkeypatch):
+def test_kernels_are_cached_beside_their_source(monkeypatch):
     monkeypatch.setattr(numba.config, "CACHE_DIR", "")
-    compiler.find_cache()
+    assert compiler.find_cache()
     assert numba.config.CACHE_DIR == ""
 
 
-def test_without_a_place_the_kernels_are_kept_in_a_private_folder(cache, tmp_path):
-    folder = cache()
-    assert folder.parent == tmp_path and stat.S_IMODE(folder.stat().st_mode) == 0o700
-    assert cache() == folder  # the next time as well
+def test_without_a_folder_beside_the_source_kernels_are_cached_in_the_users(cache):
+    for _ in range(2):
+        assert compiler.find_cache()
+        assert numba.config.CACHE_DIR == os.environ["NUMBA_CACHE_DIR"] == str(cache)
+    assert os.name == "nt" or cache.stat().st_mode & 0o777 == 0o700
 
 
-@pytest.mark.parametrize("trap", ["open folder", "link"])
-def test_machine_code_is_not_taken_from_where_others_may_write(cache, tmp_path, trap):
-    taken = tmp_path / f"arrayenh-kernels-{os.getuid()}"
+def test_a_cache_folder_that_cannot_be_written_is_replaced_with_a_line(cache, monkeypatch):
+    asked = str(cache.parents[1] / "package" / "cache")
+    monkeypatch.setattr(numba.config, "CACHE_DIR", asked)
+    with pytest.warns(UserWarning, match=r"NUMBA_CACHE_DIR=.*cannot be written to; used is"):
+        assert compiler.find_cache()
+    assert numba.config.CACHE_DIR == str(cache)
+
+
+@on_posix
+@pytest.mark.parametrize("trap", ["open folder", "link", "dangling link", "file"])
+def test_compiled_kernels_are_not_taken_from_where_others_may_write(cache, tmp_path, trap):
+    cache.parent.mkdir()
     if trap == "open folder":
-        taken.mkdir()
-        taken.chmod(0o777)
+        cache.mkdir()
+        cache.chmod(0o777)
+    elif trap == "file":
+        cache.touch()
     else:
+        cache.symlink_to(tmp_path / "elsewhere")
+    if trap == "link":
         (tmp_path / "elsewhere").mkdir(mode=0o700)
-        taken.symlink_to(tmp_path / "elsewhere")
-    folder = cache()
-    assert folder != taken and folder.parent == tmp_path
-    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    with pytest.warns(UserWarning, match="compiled kernels cannot be kept"):
+        assert not compiler.find_cache()
+    assert numba.config.CACHE_DIR == ""
 
 
-def test_kernels_load_where_numba_finds_no_place(tmp_path):
-    """As for a service without a home, with a package that root installed."""
+def test_empty_files_of_a_power_cut_are_removed_from_the_cache(tmp_path, monkeypatch):
+    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path))
+    kernels = tmp_path / "_kernels_0"
+    kernels.mkdir()
+    (kernels / "gain.nbi").touch()
+    (kernels / "gain.1.nbc").write_bytes(b"code")
+    compiler.remove_damaged()
+    assert [path.name for path in kernels.iterdir()] == ["gain.1.nbc"]
+
+
+def test_more_threads_than_can_be_started_are_refused(monkeypatch):
+    monkeypatch.setattr(numba.config, "NUMBA_NUM_THREADS", 100_000)
+    with pytest.raises(ConfigError, match="NUMBA_NUM_THREADS must be 1 to 1024; got 100000"):
+        compiler.check_threads()
+
+
+@pytest.mark.parametrize(
+    "variable, words",
+    [
+        ("NUMBA_THREADING_LAYER=foo", "NUMBA_THREADING_LAYER=foo cannot be used: unset it"),
+        ("NUMBA_NUM_THREADS=0", "NUMBA_NUM_THREADS=0: Number of threads specified must be > 0."),
+        ("NUMBA_NUM_THREADS=-1", "NUMBA_NUM_THREADS=-1: Number of threads"),
+        ("NUMBA_OPT=-1", None),
+    ],
+)
+def test_variables_that_numba_refuses_are_named(variable, words):
+    name, _, value = variable.partition("=")
     code = """
-import numba
-from numba.core.dispatcher import Dispatcher
-keep = Dispatcher.enable_caching
-def refuse(self):
-    if not numba.config.CACHE_DIR:
-        raise RuntimeError("cannot cache function: no locator available")
-    keep(self)
-Dispatcher.enable_caching = refuse
-import arrayenh._kernels.gains
-print(numba.config.CACHE_DIR)
+from arrayenh.errors import ConfigError
+try:
+    import arrayenh._kernels.gains
+except ConfigError as error:
+    print(error)
 """
-    environment = os.environ | {"TMPDIR": str(tmp_path), "NUMBA_CACHE_DIR": ""}
     done = subprocess.run(
-        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+        [sys.executable, "-c", code],
+        env=os.environ | {name: value},
+        capture_output=True,
+        text=True,
+        check=True,
     )
-    assert done.stdout.strip() == str(tmp_path / f"arrayenh-kernels-{os.getuid()}")
+    assert words is None or words in done.stdout
+
+
+def test_without_compilation_kernels_run_as_python():
+    code = """
+import numpy as np
+from arrayenh._kernels import weights
+spec = np.ones((2, 3, 4), np.complex64)
+out = np.zeros((2, 4), np.complex64)
+weights.filter_sum(np.full((2, 3), 0.5 + 0j), spec, out)
+print(type(weights.filter_sum).__name__, out.real.min(), out.real.max())
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | {"NUMBA_DISABLE_JIT": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split() == ["function", "1.5", "1.5"]

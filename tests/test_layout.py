@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 ORDER = [
     {"errors", "version"},
-    {"checks", "registry", "files", "processes", "validation"},
+    {"checks", "registry", "files", "processes", "validation", "drawing"},
     {"_kernels"},
     {"audio", "stft"},
     {"microphones", "networks"},

@@ -6,13 +6,14 @@
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import soundfile
 
 from arrayenh.audio.files import check_finite, check_rate, check_whole, open_sound, read_frames
+from arrayenh.checks import printable
 from arrayenh.errors import AudioError, ConfigError, ShapeError
 
 BLOCK = 1 << 16  # samples of each microphone read at once
@@ -38,6 +39,8 @@ class Recording:
         Sample format of the file ("PCM_16", "FLOAT", ...), kept when writing the result.
     metadata : mapping
         Tags such as title, artist and date.
+    n_channels : int
+        Number of channels of the file. Default: as many as rows.
 
     Raises
     ------
@@ -59,6 +62,7 @@ class Recording:
     channels: tuple[int, ...] = ()
     subtype: str | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
+    n_channels: int = 0
 
     def __post_init__(self) -> None:
         samples = np.ascontiguousarray(self.samples, dtype=np.float32)
@@ -74,6 +78,7 @@ class Recording:
         check_finite(samples, 0, self.sample_rate, self.name, channels)
         object.__setattr__(self, "samples", samples)
         object.__setattr__(self, "channels", channels)
+        object.__setattr__(self, "n_channels", self.n_channels or len(samples))
 
     @property
     def n_mics(self) -> int:
@@ -84,6 +89,11 @@ class Recording:
     def n_samples(self) -> int:
         """Number of samples of each microphone, N."""
         return self.samples.shape[1]
+
+    def select(self, channels: Sequence[int]) -> "Recording":
+        """Return the recording with only these of its channels, in this order."""
+        rows = [self.channels.index(channel) for channel in channels]
+        return replace(self, samples=self.samples[rows], channels=tuple(channels))
 
     def blocks(self, n_samples: int = BLOCK) -> Iterator[np.ndarray]:
         """Yield consecutive blocks of shape (M, n <= n_samples)."""
@@ -113,7 +123,11 @@ class RecordingFile:
     def name(self) -> str:
         """Name of the file, or of the first file with the number of further ones."""
         more = f" and {len(self.paths) - 1} more" if len(self.paths) > 1 else ""
-        return f"{self.paths[0].name}{more}"
+        return f"{printable(self.paths[0].name)}{more}"
+
+    def select(self, channels: Sequence[int]) -> "RecordingFile":
+        """Return the recording with only these of its channels, in this order."""
+        return replace(self, channels=tuple(channels))
 
     def blocks(self, n_samples: int = BLOCK) -> Iterator[np.ndarray]:
         """Yield consecutive blocks, float32, of shape (M, n <= n_samples).
@@ -184,6 +198,7 @@ def read(
         source.channels,
         source.subtype,
         source.metadata,
+        source.n_channels,
     )
 
 

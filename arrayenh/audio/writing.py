@@ -1,7 +1,6 @@
 """Atomic writing of sound files: to a temporary file, renamed when complete."""
 
 import io
-import os
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -14,8 +13,9 @@ import soundfile
 from arrayenh.audio.files import FORMATS, check_finite, file_name, open_sound, read_frames
 from arrayenh.audio.recording import PathLike
 from arrayenh.errors import AudioError, ConfigError
-from arrayenh.files import beside
+from arrayenh.files import beside, check_free, give_name
 
+SYSTEM_ERROR = 2  # SF_ERR_SYSTEM of libsndfile
 ADD_PEAK_CHUNK = 0x1050  # SFC_SET_ADD_PEAK_CHUNK of libsndfile
 WAV_LIMIT = (1 << 32) - (1 << 20)  # bytes, largest size in a RIFF header
 
@@ -143,16 +143,16 @@ class AudioWriter:
         if kind == "WAV" and n_samples * n_channels * 8 > WAV_LIMIT:
             kind = "RF64"  # the same samples, with a header for larger files
         self._temporary = beside(self.path)
-        self._n_written = 0
+        self._n_written, self._overwrite = 0, overwrite
         try:
             self._temporary.open("xb").close()  # raises a clear OSError, unlike libsndfile
             self._sound = self._open(kind, sample_rate, n_channels, subtype)
         except soundfile.LibsndfileError as error:
             self._temporary.unlink()
-            raise AudioError(
-                f"{self.path} cannot be written ({n_channels} channels, {sample_rate} Hz): "
-                f"{error.error_string}"
-            ) from error
+            words = f" ({n_channels} channels, {sample_rate} Hz): {error.error_string}"
+            if error.code == SYSTEM_ERROR:
+                words = ": is the disk full?"
+            raise AudioError(f"{self.path} cannot be written{words}") from error
         except OSError as error:
             raise AudioError(f"{self.path} cannot be written: {error.strerror}") from error
         # no PEAK chunk: it holds the time of day, so files would not be reproducible
@@ -197,7 +197,9 @@ class AudioWriter:
             self._sound.close()
             if error is None:
                 self._check_end()
-                os.replace(self._temporary, self.path)
+                give_name(self._temporary, self.path, self._overwrite)
+        except FileExistsError as problem:
+            raise AudioError(f"{self.path} exists; use --overwrite to replace it") from problem
         except (OSError, soundfile.LibsndfileError) as problem:
             if error is None:
                 words = getattr(problem, "strerror", None) or "is the disk full?"
@@ -226,7 +228,4 @@ def check_new(path: Path, overwrite: bool) -> None:
         raise ConfigError(
             f"{path} has no known sound suffix; use one of {', '.join(sorted(FORMATS))}"
         )
-    if path.is_dir():
-        raise AudioError(f"{path} is a folder; name a file in it")
-    if path.exists() and not overwrite:
-        raise AudioError(f"{path} exists; use --overwrite to replace it")
+    check_free(path, overwrite)

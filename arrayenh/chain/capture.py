@@ -13,6 +13,7 @@ from arrayenh.microphones.diagnostics import ChannelReport, ChannelSurvey
 from arrayenh.microphones.geometry import MicArray
 from arrayenh.microphones.out_of_step import Parts, compare
 from arrayenh.microphones.repair import Conditioning, choose_microphones
+from arrayenh.microphones.wiring import Selectable
 from arrayenh.stft import Stft
 
 RATE = 16_000  # Hz, sample rate of the chain
@@ -43,6 +44,10 @@ class Source(Protocol):
 
     def blocks(self, n_samples: int = BLOCK) -> Iterator[np.ndarray]:
         """Consecutive blocks of samples, shape (M, n)."""
+
+
+class Recorded(Source, Selectable, Protocol):
+    """A recording from which channels can be selected."""
 
 
 class Listener(Protocol):

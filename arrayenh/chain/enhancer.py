@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from arrayenh.audio import BLOCK, Recording, resample
-from arrayenh.chain.capture import RATE, Capture, Source, pieces, segment_sizes
+from arrayenh.chain.capture import RATE, Capture, Recorded, Source, pieces, segment_sizes
 from arrayenh.chain.chain import Chain, build_chain
 from arrayenh.chain.networks import Networks, chosen
 from arrayenh.chain.postfilter import one_or_two
@@ -23,6 +23,7 @@ from arrayenh.checks import numbers
 from arrayenh.errors import ConfigError, ShapeError
 from arrayenh.microphones.diagnostics import ChannelReport
 from arrayenh.microphones.geometry import MicArray, load_array
+from arrayenh.microphones.wiring import microphones_of
 from arrayenh.stft import Stft
 
 SURVEY_SECONDS = 5.0  # in which an online chain checks the microphones
@@ -157,7 +158,7 @@ class Enhancer:
             recording.metadata,
         )
 
-    def open(self, source: Source, keep_filters: bool = False) -> "Session":
+    def open(self, source: Recorded, keep_filters: bool = False) -> "Session":
         """Check the microphones of a recording and build the chain for it.
 
         With `keep_filters` the filters of past segments are kept, for `Session.shadow`.
@@ -182,16 +183,19 @@ class Session:
         self,
         settings: Settings,
         array: MicArray | None,
-        source: Source,
+        source: Recorded,
         networks: Networks,
         keep_filters: bool = False,
     ) -> None:
         online = settings.online
         self.settings = settings
-        self.source = source = self._in_step(source)
-        self.capture = Capture(
-            source, array, settings.reference, SURVEY_SECONDS if online else np.inf
-        )
+        selected, notes = microphones_of(source, array)
+        self._reference = settings.reference
+        if notes and self._reference not in (AUTO, *selected.channels):
+            self._reference = selected.channels[0]
+        self.source = self._in_step(selected)
+        survey_seconds = SURVEY_SECONDS if online else np.inf
+        self.capture = Capture(self.source, array, self._reference, survey_seconds)
         stft = Stft(*networks.frames(settings), "hann")
         self._sizes = segment_sizes(
             stft, self.n_samples, ONLINE_SECONDS if online else settings.segment_seconds
@@ -202,14 +206,15 @@ class Session:
         self.chain: Chain = build_chain(settings, self.capture, networks, keep_filters)
         self.reports, self.used = self.capture.reports, self.capture.channels
         self.log = self.capture.log
-        if isinstance(source, Synchronised):
-            self.log[:0] = source.log
+        self.log[:0] = notes
+        if isinstance(self.source, Synchronised):
+            self.log[:0] = self.source.log
 
     def _in_step(self, source: Source) -> Source:
         """Align the recording of separate devices, if asked for."""
         if not self.settings.sync or source.n_mics == 1 or source.n_samples == 0:
             return source
-        wanted = self.settings.reference
+        wanted = self._reference
         known = wanted in source.channels
         return Synchronised(source, source.channels.index(int(wanted)) if known else 0)
 

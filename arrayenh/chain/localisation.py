@@ -14,6 +14,7 @@ from arrayenh.localisation.grid import DirectionGrid
 from arrayenh.localisation.tracking import DirectionTracker, Moment, TrackerConfig
 from arrayenh.localisation.tracks import Track
 from arrayenh.microphones.geometry import MicArray, load_array
+from arrayenh.microphones.wiring import microphones_of
 from arrayenh.stft import Analysis, Stft
 
 FRAMES = Stft(512, 160, "hann")  # frames long enough for PHAT, short enough to resolve syllables
@@ -100,6 +101,7 @@ def locate(recording: str, request: Request, progress: Progress = lambda part: N
     source = open_recording(recording, request.mics, request.channels, request.pad)
     if source.n_mics == 1:
         raise AudioError(f"{source.name} has one channel; a direction needs two or more")
+    source, notes = microphones_of(source, array)
     capture = Capture(source, array)
     if capture.n_mics < 2:
         only = capture.channels[0]
@@ -121,7 +123,7 @@ def locate(recording: str, request: Request, progress: Progress = lambda part: N
         tracker.grid,
         rows.done(),
         places,
-        capture.log,
+        [*notes, *capture.log],
     )
 
 

@@ -45,10 +45,12 @@ def show(
 ) -> None:
     """Draw an array; with -o, save the drawing, or the geometry as JSON, XML or CSV."""
     from arrayenh.cli.figures.array import MIN_WIDTH, render_text
+    from arrayenh.cli.outputs import refuse_inputs
     from arrayenh.microphones.geometry import load_array
 
     array = load_array(name)
     if output is not None:
+        refuse_inputs([output], [Path(name)])
         save(array, output, overwrite)
     if as_json:
         terminal.show_json(
@@ -68,6 +70,11 @@ def show(
         terminal.show_table("", ("microphone", "x mm", "y mm", "z mm"), rows)
         if array.source:
             terminal.say(array.source)
+        if array.dump:
+            terminal.say(
+                f"microphones in a recording of all {array.dump.n_channels} channels: "
+                f"{array.dump.option} ({array.dump.source})"
+            )
     if output is not None:
         terminal.say(f"written: {output}")
 
@@ -121,16 +128,17 @@ def beampattern(
 def save(array: "MicArray", output: Path, overwrite: bool) -> None:
     """Write the geometry or the figure; the suffix sets the format."""
     from arrayenh.cli.figures.array import FIGURE_SUFFIXES, save_figure
-    from arrayenh.cli.outputs import check_file, check_folder
+    from arrayenh.cli.outputs import check_folder
     from arrayenh.errors import ConfigError
+    from arrayenh.files import check_free
     from arrayenh.microphones.array_files import READERS
     from arrayenh.microphones.geometry import save_array
 
-    check_file(output, overwrite)
+    check_free(output, overwrite)
     check_folder(output.parent)
     if output.suffix.lower() in READERS:
-        save_array(array, output)
+        save_array(array, output, overwrite)
     elif output.suffix.lower() in FIGURE_SUFFIXES:
-        save_figure(array, output)
+        save_figure(array, output, overwrite)
     else:
         raise ConfigError(f"-o {output} should end in {', '.join((*FIGURE_SUFFIXES, *READERS))}")

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from arrayenh.chain.enhancer import Enhancer
     from arrayenh.chain.settings import Settings
     from arrayenh.cli.files import Progress
+    from arrayenh.cli.outputs import Outputs
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +44,11 @@ def enhancer_of(settings: "Settings", array: str | None) -> "Enhancer":
     return Enhancer(settings, array)
 
 
-def enhance_one(job: Job, request: Request, progress: "Progress | None" = None) -> Summary:
-    """Enhance one recording of the batch."""
-    from arrayenh.audio import open_recording
-    from arrayenh.cli.files import enhance_file
-    from arrayenh.cli.memory import give_back
+def outputs_of(job: Job, request: Request) -> "Outputs":
+    """Output paths of one recording of the batch."""
     from arrayenh.cli.outputs import Outputs
 
-    give_back()
-    pad = request.pad or request.settings.sync
-    source = open_recording(job.recording, request.mics, request.channels, pad)
-    outputs = Outputs(
+    return Outputs(
         job.output,
         request.stages and request.stages / job.within,
         request.report,
@@ -61,8 +56,21 @@ def enhance_one(job: Job, request: Request, progress: "Progress | None" = None) 
         request.normalise,
         request.overwrite,
     )
+
+
+def enhance_one(job: Job, request: Request, progress: "Progress | None" = None) -> Summary:
+    """Enhance one recording of the batch."""
+    from arrayenh.audio import open_recording
+    from arrayenh.cli.files import enhance_file
+    from arrayenh.cli.memory import give_back
+
+    give_back()
+    pad = request.pad or request.settings.sync
+    source = open_recording(job.recording, request.mics, request.channels, pad)
     enhancer = enhancer_of(request.settings, request.array)
-    summary = enhance_file(enhancer, source, outputs, progress or (lambda part: None))
+    summary = enhance_file(
+        enhancer, source, outputs_of(job, request), progress or (lambda part: None)
+    )
     if request.mics is not None and request.mics < source.n_channels:
         line = f"channels used: the first {request.mics} of {source.n_channels}"
         summary = replace(summary, log=(line, *summary.log))

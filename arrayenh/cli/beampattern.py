@@ -112,10 +112,11 @@ def save(array: MicArray, hearing: Hearing, output: Path, overwrite: bool) -> No
     """Write the figure; the suffix sets the format."""
     from arrayenh.cli.figures.array import FIGURE_SUFFIXES, write_figure
     from arrayenh.cli.figures.beampattern import plot_hearing
-    from arrayenh.cli.outputs import check_file, check_folder
+    from arrayenh.cli.outputs import check_folder
+    from arrayenh.files import check_free
 
-    check_file(output, overwrite)
+    check_free(output, overwrite)
     check_folder(output.parent)
     if output.suffix.lower() not in FIGURE_SUFFIXES:
         raise ConfigError(f"-o {output} should end in {', '.join(FIGURE_SUFFIXES)}")
-    write_figure(plot_hearing(array, hearing), output)
+    write_figure(plot_hearing(array, hearing), output, overwrite)

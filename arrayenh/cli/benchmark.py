@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 FOLDER_SYSTEMS = "noisy,mvdr,default"
 PLAN = "benchmark.json"
+TABLES = ("results.md", "results.csv", "results.parquet")
 PACKAGES = ("numpy", "scipy", "numba", "pyroomacoustics", "pesq", "pystoi")
 
 
@@ -125,7 +126,7 @@ def cases(
     what: str, output: Path, options: dict[str, Any], sounds: tuple[Any, ...]
 ) -> "tuple[Source, Suite]":
     """Cases to enhance and score, and the suite's settings for them."""
-    from arrayenh.cli.outputs import check_folder, make_folder
+    from arrayenh.cli.outputs import check_folder, make_folder, refuse_inputs
     from arrayenh.errors import ConfigError
     from arrayenh.evaluation.cases.drawn import DrawnScenes
     from arrayenh.evaluation.cases.folders import find_cases
@@ -138,6 +139,8 @@ def cases(
     given = {key: value for key, value in options.items() if value is not None}
     texts = packaged_transcripts() | (read_transcripts(listed) if listed else {})
     check_folder(output)
+    read = map(Path, filter(None, (what, speech, noise, array, listed)))
+    refuse_inputs((output / name for name in (PLAN, *TABLES)), read)
     check_target(given.get("target", "early"))
     if Path(what).is_dir():
         if data or speech or noise or "seed" in given:
@@ -255,10 +258,11 @@ def write_tables(results: "Results", output: Path) -> None:
     from arrayenh.evaluation.tables import csv_text, markdown, parquet_bytes
     from arrayenh.files import write_whole
 
-    write_whole(output / "results.md", markdown(results))
-    write_whole(output / "results.csv", csv_text(results))
+    # the command and the systems may name files in bytes that are not UTF-8
+    write_whole(output / TABLES[0], markdown(results).encode("utf-8", "replace"))
+    write_whole(output / TABLES[1], csv_text(results).encode("utf-8", "replace"))
     try:
-        write_whole(output / "results.parquet", parquet_bytes(results))
+        write_whole(output / TABLES[2], parquet_bytes(results))
     except MissingExtraError as error:
         terminal.warn([str(error)])
 

@@ -41,15 +41,16 @@ def command(
     Writes the recording, the clean speech, the output of every stage and report.html.
     """
     from arrayenh.audio import write
-    from arrayenh.cli.outputs import check_file, check_folder, make_folder
+    from arrayenh.cli.outputs import check_folder, make_folder
     from arrayenh.cli.reports import demo_report
+    from arrayenh.files import check_free
     from arrayenh.scenes.demo import demo_scene
 
     report = output / "report.html"
     check_folder(output)
-    check_file(report, overwrite)
+    check_free(report, overwrite)
     for name in ("recording", "clean", "das", "mvdr", "enhanced"):
-        check_file(output / f"{name}.wav", overwrite)
+        check_free(output / f"{name}.wav", overwrite)
     with terminal.progress(4, "demo") as progress:
         scene = demo_scene(seed, competing_talker)
         progress(1)

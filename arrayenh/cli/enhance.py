@@ -11,7 +11,7 @@ from arrayenh.chain.profile import profile_names, resolve
 from arrayenh.chain.setting_record import ARRAY, INPUT, OUTPUT
 from arrayenh.chain.settings import Settings
 from arrayenh.cli import terminal
-from arrayenh.cli.batch import Request, batch, enhance_one, enhancer_of
+from arrayenh.cli.batch import Request, batch, enhance_one, enhancer_of, outputs_of
 from arrayenh.cli.inputs import Job, plan, selection
 from arrayenh.cli.options import given, with_settings
 from arrayenh.cli.results import Summary
@@ -149,7 +149,8 @@ def neural(model: str | None) -> dict[str, str]:
 
 def check(request: Request, planned: list[Job]) -> None:
     """Validate the request before any recording is processed."""
-    from arrayenh.audio import LEAST_RATE, MOST_RATE
+    from arrayenh.audio import LEAST_RATE, MOST_RATE, split_paths
+    from arrayenh.cli.outputs import refuse_inputs
 
     if request.rate is not None and not LEAST_RATE <= request.rate <= MOST_RATE:
         raise ConfigError(f"--rate must be {LEAST_RATE} to {MOST_RATE} Hz; got {request.rate}")
@@ -164,6 +165,9 @@ def check(request: Request, planned: list[Job]) -> None:
                 f"{count} recordings would write {request.stages / place}.*.wav; "
                 f"give each its own --stages folder"
             )
+    read = [path for job in planned for path in split_paths(job.recording)]
+    written = (outputs_of(job, request).paths(request.settings) for job in planned)
+    refuse_inputs((path for paths in written for path in paths), read)
     enhancer_of(request.settings, request.array)  # which the batch goes on with
 
 

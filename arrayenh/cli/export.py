@@ -41,10 +41,12 @@ def command(
 
     The exported network is compared with the trained one, and not written if they differ.
     """
-    from arrayenh.cli.outputs import check_file, check_folder
+    from arrayenh.cli.outputs import check_folder, refuse_inputs
+    from arrayenh.files import check_free
 
     need_torch("export")
-    check_file(output, overwrite)
+    check_free(output, overwrite)
+    refuse_inputs([output], [checkpoint])
     check_folder(output.parent)
     from arrayenh.training import models
     from arrayenh.training.checkpoint import load_network, read
@@ -54,7 +56,7 @@ def command(
         streaming=streaming, half=half, int8=int8, describe=describe, licence=licence
     )
     output.parent.mkdir(parents=True, exist_ok=True)
-    exported = export(load_network(read(checkpoint), models.build), output, options)
+    exported = export(load_network(read(checkpoint), models.build), output, options, overwrite)
     if as_json:
         facts = {"n_parameters": exported.n_parameters, "deviation": exported.error}
         terminal.show_json({"file": str(output), "bytes": len(exported.content), **facts})

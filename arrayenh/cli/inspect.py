@@ -59,7 +59,7 @@ def command(
             failed.append(f"{name}: {terminal.words(error)}")
     after = inspect(against, None, None, pad) if against is not None else None
     if plot is not None:
-        save(found[0], after, plot)
+        save(found[0], after, plot, overwrite)
     finish(found, after, failed, len(names), as_json)
 
 
@@ -69,24 +69,28 @@ def check(names: list[str], against: str | None, plot: Path | None, overwrite: b
         if given is not None and len(names) > 1:
             raise ConfigError(f"{option} is one file for {len(names)} recordings; inspect one")
     if plot is not None:
-        from arrayenh.cli.figures.array import FIGURE_SUFFIXES, new_figure
-        from arrayenh.cli.outputs import check_file, check_folder
+        from arrayenh.audio import split_paths
+        from arrayenh.cli.figures.array import FIGURE_SUFFIXES
+        from arrayenh.cli.outputs import check_folder, refuse_inputs
+        from arrayenh.drawing import new_figure
+        from arrayenh.files import check_free
 
         if plot.suffix.lower() not in FIGURE_SUFFIXES:
             raise ConfigError(f"--plot {plot} should end in {', '.join(FIGURE_SUFFIXES)}")
-        check_file(plot, overwrite)
+        check_free(plot, overwrite)
+        refuse_inputs([plot], [*split_paths(names[0]), *(split_paths(against) if against else ())])
         check_folder(plot.parent)
         new_figure((1, 1))  # raises now if matplotlib is missing
 
 
-def save(before: Inspection, after: Inspection | None, plot: Path) -> None:
+def save(before: Inspection, after: Inspection | None, plot: Path, overwrite: bool) -> None:
     """Draw the long-term spectra."""
     from arrayenh.cli.figures.array import write_figure
     from arrayenh.cli.figures.spectra import plot_spectra
     from arrayenh.cli.outputs import make_folder
 
     make_folder(plot.parent)
-    write_figure(plot_spectra(before, after), plot)
+    write_figure(plot_spectra(before, after), plot, overwrite)
     terminal.say(f"written: {plot}")
 
 

@@ -64,7 +64,7 @@ def command(
         raise ConfigError(WANTED_ARRAY)
     request = Request(array, mics, selection(mics, channels), pad, method, talkers, step)
     names = [name for name, _ in find(recording)]
-    check(request.step, names, {"--csv": csv, "--plot": plot}, overwrite)
+    check(request.step, names, array, {"--csv": csv, "--plot": plot}, overwrite)
     found: list[Located] = []
     failed: list[str] = []
     for name in names:
@@ -76,7 +76,7 @@ def command(
                 raise
             failed.append(f"{name}: {terminal.words(error)}")
     if found:
-        save(found[0], csv, plot)
+        save(found[0], csv, plot, overwrite)
     finish(found, failed, len(names), as_json)
 
 
@@ -95,12 +95,16 @@ def finish(found: "list[Located]", failed: list[str], n_names: int, as_json: boo
         raise typer.Exit(1)
 
 
-def check(step: float, names: list[str], outputs: dict[str, Path | None], overwrite: bool) -> None:
+def check(
+    step: float, names: list[str], array: str, outputs: dict[str, Path | None], overwrite: bool
+) -> None:
     """Validate the options before any recording is processed."""
     from arrayenh.audio import split_paths
     from arrayenh.checks import within
-    from arrayenh.cli.figures.array import FIGURE_SUFFIXES, new_figure
-    from arrayenh.cli.outputs import check_file, check_folder
+    from arrayenh.cli.figures.array import FIGURE_SUFFIXES
+    from arrayenh.cli.outputs import check_folder, refuse_inputs
+    from arrayenh.drawing import new_figure
+    from arrayenh.files import check_free
 
     within("--step", step, LEAST_STEP, MOST_STEP)
     for option, path in outputs.items():
@@ -108,11 +112,9 @@ def check(step: float, names: list[str], outputs: dict[str, Path | None], overwr
             continue
         if len(names) > 1:
             raise ConfigError(f"{option} is one file for {len(names)} recordings; localise one")
-        check_file(path, overwrite)
+        check_free(path, overwrite)
         check_folder(path.parent)
-        if any(path.exists() and part.exists() and path.samefile(part)
-               for part in split_paths(names[0])):  # fmt: skip
-            raise ConfigError(f"{path} is the recording itself; give another {option}")
+        refuse_inputs([path], [*split_paths(names[0]), Path(array)])
     plot = outputs["--plot"]
     if plot is not None:
         if plot.suffix.lower() not in FIGURE_SUFFIXES:
@@ -120,7 +122,7 @@ def check(step: float, names: list[str], outputs: dict[str, Path | None], overwr
         new_figure((1, 1))  # raises now if matplotlib is missing
 
 
-def save(located: "Located", csv: Path | None, plot: Path | None) -> None:
+def save(located: "Located", csv: Path | None, plot: Path | None, overwrite: bool) -> None:
     """Write the rows and the figure if they were requested."""
     from arrayenh.cli.outputs import make_folder
     from arrayenh.files import write_whole
@@ -132,13 +134,13 @@ def save(located: "Located", csv: Path | None, plot: Path | None) -> None:
         lines = csv_files.writer(text, lineterminator="\n")
         lines.writerow(COLUMNS)
         lines.writerows(row_cells(located, ""))
-        write_whole(csv, text.getvalue())
+        write_whole(csv, text.getvalue(), overwrite=overwrite)
         terminal.say(f"written: {csv}")
     if plot is not None:
         from arrayenh.cli.figures.array import write_figure
         from arrayenh.cli.figures.directions import plot_directions
 
-        write_figure(plot_directions(located), plot)
+        write_figure(plot_directions(located), plot, overwrite)
         terminal.say(f"written: {plot}")
 
 

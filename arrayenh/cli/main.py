@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import traceback
+import warnings
 from contextlib import suppress
 from inspect import cleandoc
 from typing import Annotated, Any, TextIO
@@ -83,6 +84,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: clean up, exit 130
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # an old locale cannot encode all characters
+    warnings.showwarning = lambda message, *where: terminal.warn([str(message)])
     code = run(sys.argv[1:])
     problem = last_words(sys.stdout)
     if problem and not isinstance(problem, BrokenPipeError):
@@ -141,4 +143,4 @@ def complain(line: str) -> None:
     """Print one line on stderr."""
     if sys.stderr is not None:  # print would use stdout instead
         with suppress(OSError):
-            print(f"arrayenh: {' '.join(line.split())}", file=sys.stderr)
+            print(f"arrayenh: {terminal.clean(' '.join(line.split()))}", file=sys.stderr)

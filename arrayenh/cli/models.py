@@ -55,7 +55,7 @@ def show(
         return
     terminal.show_table(name, ("", " "), [(key, said(value)) for key, value in found.items()])
     if card(name):
-        print(f"\n{card(name).rstrip()}")
+        print(terminal.clean(f"\n{card(name).rstrip()}"))
 
 
 def facts(network: "Network") -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Output paths of one recording, validated before processing starts."""
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from arrayenh.audio import RecordingFile, check_new
 from arrayenh.chain.profile import as_toml
 from arrayenh.chain.settings import Settings
 from arrayenh.errors import AudioError, ConfigError
+from arrayenh.files import as_utf8, check_free
 
 SETTINGS = "enhance.toml"  # beside the stages
 
@@ -40,42 +42,56 @@ class Outputs:
             *([self.report.parent] if self.report else []),
         ]
 
+    def paths(self, config: Settings) -> list[Path]:
+        """Files that are written."""
+        names = ("reference", config.dereverb, config.beamformer, config.postfilter)
+        stages = [self.stage(name) for name in names] if self.stages else []
+        return [
+            self.enhanced,
+            *stages,
+            *([self.stages / SETTINGS] if self.stages else []),
+            *([self.report] if self.report else []),
+        ]
+
     def check(self, config: Settings, source: RecordingFile) -> None:
         """Raise an error, before processing, if an output cannot be written."""
-        refuse_to_replace(source, self.enhanced)
+        refuse_inputs(self.paths(config), source.paths)
         check_new(self.enhanced, self.overwrite)
         if self.report:
             from arrayenh.reports import SUFFIXES
 
-            check_file(self.report, self.overwrite)
+            check_free(self.report, self.overwrite)
             if self.report.suffix.lower() not in SUFFIXES:
                 raise ConfigError(f"--report {self.report} should end in {' or '.join(SUFFIXES)}")
         if self.stages:
             for name in ("reference", config.dereverb, config.beamformer, config.postfilter):
-                refuse_to_replace(source, self.stage(name))
-                check_file(self.stage(name), self.overwrite)
+                check_free(self.stage(name), self.overwrite)
             check_settings(self.stages / SETTINGS, config, self.overwrite)
         for folder in self.folders:
             check_folder(folder)
 
 
-def refuse_to_replace(source: RecordingFile, output: Path) -> None:
-    """Raise an error if the output is the recording itself, even with --overwrite."""
-    if output.exists() and any(os.path.samefile(output, path) for path in source.paths):
-        raise ConfigError(f"{output} is the recording itself; give another -o")
+def refuse_inputs(outputs: Iterable[Path], inputs: Iterable[Path]) -> None:
+    """Raise an error if an output is a file that is read, even with --overwrite."""
+    known = {file_id(path) for path in inputs} - {None}
+    for output in outputs:
+        if file_id(output) in known:
+            raise ConfigError(f"{output} is an input of this command; give the output another name")
 
 
-def check_file(path: Path, overwrite: bool) -> None:
-    """Raise an error if the path is a folder, or exists and `overwrite` is false."""
-    if path.is_dir():
-        raise AudioError(f"{path} is a folder; name a file in it")
-    if path.exists() and not overwrite:
-        raise AudioError(f"{path} exists; use --overwrite to replace it")
+def file_id(path: Path) -> tuple[int, int] | None:
+    """Identity of a file under all of its names and links; None if there is no such file."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def check_settings(path: Path, config: Settings, overwrite: bool) -> None:
     """Raise an error if the folder holds stages made with other settings."""
-    if path.exists() and not overwrite and path.read_bytes() != as_toml(config).encode():
+    content = as_utf8(as_toml(config), path, ConfigError)
+    if path.exists() and not overwrite and path.read_bytes() != content:
         raise AudioError(
             f"{path} has other settings, from an earlier run; use --overwrite to replace it "
             f"or another --stages folder"

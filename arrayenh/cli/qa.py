@@ -93,7 +93,7 @@ def command(
             done.append(attempt(name, within, request))
             progress(len(done))
     if junit is not None:
-        save(done, request, junit)
+        save(done, request, junit, overwrite)
     finish(done, request, as_json)
 
 
@@ -101,7 +101,9 @@ def check(
     names: list[str], partners: dict[str, Path | None], junit: Path | None, overwrite: bool
 ) -> None:
     """Validate the options before any recording is processed."""
-    from arrayenh.cli.outputs import check_file, check_folder
+    from arrayenh.audio import split_paths
+    from arrayenh.cli.outputs import check_folder, refuse_inputs
+    from arrayenh.files import check_free
 
     for option, path in partners.items():
         if path is not None and not path.exists():
@@ -113,7 +115,9 @@ def check(
     if junit is not None:
         if junit.suffix.lower() != ".xml":
             raise ConfigError(f"--junit {junit} should end in .xml")
-        check_file(junit, overwrite)
+        check_free(junit, overwrite)
+        read = [Path(part) for name in names for part in split_paths(name)]
+        refuse_inputs([junit], [*read, *filter(None, partners.values())])
         check_folder(junit.parent)
 
 
@@ -128,7 +132,7 @@ def new_enhancer(
     return Enhancer(resolve(chain, {"reference": kept}), array)
 
 
-def save(done: "list[Judged]", request: "Request", junit: Path) -> None:
+def save(done: "list[Judged]", request: "Request", junit: Path, overwrite: bool) -> None:
     """Write the JUnit file."""
     from arrayenh.cli.outputs import make_folder
     from arrayenh.evaluation.junit import junit_xml
@@ -136,7 +140,7 @@ def save(done: "list[Judged]", request: "Request", junit: Path) -> None:
 
     make_folder(junit.parent)
     text = junit_xml([each.verdict for each in done], f"arrayenh qa {request.profile.name}")
-    write_whole(junit, text)
+    write_whole(junit, text, overwrite=overwrite)
     terminal.say(f"written: {junit}")
 
 

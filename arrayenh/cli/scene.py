@@ -56,22 +56,23 @@ def show(
 ) -> None:
     """Draw a scene, render it and describe it; with -o, save a picture too."""
     from arrayenh.cli.figures.array import FIGURE_SUFFIXES
-    from arrayenh.cli.outputs import check_file, check_folder
+    from arrayenh.cli.outputs import check_folder
     from arrayenh.errors import ConfigError
+    from arrayenh.files import check_free
     from arrayenh.scenes.render import render
     from arrayenh.scenes.truth import truth
 
     if output is not None:
         if output.suffix.lower() not in FIGURE_SUFFIXES:
             raise ConfigError(f"-o {output} should end in {', '.join(FIGURE_SUFFIXES)}")
-        check_file(output, overwrite)
+        check_free(output, overwrite)
         check_folder(output.parent)
     scene = drawn(name, index, seed, speech, noise)
     rendered = render(scene)
     if output is not None:
         from arrayenh.cli.figures.scene import save_picture
 
-        save_picture(rendered, Path(name).stem, output)
+        save_picture(rendered, Path(name).stem, output, overwrite)
     if as_json:
         terminal.show_json(truth(rendered))
     else:

@@ -117,15 +117,15 @@ def places(
 ) -> list[Path]:
     """Output paths of the talkers, validated before processing starts."""
     from arrayenh.audio import SUFFIXES, check_new
-    from arrayenh.cli.outputs import check_folder, refuse_to_replace
+    from arrayenh.cli.outputs import check_folder, refuse_inputs
 
     first = source.paths[0]
     folder = first.parent if output is None else output
     if folder.suffix.lower() in SUFFIXES | OTHER_SUFFIXES and not os.path.isdir(folder):
         raise ConfigError(f"-o {folder} is one file for {talkers} talkers; give a folder instead")
     outputs = [folder / f"{first.stem}_talker{k + 1}.wav" for k in range(talkers)]
+    refuse_inputs(outputs, source.paths)
     for path in outputs:
-        refuse_to_replace(source, path)
         check_new(path, overwrite)
     check_folder(folder)
     return outputs

@@ -62,9 +62,13 @@ def command(
     The same command resumes a run that was stopped. The files are identical to the byte for
     any --jobs.
     """
-    from arrayenh.cli.outputs import check_folder
+    from arrayenh.cli.outputs import check_folder, refuse_inputs
     from arrayenh.scenes.dataset import make_dataset
 
+    refuse_inputs(
+        (output / name for name in ("manifest.csv", "dataset.json")),
+        (Path(name) for name in (recipe, speech, noise) if name),
+    )
     plan = planned(recipe, seed, rooms, components, format, speech, noise)
     indices = chosen(plan, only, count)
     check_folder(output.parent)

@@ -6,11 +6,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from rich import markup
 from rich.console import Console
-from rich.markup import escape
 from rich.measure import Measurement
 from rich.table import Table
 
+from arrayenh.checks import printable
 from arrayenh.errors import ArrayenhError
 
 out = Console(highlight=False, soft_wrap=True)
@@ -27,6 +28,16 @@ def words(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename or 'the output'}: {error.strerror}"
     return str(error)
+
+
+def clean(text: str) -> str:
+    """Replace what a terminal would execute, as in the name of a file; lines are kept."""
+    return "\n".join(map(printable, text.expandtabs().split("\n")))
+
+
+def escape(text: str) -> str:
+    """Text to print as it is, without markup of rich and without control characters."""
+    return markup.escape(clean(text))
 
 
 def say(line: str) -> None:
@@ -66,7 +77,9 @@ def show_table(
 
     Columns in `prose` are left-aligned too, and wrapped on a narrow terminal.
     """
-    grid = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    grid = Table(
+        title=escape(title), title_justify="left", title_style="bold", box=None, pad_edge=False
+    )
     rows = [list(map(escape, row)) for row in rows]
     for k, column in enumerate(columns):
         left = k == 0 or column in prose

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from arrayenh.errors import ConfigError
 from arrayenh.evaluation.suite import Selection, Suite
-from arrayenh.files import write_whole
+from arrayenh.files import as_utf8, write_whole
 
 SPEECH, NOISE = ("targets", "talkers"), ("noises", "ambiences")
 Row = Mapping[str, str]
@@ -85,6 +85,7 @@ def write_list(path: Path, root: Path, rows: Iterable[Row]) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(("path", "speaker"))
     writer.writerows((root.resolve() / row["path"], row["speaker"]) for row in rows)
-    if not path.exists() or path.read_text(encoding="utf-8") != text.getvalue():
-        write_whole(path, text.getvalue(), make_folder=True)
+    content = as_utf8(text.getvalue(), path, ConfigError)
+    if not path.exists() or path.read_bytes() != content:
+        write_whole(path, content, make_folder=True)
     return str(path.resolve())

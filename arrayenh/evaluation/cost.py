@@ -1,15 +1,17 @@
 """Cost of systems: time and memory on one thread, each system in its own process."""
 
+import io
 import json
 import os
 import statistics
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from typing import BinaryIO
 
 import numpy as np
 
@@ -19,6 +21,7 @@ from arrayenh.evaluation.systems.system import Cost, System, Trial
 from arrayenh.microphones.mic_array import MicArray
 from arrayenh.processes import ONE_THREAD
 
+ANSWER = "cost: "
 RUNS = 3
 SECONDS = 30.0
 """Seconds of audio to time; shorter cases are repeated."""
@@ -80,15 +83,12 @@ def measure(system: System, trial: Trial) -> Cost:
     AudioError
         If the process fails; the message is its last line.
     """
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / "trial.npz"
-        save_trial(path, trial)
-        command = [sys.executable, "-m", "arrayenh.evaluation.cost", str(path), system.name]
-        run = subprocess.run(command, capture_output=True, text=True, env=os.environ | ONE_THREAD)
-    if run.returncode != 0:
-        lines = run.stderr.strip().splitlines() or ["it ended without a message"]
-        raise AudioError(f"{system.name} could not be timed: {lines[-1]}")
-    found = json.loads(run.stdout.splitlines()[-1])
+    lines = timed([sys.executable, "-m", "arrayenh.evaluation.cost", system.name], packed(trial))
+    answer = next((line for line in reversed(lines) if line.startswith(ANSWER)), None)
+    if answer is None:
+        problem = lines[-1] if lines else "it ended without a message"
+        raise AudioError(f"{system.name} could not be timed: {problem}")
+    found = json.loads(answer.removeprefix(ANSWER))
     latency = system.latency()
     return Cost(
         found["real_time_factor"],
@@ -97,8 +97,31 @@ def measure(system: System, trial: Trial) -> Cost:
     )
 
 
-def save_trial(path: Path, trial: Trial) -> None:
-    """Write a trial for another process."""
+def timed(command: Sequence[str], content: bytes) -> list[str]:
+    """Run a command that reads `content` from its standard input; return the lines it prints.
+
+    The input stays open: the process ends when it is closed, so also if this one is killed.
+    """
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env=os.environ | ONE_THREAD,
+    ) as process:
+        assert process.stdin is not None and process.stdout is not None
+        try:
+            with suppress(BrokenPipeError):  # it ended early; its last line says why
+                process.stdin.write(len(content).to_bytes(8, "big") + content)
+                process.stdin.flush()
+            return process.stdout.read().decode(errors="replace").strip().splitlines()
+        except BaseException:
+            process.kill()
+            raise
+
+
+def packed(trial: Trial) -> bytes:
+    """Trial for another process."""
     fields = {
         "mixture": trial.mixture,
         "sample_rate": np.array(trial.sample_rate),
@@ -109,12 +132,14 @@ def save_trial(path: Path, trial: Trial) -> None:
         "reflections": trial.reflections,
     }
     known = {name: value for name, value in fields.items() if value is not None}
-    np.savez(path, allow_pickle=False, **known)
+    content = io.BytesIO()
+    np.savez(content, allow_pickle=False, **known)
+    return content.getvalue()
 
 
-def load_trial(path: Path) -> Trial:
-    """Read a trial from a file."""
-    with np.load(path) as file:
+def unpacked(content: bytes) -> Trial:
+    """Trial from the bytes of `packed`."""
+    with np.load(io.BytesIO(content)) as file:
         found = dict(file)
     array = MicArray(found["positions"], "array") if "positions" in found else None
     return Trial(
@@ -128,11 +153,11 @@ def load_trial(path: Path) -> Trial:
     )
 
 
-def time_system(path: Path, name: str) -> dict[str, float]:
+def time_system(trial: Trial, name: str) -> dict[str, float]:
     """Run a system several times in this process and time it."""
     from arrayenh.evaluation.systems.names import system
 
-    trial, found = load_trial(path), system(name)
+    found = system(name)
     found.run(trial)  # compilation and loading of weights are not timed
     seconds = trial.mixture.shape[1] / trial.sample_rate
     times = []
@@ -151,5 +176,23 @@ def peak_mb() -> float:
     return peak / (1e6 if sys.platform == "darwin" else 1e3)
 
 
+def received(stream: BinaryIO) -> bytes:
+    """Content that `timed` sends."""
+    return stream.read(int.from_bytes(stream.read(8), "big"))
+
+
+def end_with_input() -> None:
+    """End this process when its standard input is closed, as the parent has ended."""
+    os.read(sys.stdin.fileno(), 1)
+    os._exit(1)
+
+
+def main(name: str) -> None:
+    """Time a system on the trial from the standard input, and print the result."""
+    trial = unpacked(received(sys.stdin.buffer))
+    threading.Thread(target=end_with_input, daemon=True).start()
+    print(f"\n{ANSWER}{json.dumps(time_system(trial, name))}", flush=True)
+
+
 if __name__ == "__main__":
-    print(json.dumps(time_system(Path(sys.argv[1]), sys.argv[2])))
+    main(sys.argv[1])

@@ -3,16 +3,21 @@
 import csv
 import io
 import math
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
+from arrayenh.checks import printable
 from arrayenh.errors import MissingExtraError
 from arrayenh.evaluation.intervals import Interval, fraction_of_gain, mean_interval, paired_interval
 from arrayenh.evaluation.results import Results
 from arrayenh.evaluation.scoring import METRICS
 from arrayenh.evaluation.systems.system import Cost
+
+FORMULA = re.compile(r"[=+\-@](?![\d.]+( dB)?$)")
+"""Beginning of a formula in a spreadsheet, and not of a number or a level."""
 
 COLUMNS = ("case", "seconds", "system", "kind", "metric", "value", "reason")
 
@@ -170,7 +175,7 @@ def rows_of(results: Results) -> Iterator[dict[str, Any]]:
         conditions = {key: scene.conditions.get(key, "") for key in keys}
         for s, system in enumerate(results.systems):
             for m, metric in enumerate(results.metrics):
-                yield {
+                row = {
                     "case": scene.name,
                     "seconds": scene.seconds,
                     "system": system.name,
@@ -179,6 +184,10 @@ def rows_of(results: Results) -> Iterator[dict[str, Any]]:
                     "value": float(results.values[c, s, m]),
                     "reason": results.reasons.get((c, s, m), ""),
                     **conditions,
+                }
+                yield {
+                    key: printable(cell) if isinstance(cell, str) else cell
+                    for key, cell in row.items()
                 }
 
 
@@ -189,8 +198,15 @@ def csv_text(results: Results) -> str:
     writer = csv.DictWriter(out, list(rows[0]) if rows else COLUMNS, lineterminator="\n")
     writer.writeheader()
     for row in rows:
-        writer.writerow({**row, "value": "" if math.isnan(row["value"]) else repr(row["value"])})
+        value = "" if math.isnan(row["value"]) else repr(row["value"])
+        texts = {key: no_formula(cell) for key, cell in row.items() if isinstance(cell, str)}
+        writer.writerow({**row, **texts, "value": value})
     return out.getvalue()
+
+
+def no_formula(cell: str) -> str:
+    """Prefix a text that a spreadsheet would execute as a formula, such as a file name, by '."""
+    return f"'{cell}" if FORMULA.match(cell) else cell
 
 
 def parquet_bytes(results: Results) -> bytes:

@@ -2,25 +2,38 @@
 
 JSON keeps everything; other keys are ignored, so that the notes beside a recording can be read.
 CSV keeps positions and microphone names. XML also keeps the name of the array.
+
+Positions are in metres unless the file states another unit: `"unit": "mm"` in JSON, a line
+`# unit: mm` in CSV, `<MicArray unit="mm">` in XML. An array of more than 3 m must state its unit.
 """
 
 import csv
 import io
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 from xml.parsers import expat
 from xml.sax.saxutils import quoteattr
 
 import numpy as np
 
+from arrayenh.checks import printable
 from arrayenh.errors import GeometryError, ShapeError
 from arrayenh.files import write_whole
-from arrayenh.microphones.mic_array import MicArray
+from arrayenh.microphones.mic_array import MAX_APERTURE, MicArray
 
 POSITION_KEYS = ("mic_positions_m", "positions")
 AXES = ("x", "y", "z")
+UNITS = {
+    **dict.fromkeys(("m", "metre", "metres", "meter", "meters"), 1.0),
+    **dict.fromkeys(("cm", "centimetre", "centimetres", "centimeter", "centimeters"), 0.01),
+    **dict.fromkeys(("mm", "millimetre", "millimetres", "millimeter", "millimeters"), 0.001),
+}
+"""Length of each unit, metres."""
+
+UNIT_LINE = re.compile(r"^\s*#\s*units?\s*[:=]?\s*(\S+)\s*$", re.MULTILINE)
 
 
 def read_array(path: Path) -> MicArray:
@@ -43,7 +56,7 @@ def read_array(path: Path) -> MicArray:
     """
     _check_suffix(path)
     try:
-        return READERS[path.suffix.lower()](path.read_bytes(), path.stem)
+        return READERS[path.suffix.lower()](path.read_bytes(), printable(path.stem))
     except OSError as error:
         raise GeometryError(
             f"cannot read {path}: {error.strerror}; give the path of an array file, "
@@ -55,14 +68,15 @@ def read_array(path: Path) -> MicArray:
         raise GeometryError(f"{path}: {error}") from error
 
 
-def write_array(array: MicArray, path: Path) -> None:
+def write_array(array: MicArray, path: Path, overwrite: bool = True) -> None:
     """Write an array as .json, .csv or .xml, atomically.
 
     Parameters
     ----------
     array : MicArray
     path : Path
-        An existing file is replaced.
+    overwrite : bool
+        Replace an existing file.
 
     Raises
     ------
@@ -70,7 +84,8 @@ def write_array(array: MicArray, path: Path) -> None:
         If the suffix is unknown or the file cannot be written.
     """
     _check_suffix(path)
-    write_whole(path, WRITERS[path.suffix.lower()](array), GeometryError)
+    content = WRITERS[path.suffix.lower()](array)
+    write_whole(path, content, GeometryError, overwrite=overwrite)
 
 
 def _check_suffix(path: Path) -> None:
@@ -94,21 +109,50 @@ def _read_json(content: bytes, stem: str) -> MicArray:
         raise GeometryError(
             f"expected an object or a list of positions; got {type(found).__name__}"
         )
-    for key in ("unit", "units"):
-        if found.get(key, "m") not in ("m", "metre", "metres", "meter", "meters"):
-            raise GeometryError(f"positions must be in metres; got {key} {found[key]!r}")
     given = [key for key in POSITION_KEYS if found.get(key) is not None]
     if len(given) != 1:
         raise GeometryError(
             "expected mic_positions_m, a list of [x, y, z] in metres, once; "
             f"got {' and '.join(given) or 'none'}"
         )
-    return MicArray(
-        found[given[0]],
+    unit = found.get("unit", found.get("units"))
+    if given[0].endswith("_m") and _metres(unit) != 1:
+        raise GeometryError(f"mic_positions_m must be in metres; got unit {unit!r}")
+    array = MicArray(
+        _scaled(found[given[0]], unit),
         found.get("name", stem),
         found.get("names"),
         found.get("source"),
     )
+    return _plausible(array, unit, '"unit": "mm"')
+
+
+def _metres(unit: object) -> float:
+    """Length of a unit, metres; of None, the default, 1."""
+    length = 1.0 if unit is None else UNITS.get(str(unit))
+    if length is None:
+        raise GeometryError(f"the unit of positions must be m, cm or mm; got {unit!r}")
+    return length
+
+
+def _scaled(positions: Any, unit: object) -> Any:
+    """Positions in metres; unchanged if they are not numbers, which `MicArray` explains."""
+    length = _metres(unit)
+    try:
+        return positions if length == 1 else length * np.asarray(positions, np.float64)
+    except (TypeError, ValueError):
+        return positions
+
+
+def _plausible(array: MicArray, unit: object, how: str) -> MicArray:
+    """Return the array; raise GeometryError if it is large and its unit is not stated."""
+    if unit is None and array.aperture > MAX_APERTURE:
+        size = f"{array.aperture:.3g}"
+        raise GeometryError(
+            f"the array is {size} m across; in millimetres it would be {size} mm: state the unit, "
+            f"{how}, or m if it is that large"
+        )
+    return array
 
 
 def _json_text(array: MicArray) -> str:
@@ -117,13 +161,22 @@ def _json_text(array: MicArray) -> str:
         "mic_positions_m": array.positions.tolist(),
         "names": array.names,
         "source": array.source,
+        "unit": _stated(array),
     }
     known = {key: value for key, value in fields.items() if value is not None}
     return json.dumps(known, indent=1, ensure_ascii=False) + "\n"
 
 
+def _stated(array: MicArray) -> str | None:
+    """Unit to write, if the size of the array makes it necessary."""
+    return "m" if array.aperture > MAX_APERTURE else None
+
+
 def _read_csv(content: bytes, stem: str) -> MicArray:
-    lines = io.StringIO(content.decode("utf-8-sig"), newline="")
+    text = content.decode("utf-8-sig")
+    stated = UNIT_LINE.search(text)
+    unit = stated and stated[1]
+    lines = io.StringIO(text, newline="")
     try:
         rows = _csv_rows(lines)
     except csv.Error as error:
@@ -141,7 +194,8 @@ def _read_csv(content: bytes, stem: str) -> MicArray:
     cells = [(line, dict(zip(columns, row, strict=True))) for line, row in rows]
     positions = [_coordinates(cell, f"line {line}") for line, cell in cells]
     names = tuple(cell["name"] for _, cell in cells) if "name" in columns else None
-    return MicArray(np.array(positions), stem, names)
+    array = MicArray(_scaled(np.array(positions), unit), stem, names)
+    return _plausible(array, unit, "in a line '# unit: mm'")
 
 
 def _csv_rows(lines: io.StringIO) -> list[tuple[int, list[str]]]:
@@ -169,6 +223,8 @@ def _csv_header(cells: list[str]) -> list[str] | None:
 
 def _csv_text(array: MicArray) -> str:
     text = io.StringIO()
+    if _stated(array):
+        text.write(f"# unit: {_stated(array)}\n")
     writer = csv.writer(text, lineterminator="\n")
     rows = array.positions.tolist()
     if array.names is None:
@@ -219,7 +275,9 @@ def _read_xml(content: bytes, stem: str) -> MicArray:
     given = tuple(microphone.get("Name", "") for microphone in xml.microphones)
     named = any(given) and given != _points(len(given))
     name = (xml.root or {}).get("name") or stem
-    return MicArray(np.array(positions), name, given if named else None)
+    unit = (xml.root or {}).get("unit")
+    array = MicArray(_scaled(np.array(positions), unit), name, given if named else None)
+    return _plausible(array, unit, '<MicArray unit="mm">')
 
 
 def _points(n_mics: int) -> tuple[str, ...]:
@@ -230,7 +288,8 @@ def _points(n_mics: int) -> tuple[str, ...]:
 def _xml_text(array: MicArray) -> str:
     names = array.names or _points(array.n_mics)
     lines = ['<?xml version="1.0" encoding="utf-8"?>']
-    lines.append(f"<MicArray name={quoteattr(array.name)}>")
+    unit = f' unit="{_stated(array)}"' if _stated(array) else ""
+    lines.append(f"<MicArray name={quoteattr(array.name)}{unit}>")
     for name, (x, y, z) in zip(names, array.positions.tolist(), strict=True):
         lines.append(f'  <pos Name={quoteattr(name)} x="{x!r}" y="{y!r}" z="{z!r}"/>')
     return "\n".join([*lines, "</MicArray>", ""])

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from arrayenh.microphones.mic_array import MicArray
+from arrayenh.microphones.mic_array import Dump, MicArray
 
 ODAS = "introlab/odas, "
 
@@ -32,6 +32,8 @@ def _respeaker_usb_4mic() -> MicArray:
         "respeaker-usb-4mic",
         source=ODAS + "config/odaslive/respeaker_usb_4_mic_array.cfg; these are "
         "channels 1 to 4 of the six that the board sends",
+        # channel 0 is processed by the board, channel 5 is the playback
+        dump=Dump(6, (1, 2, 3, 4), "respeaker/usb_4_mic_array, README.md, 6_channels_firmware.bin"),
     )
 
 
@@ -42,6 +44,12 @@ def _respeaker_6mic() -> MicArray:
         _millimetres(left + right),
         "respeaker-6mic",
         source=ODAS + "config/odaslive/respeaker_6_mic_array.cfg",
+        # channels 6 and 7 are the playback
+        dump=Dump(
+            8,
+            tuple(range(6)),
+            "Seeed wiki, ReSpeaker 6-Mic Circular Array Kit for Raspberry Pi; ODAS maps the same",
+        ),
     )
 
 
@@ -82,6 +90,7 @@ def _uma8() -> MicArray:
         "uma-8",
         source=ODAS + "settings/config/minidsp/uma8.json (whole mm); these are the "
         "first 7 of the 8 channels that the board sends",
+        dump=Dump(8, tuple(range(7)), ODAS + "settings/config/minidsp/uma8.json"),
     )
 
 

@@ -57,7 +57,7 @@ def load_array(name_or_path: str | os.PathLike[str]) -> MicArray:
     return array
 
 
-def save_array(array: MicArray, path: str | os.PathLike[str]) -> None:
+def save_array(array: MicArray, path: str | os.PathLike[str], overwrite: bool = True) -> None:
     """Write an array as .json, .csv or .xml, atomically.
 
     JSON keeps everything. XML, in acoular's format, does not keep the source. CSV keeps only
@@ -67,14 +67,16 @@ def save_array(array: MicArray, path: str | os.PathLike[str]) -> None:
     ----------
     array : MicArray
     path : str or path
-        The suffix selects the format. An existing file is replaced.
+        The suffix selects the format.
+    overwrite : bool
+        Replace an existing file.
 
     Raises
     ------
     GeometryError
         If the suffix is unknown or the file cannot be written.
     """
-    write_array(array, Path(path))
+    write_array(array, Path(path), overwrite)
 
 
 def preset_names() -> list[str]:

@@ -11,6 +11,9 @@ from arrayenh.errors import GeometryError, ShapeError
 MAX_MICS = 1024
 """Largest number of microphones; more are assumed to be a mistake."""
 
+MAX_APERTURE = 3.0
+"""Largest aperture, metres, of an array whose source does not state that it is in metres."""
+
 MAX_COORDINATE = 1000.0
 """Largest coordinate, metres; larger ones are assumed to be in another unit."""
 
@@ -19,6 +22,20 @@ MIN_SPACING = 1e-6
 
 RANK_TOLERANCE = 1e-3
 """Relative thickness below which an array counts as planar, or as linear."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dump:
+    """Channels that a board sends: their number, and those of its microphones, in order."""
+
+    n_channels: int
+    microphones: tuple[int, ...]
+    source: str
+
+    @property
+    def option(self) -> str:
+        """Option that selects the microphones."""
+        return f"--channels {','.join(map(str, self.microphones))}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,6 +52,8 @@ class MicArray:
         Unique name of each microphone.
     source : str, optional
         Source of the positions.
+    dump : Dump, optional
+        Channels of a board that sends more than its microphones.
 
     Raises
     ------
@@ -55,6 +74,7 @@ class MicArray:
     name: str = "unnamed"
     names: tuple[str, ...] | None = None
     source: str | None = None
+    dump: Dump | None = None
 
     def __post_init__(self) -> None:
         positions = _checked_positions(self.positions)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 
 from arrayenh.errors import GeometryError
-from arrayenh.microphones.mic_array import MAX_MICS, MicArray
+from arrayenh.microphones.mic_array import MAX_APERTURE, MAX_MICS, MicArray
 
 FAMILY_NAME = re.compile(
     r"(linear|circular|square|tetrahedral)([0-9]{1,9})-([0-9]{1,9}(?:\.[0-9]{1,9})?)mm"
@@ -77,7 +77,13 @@ def family_array(name: str) -> MicArray | None:
         return _hearing_aid()
     positions = FAMILIES[family](n_mics, length_mm / 1000)
     names = AMBISONIC if family == "tetrahedral" else None
-    return MicArray(positions, name, names)
+    array = MicArray(positions, name, names)
+    if array.aperture > MAX_APERTURE:
+        raise GeometryError(
+            f"{name} is {array.aperture:.3g} m across: the length is in millimetres; an array of "
+            f"more than {MAX_APERTURE:g} m is given as a file that states its unit"
+        )
+    return array
 
 
 def linear(n_mics: int, spacing: float) -> np.ndarray:

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from arrayenh.errors import AudioError, ConfigError
+from arrayenh.files import check_free
 
 
 def check_output(path: str | os.PathLike[str], suffixes: tuple[str, ...], overwrite: bool) -> Path:
@@ -19,10 +20,7 @@ def check_output(path: str | os.PathLike[str], suffixes: tuple[str, ...], overwr
     path = Path(path)
     if path.suffix.lower() not in suffixes:
         raise ConfigError(f"{path} should end in {' or '.join(suffixes)}")
-    if path.is_dir():
-        raise AudioError(f"{path} is a folder; name a file in it")
-    if path.exists() and not overwrite:
-        raise AudioError(f"{path} exists; use --overwrite to replace it")
+    check_free(path, overwrite)
     if not path.parent.is_dir():
         raise AudioError(f"the folder {path.parent} does not exist")
     return path

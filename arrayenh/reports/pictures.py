@@ -5,7 +5,6 @@ Reports use the module `spectrogram` instead, which needs no plotting package.
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from arrayenh.errors import MissingExtraError, ShapeError
+from arrayenh.drawing import drawn, new_figure
+from arrayenh.errors import ShapeError
 from arrayenh.files import write_whole
 from arrayenh.reports.output import check_output
 from arrayenh.reports.spectrogram import (
@@ -77,9 +77,7 @@ def save_before_after(
     """
     path = check_output(path, (".png",), overwrite)
     figure = spectrogram_figure([before, after], sample_rate, labels)
-    content = io.BytesIO()
-    figure.savefig(content, format="png", dpi=DOTS_PER_INCH)
-    return write_whole(path, content.getvalue())
+    return write_whole(path, drawn(figure, "png", DOTS_PER_INCH), overwrite=overwrite)
 
 
 def spectrogram_figure(
@@ -109,15 +107,10 @@ def spectrogram_figure(
         labels differs.
     """
     _check(signals, labels)
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.colors import ListedColormap
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise MissingExtraError("figures need matplotlib: pip install 'arrayenh[eval]'") from error
     width = PANEL_WIDTH * len(signals) + 1.2
-    figure = Figure(figsize=(width, 3.3), facecolor=PANEL, layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure((width, 3.3), facecolor=PANEL, layout="constrained")
+    from matplotlib.colors import ListedColormap
+
     grid = figure.subplots(
         2, len(signals), sharex=True, sharey="row", squeeze=False,
         gridspec_kw={"height_ratios": (1, 3.2)},

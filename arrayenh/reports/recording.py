@@ -123,7 +123,8 @@ def write_report(path: str | os.PathLike[str], report: Report, overwrite: bool =
         If the file exists, the folder does not, or it cannot be written.
     """
     path = check_output(path, SUFFIXES, overwrite)
-    return write_whole(path, recording_html(report).encode("utf-8", "replace"))
+    content = recording_html(report).encode("utf-8", "replace")
+    return write_whole(path, content, overwrite=overwrite)
 
 
 HIGHEST_RATE = 48_000

@@ -12,6 +12,7 @@ import numpy as np
 
 from arrayenh.audio import SUFFIXES, open_recording
 from arrayenh.errors import SceneError
+from arrayenh.files import is_utf8
 from arrayenh.scenes.packaged import CLIPS, load_clip
 from arrayenh.scenes.signals import PACKAGED
 
@@ -148,7 +149,9 @@ def speaker_of(path: Path, root: Path) -> str:
 
 
 def sound_file(path: Path) -> SoundFile:
-    """Sound file with its duration."""
+    """Sound file with its duration; its name must be UTF-8, as scenes are stored as JSON."""
+    if not is_utf8(path):
+        raise SceneError(f"{path}: the name is not UTF-8; rename the file")
     recording = open_recording([path])
     return SoundFile(str(path), recording.n_samples / recording.sample_rate)
 

@@ -82,7 +82,12 @@ class Exported:
     error: float
 
 
-def export(network: nn.Module, path: Path, options: ExportOptions | None = None) -> Exported:
+def export(
+    network: nn.Module,
+    path: Path,
+    options: ExportOptions | None = None,
+    overwrite: bool = True,
+) -> Exported:
     """Write a network as an ONNX file; `Signature` describes its inputs and outputs.
 
     Parameters
@@ -90,8 +95,10 @@ def export(network: nn.Module, path: Path, options: ExportOptions | None = None)
     network : nn.Module
         Network of `arrayenh.training.models`; it is not changed.
     path : Path
-        Output file; an existing file is replaced.
+        Output file.
     options : ExportOptions, optional
+    overwrite : bool
+        Replace an existing file.
 
     Returns
     -------
@@ -107,7 +114,7 @@ def export(network: nn.Module, path: Path, options: ExportOptions | None = None)
         If onnx or onnxruntime is not installed.
     """
     exported = as_onnx(network, options or ExportOptions())
-    write_whole(path, exported.content)
+    write_whole(path, exported.content, overwrite=overwrite)
     return exported
 
 

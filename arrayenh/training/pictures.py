@@ -1,12 +1,12 @@
 """Figures of a training: loss over the steps, and spectrograms of an example."""
 
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from arrayenh.drawing import drawn, new_figure
 from arrayenh.files import write_whole
 from arrayenh.networks.signature import Signature
 
@@ -79,18 +79,6 @@ def can_draw() -> bool:
     return find_spec("matplotlib") is not None
 
 
-def new_figure(size: tuple[float, float]) -> Any:
-    """Empty figure of a width and height in inches, without pyplot."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=size)
-    FigureCanvasAgg(figure)
-    return figure
-
-
 def save(figure: Any, path: Path) -> None:
     """Write a figure as PNG, atomically."""
-    content = io.BytesIO()
-    figure.savefig(content, format="png", dpi=110)
-    write_whole(path, content.getvalue())
+    write_whole(path, drawn(figure, "png", dpi=110))

@@ -244,7 +244,7 @@ WRONG = {
     "enhance rec.wav --noise-tracker x": "unknown noise_tracker 'x'; use",
     # what is to be written
     "enhance rec.wav -o old.wav": "old.wav exists; use --overwrite",
-    "enhance rec.wav -o rec.wav --overwrite": "rec.wav is the recording itself another -o",
+    "enhance rec.wav -o rec.wav --overwrite": "rec.wav is an input give the output another name",
     "enhance rec.wav -o x.mp3": "x.mp3 .mp3 cannot be written .flac .wav",
     "enhance rec.wav -o m0.wav/x.wav": "m0.wav is a file",
     "enhance rec.wav m0.wav -o x.wav": "x.wav is one file for 2 recordings folder",

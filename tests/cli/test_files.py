@@ -130,7 +130,7 @@ def prepare(folder):
         ({"enhanced": "old.wav"}, AudioError, r"old\.wav exists; use --overwrite"),
         ({"enhanced": "sound.wav"}, AudioError, r"sound\.wav is a folder; name a file"),
         ({"enhanced": "x.txt"}, ConfigError, "no known sound suffix"),
-        ({"enhanced": "rec.wav"}, ConfigError, "is the recording itself"),
+        ({"enhanced": "rec.wav"}, ConfigError, "is an input of this command"),
         ({"enhanced": "old.wav/x.wav"}, AudioError, r"old\.wav is a file, so the folder"),
         ({"report": "old.html"}, AudioError, r"old\.html exists; use --overwrite"),
         ({"report": "page.html"}, AudioError, r"page\.html is a folder"),
@@ -158,7 +158,7 @@ def test_the_recording_is_not_replaced_by_its_result_even_when_asked(tmp_path, s
     before = [path.read_bytes() for path in paths]
     for name in ("0.wav", "1.wav", "link.wav"):
         outputs = Outputs(tmp_path / name, overwrite=True)
-        with pytest.raises(ConfigError, match="is the recording itself; give another -o"):
+        with pytest.raises(ConfigError, match="is an input of this command; give"):
             enhance_file(Enhancer(QUICK), open_recording(paths), outputs)
     assert [path.read_bytes() for path in paths] == before
 

@@ -288,7 +288,7 @@ WRONG = {
     "rec.wav --array circular4-35mm --step 0": "--step",
     "rec.wav --array circular4-35mm --step nan": "--step",
     "rec.wav --array circular4-35mm --csv old.csv": "old.csv exists; use --overwrite",
-    "rec.wav --array circular4-35mm --csv rec.wav --overwrite": "is the recording itself",
+    "rec.wav --array circular4-35mm --csv rec.wav --overwrite": "is an input of this command",
     "rec.wav --array circular4-35mm --plot a.gif": "should end in .png, .svg, .pdf",
     ". --array circular4-35mm --csv a.csv": "--csv is one file for",
 }

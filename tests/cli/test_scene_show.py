@@ -52,9 +52,9 @@ def test_a_drawn_scene_is_shown_again(done, tmp_path):
 def test_the_picture_is_drawn_and_nothing_overlaps(done, tmp_path, monkeypatch, name):
     figures, real = [], scene_view.write_figure
 
-    def kept(figure, path):
+    def kept(figure, path, *more):
         figures.append(figure)
-        real(figure, path)
+        real(figure, path, *more)
 
     monkeypatch.setattr(scene_view, "write_figure", kept)
     done(f"show {name} -o scene.png")

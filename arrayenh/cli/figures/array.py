@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from arrayenh.cli.figures.labels import place_labels
-from arrayenh.errors import ConfigError, GeometryError, MissingExtraError
+from arrayenh.drawing import drawn, new_figure
+from arrayenh.errors import ConfigError, GeometryError
 from arrayenh.files import write_whole
 from arrayenh.microphones.mic_array import MicArray
 
@@ -133,14 +133,16 @@ def _scale_bar(metres_per_column: float, width: int) -> str:
     return f" ├{'─' * (columns - 2)}┤ {1000 * length:.4g} mm"
 
 
-def save_figure(array: MicArray, path: str | os.PathLike[str]) -> None:
+def save_figure(array: MicArray, path: str | os.PathLike[str], overwrite: bool = True) -> None:
     """Save a drawing of the array from above and from the side.
 
     Parameters
     ----------
     array : MicArray
     path : str or path
-        Ends in .png, .svg or .pdf. An existing file is replaced atomically.
+        Ends in .png, .svg or .pdf.
+    overwrite : bool
+        Replace an existing file.
 
     Raises
     ------
@@ -149,10 +151,10 @@ def save_figure(array: MicArray, path: str | os.PathLike[str]) -> None:
     GeometryError
         If the suffix is not one of these, or the file cannot be written.
     """
-    write_figure(plot_array(array), path)
+    write_figure(plot_array(array), path, overwrite)
 
 
-def write_figure(figure: Figure, path: str | os.PathLike[str]) -> None:
+def write_figure(figure: Figure, path: str | os.PathLike[str], overwrite: bool = True) -> None:
     """Write a figure atomically, in the format of the suffix.
 
     Raises
@@ -167,9 +169,7 @@ def write_figure(figure: Figure, path: str | os.PathLike[str]) -> None:
             f"{path}: a figure ends in {', '.join(FIGURE_SUFFIXES)}; "
             f"got {path.suffix or 'no suffix'}"
         )
-    content = io.BytesIO()
-    figure.savefig(content, format=suffix[1:], dpi=150)
-    write_whole(path, content.getvalue())
+    write_whole(path, drawn(figure, suffix[1:], dpi=150), overwrite=overwrite)
 
 
 def plot_array(array: MicArray) -> Figure:
@@ -203,24 +203,6 @@ def plot_array(array: MicArray) -> Figure:
     side.set_ylabel("z, up (mm)")
     side.set_xlabel("x, forward (mm)")
     _draw_titles(figure, array, layout)
-    return figure
-
-
-def new_figure(size: tuple[float, float]) -> Figure:
-    """Make an empty figure of a width and height in inches, without pyplot.
-
-    Raises
-    ------
-    MissingExtraError
-        If matplotlib is not installed.
-    """
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise MissingExtraError("figures need matplotlib: pip install 'arrayenh[eval]'") from error
-    figure = Figure(figsize=size)
-    FigureCanvasAgg(figure)
     return figure
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from arrayenh.beamformers.beampattern import BEAMFORMERS, Hearing, hear
-from arrayenh.cli.figures.array import new_figure
+from arrayenh.drawing import new_figure
 from arrayenh.microphones.mic_array import MicArray
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from arrayenh.chain.localisation import Located
-from arrayenh.cli.figures.array import new_figure
+from arrayenh.drawing import new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from io import BytesIO
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from arrayenh.cli.figures.array import new_figure
+from arrayenh.drawing import drawn, new_figure
 from arrayenh.evaluation.intervals import mean_interval
 from arrayenh.evaluation.results import Results
 from arrayenh.evaluation.scoring import METRICS
@@ -47,9 +46,7 @@ def plot_ladder(results: Results) -> bytes:
     figure.suptitle(results.title, size=12, weight="bold", parse_math=False)
     rows = -(-len(labels) // 4)
     figure.tight_layout(rect=(0, 0.03 + 0.055 * rows, 1, 1))
-    content = BytesIO()
-    figure.savefig(content, format="png", dpi=150)
-    return content.getvalue()
+    return drawn(figure, "png", dpi=150)
 
 
 def draw_metric(axes: Axes, results: Results, metric: str) -> None:

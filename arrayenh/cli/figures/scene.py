@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from arrayenh.cli.figures.array import new_figure, write_figure
+from arrayenh.checks import printable
+from arrayenh.cli.figures.array import write_figure
+from arrayenh.drawing import new_figure
 from arrayenh.errors import SceneError
 from arrayenh.scenes.reverberation import decay_line, energy_decay
 from arrayenh.scenes.rooms import Measured, Polygon, Shoebox
@@ -26,7 +28,7 @@ SPAN_DB = 70.0
 STFT = Stft(512, 128, "hann")
 
 
-def save_picture(rendered: Rendered, name: str, path: Path) -> None:
+def save_picture(rendered: Rendered, name: str, path: Path, overwrite: bool = True) -> None:
     """Save a figure of a rendered scene atomically.
 
     Raises
@@ -41,7 +43,8 @@ def save_picture(rendered: Rendered, name: str, path: Path) -> None:
         4, 6, height_ratios=(2.3, 1.5, 1.0, 1.0), hspace=0.42, wspace=0.5,
         left=0.07, right=0.97, top=0.93, bottom=0.05,
     )  # fmt: skip
-    figure.suptitle(f"{name}: {subtitle(rendered)}", fontsize=11, y=0.975)
+    title = f"{printable(name)}: {subtitle(rendered)}"
+    figure.suptitle(title, fontsize=11, y=0.975, parse_math=False)
     scene = rendered.scene
     if isinstance(scene.room, Measured):
         nowhere(figure.add_subplot(grid[0, :]), scene)
@@ -68,7 +71,7 @@ def save_picture(rendered: Rendered, name: str, path: Path) -> None:
     for k, (title, samples) in enumerate(pictures.items()):
         axes = figure.add_subplot(grid[2 + k // 2, 3 * (k % 2) : 3 * (k % 2) + 3])
         spectrogram(axes, samples, rendered.sample_rate, title, most)
-    write_figure(figure, path)
+    write_figure(figure, path, overwrite)
 
 
 def subtitle(rendered: Rendered) -> str:

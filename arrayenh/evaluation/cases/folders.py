@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 
 from arrayenh.audio import SUFFIXES, open_recording, read
+from arrayenh.checks import printable
 from arrayenh.errors import AudioError, ConfigError
 from arrayenh.evaluation.cases.case import Case, CaseFacts, digest, file_digest
 from arrayenh.evaluation.cases.drawn import conditions_of, seen_from
 from arrayenh.evaluation.systems.system import Trial
 from arrayenh.microphones.mic_array import MicArray
+from arrayenh.microphones.wiring import microphones_of
 from arrayenh.scenes.rooms import Measured
 from arrayenh.scenes.serialise import scene_in_file
 
@@ -71,22 +73,22 @@ class FolderCases:
         conditions = {"microphones": str(recording.n_mics)}
         if files.scene:
             conditions = conditions_of(scene_in_file(files.scene.read_text(encoding="utf-8")))
-        return CaseFacts(files.name, key, recording.n_samples / recording.sample_rate, conditions)
+        return CaseFacts(
+            printable(files.name), key, recording.n_samples / recording.sample_rate, conditions
+        )
 
     def case(self, index: int) -> Case:
         """Read the audio files of one case."""
         files = self.files[index]
         recording = read(files.mixture)
         target = None if files.target is None else target_of(files, recording.samples.shape)
-        reference = None if target is None else target[0]
         known: dict[str, Any] = {"array": self.array}
         if files.scene:
             known |= from_scene(files.scene)
-        if known["array"] is not None and known["array"].n_mics != recording.n_mics:
-            raise AudioError(
-                f"{files.mixture} has {recording.n_mics} channels, the array "
-                f"{known['array'].name} {known['array'].n_mics} microphones"
-            )
+        recording, _ = microphones_of(recording, known["array"])
+        if target is not None and len(target) == recording.n_channels:
+            target = target[list(recording.channels)]
+        reference = None if target is None else target[0]
         if target is not None and len(target) < recording.n_mics:
             target = None  # one clean channel: the target at the other microphones is unknown
         trial = Trial(recording.samples, recording.sample_rate, target, **known)

@@ -69,7 +69,7 @@ def write_benchmark_report(
     check_results(results)
     path = check_output(path, SUFFIXES, overwrite)
     page = benchmark_html(results, sounds)
-    return write_whole(path, page.encode("utf-8", "replace"))
+    return write_whole(path, page.encode("utf-8", "replace"), overwrite=overwrite)
 
 
 def check_results(results: Results) -> None:
