@@ -17,6 +17,7 @@ from arrayenh.audio.ogg import check_pages
 from arrayenh.errors import AudioError
 
 LEAST_CUT = 16  # bytes; a smaller difference between the header and the file is tolerated
+PCM, EXTENSIBLE = 1, 0xFFFE  # kinds of WAV files with integer samples
 MOST_ZEROS = 1 << 20  # bytes of zeros after the samples that are taken for padding of the file
 TAGS = (b"TAG", b"ID3", b"APE")  # tags after the last chunk begin with these
 PRINTABLE = re.compile(rb"[ -~]{4}")  # the beginning of every chunk's identifier
@@ -57,7 +58,9 @@ class Layout:
         return self.id_bytes + struct.calcsize(self.size)
 
 
+AU = Layout(24, 4, ">I", b"")  # no chunks: the header states the position and the length
 LAYOUTS = {
+    b".snd": AU,
     b"RIFF": Layout(12, 4, "<I", b"data"),  # WAV
     b"RIFX": Layout(12, 4, ">I", b"data"),
     b"RF64": Layout(12, 4, "<I", b"data"),
@@ -71,16 +74,39 @@ LAYOUTS = {
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """A chunk: its identifier and the range of its content, bytes of the file."""
+    """A chunk: its identifier, and the position and length of its content in bytes."""
 
     kind: bytes
     start: int
-    stop: int
+    size: int
+
+    @property
+    def stop(self) -> int:
+        """End of the content."""
+        return self.start + self.size
+
+
+@dataclass(frozen=True, slots=True)
+class Stated:
+    """Statement of the header on the samples: where they begin, and how many bytes they are.
+
+    The length, None if unknown, is written at `field` in the format `form`.
+    """
+
+    start: int
+    length: int | None
+    field: int
+    form: str
+
+    @property
+    def stop(self) -> int:
+        """End of the samples according to the header."""
+        return self.start + (self.length or 0)
 
 
 @dataclass(frozen=True, slots=True)
 class Correction:
-    """A header with the right length, and the range of the file that holds the samples.
+    """A corrected header, and the range of the file that holds the samples.
 
     `share` is the fraction of the samples that the file's own header states; None if it states
     no length.
@@ -89,7 +115,7 @@ class Correction:
     head: bytes
     start: int
     stop: int
-    share: float | None = None
+    share: float | None
 
 
 class Corrected(io.RawIOBase):
@@ -152,76 +178,126 @@ def correction_of(path: Path) -> Correction | None:
         magic = read_at(file, 0, 4)
         if magic == b"OggS":
             check_pages(file, path)
-        if magic in LAYOUTS:
-            return correct_chunks(file, path, size, magic)
-    return None
+        layout = LAYOUTS.get(magic)
+        if layout is None:
+            return None
+        found = header_chunks(file, layout)
+        stated = stated_length(file, layout, found)
+        if stated is None:
+            return None
+        return corrected(file, path, size, layout, found, stated)
 
 
-def correct_chunks(file: BinaryIO, path: Path, size: int, magic: bytes) -> Correction | None:
-    """Correction of a header of chunks, if they do not reach the end of the file."""
-    layout = LAYOUTS[magic]
+def corrected(
+    file: BinaryIO,
+    path: Path,
+    size: int,
+    layout: Layout,
+    found: dict[bytes, Chunk],
+    stated: Stated,
+) -> Correction | None:
+    """Correction of a header: of the length, or of the width of 24-bit samples."""
+    stop = end_of_samples(file, path, layout, stated, size)
+    head = bytearray(read_at(file, 0, stated.start))
+    if stop - stated.start < LEAST_CUT:  # no samples
+        return None
+    share = stated.length and stated.length / (stop - stated.start)
+    widened = widen(head, found)
+    if share != 1:
+        head = with_length(head, path, found, stated, stop - stated.start)
+    elif not widened:
+        return None
+    return Correction(bytes(head), stated.start, stop, share or None)
+
+
+def header_chunks(file: BinaryIO, layout: Layout) -> dict[bytes, Chunk]:
+    """Chunks up to that with the samples."""
     found: dict[bytes, Chunk] = {}
     for chunk in chunks(file, layout, layout.first):
         found[chunk.kind] = chunk
         if chunk.kind == layout.data:
             break
-    if layout.data not in found:
+    return found
+
+
+def stated_length(file: BinaryIO, layout: Layout, found: dict[bytes, Chunk]) -> Stated | None:
+    """Read what the header states on the samples; None if it mentions none."""
+    form = layout.size
+    if layout is AU:
+        field = 8
+        start, length = struct.unpack(">II", read_at(file, 4, 8).ljust(8, b"\0"))
+    elif layout.data not in found:
         return None
-    start, stated = found[layout.data].start, found[layout.data].stop - found[layout.data].start
-    field, form = start - struct.calcsize(layout.size), layout.size  # of the size of the samples
-    if b"ds64" in found and stated == 0xFFFF_FFFF:
-        field, form = found[b"ds64"].start + 8, "<Q"
-        (stated,) = struct.unpack(form, read_at(file, field, 8).ljust(8, b"\0"))
-    unknown = is_unknown(stated, struct.calcsize(form))
-    if not unknown and start + stated > size + LEAST_CUT:
+    else:
+        start, length = found[layout.data].start, found[layout.data].size
+        field = start - struct.calcsize(form)
+    if b"ds64" in found and length == 0xFFFF_FFFF:
+        form, field = "<Q", found[b"ds64"].start + 8
+        (length,) = struct.unpack(form, read_at(file, field, 8).ljust(8, b"\0"))
+    if struct.calcsize(form) == 8:
+        unknown = length >= 1 << 62  # -1 in CAF and RF64
+    else:
+        unknown = any(length in values for values in UNKNOWN)
+    return Stated(start, None if unknown else length, field, form)
+
+
+def end_of_samples(file: BinaryIO, path: Path, layout: Layout, stated: Stated, size: int) -> int:
+    """Position at which the samples end.
+
+    That is where the header says if only further chunks follow there, or 4 GiB or a multiple
+    of that later, as a length of 32 bits leaves them out; otherwise the end of the file.
+    """
+    if stated.length is None:
+        return size
+    if stated.stop > size + LEAST_CUT:
         raise AudioError(
-            f"{path} is cut short: its header states {stated} bytes of samples, the file has "
-            f"{size - start}; get the whole file, or correct the header: ffmpeg -i IN -c copy OUT"
+            f"{path} is cut short: its header states {stated.length} bytes of samples, the file "
+            f"has {size - stated.start}; get the whole file, or correct the header: "
+            f"ffmpeg -i IN -c copy OUT"
         )
-    if not unknown and explained(file, path, layout, start + stated, size):
-        return None
-    wrapped = start + stated + ((size - start - stated) >> 32 << 32)
-    stop = size
-    if not unknown and wrapped > start + stated and explained(file, path, layout, wrapped, size):
-        stop = wrapped
-    if stop - start < LEAST_CUT:
-        return None  # no samples, which libsndfile finds as well
-    head = with_length(file, path, found, magic, field, form, start, stop - start)
-    return Correction(head, start, stop, None if unknown or not stated else stated / (stop - start))
+    wrapped = stated.stop + (max(size - stated.stop, 0) >> 32 << 32)
+    for stop in dict.fromkeys((stated.stop, wrapped)):
+        if explained(file, path, layout, stop, size):
+            return stop
+    return size
 
 
-def is_unknown(stated: int, n_bytes: int) -> bool:
-    """Whether a length, of this many bytes, stands for one that is not known."""
-    if n_bytes == 8:
-        return stated >= 1 << 62  # -1 in CAF and RF64
-    return any(stated in values for values in UNKNOWN)
+def widen(head: bytearray, found: dict[bytes, Chunk]) -> bool:
+    """Correct the width of a WAV file's samples if they are 24 bits in words of 32.
+
+    libsndfile would guess from the samples, and be wrong for quiet ones. Returns whether the
+    header is changed.
+    """
+    if b"fmt " not in found or found[b"fmt "].size < 16:
+        return False
+    form = ">HHIIHH" if head.startswith(b"RIFX") else "<HHIIHH"
+    *others, align, bits = struct.unpack_from(form, head, found[b"fmt "].start)
+    kind, n_channels = others[:2]
+    if kind not in (PCM, EXTENSIBLE) or bits != 24 or align != 4 * n_channels:
+        return False
+    struct.pack_into(form, head, found[b"fmt "].start, *others, align, 32)
+    return True
 
 
 def with_length(
-    file: BinaryIO,
-    path: Path,
-    found: dict[bytes, Chunk],
-    magic: bytes,
-    field: int,
-    form: str,
-    start: int,
-    length: int,
-) -> bytes:
+    head: bytearray, path: Path, found: dict[bytes, Chunk], stated: Stated, length: int
+) -> bytearray:
     """Header that states the length of the samples; that of an RF64 file if it needs one."""
-    if length < UNKNOWN[1].start or struct.calcsize(form) == 8:
-        extra = 24 if magic == b"riff" else 0  # a W64 size includes the head of the chunk
-        head = bytearray(read_at(file, 0, start))
-        struct.pack_into(form, head, field, length + extra)
-        return bytes(head)
+    if length < UNKNOWN[1].start or struct.calcsize(stated.form) == 8:
+        inclusive = 24 if head.startswith(b"riff") else 0  # W64 counts the head of the chunk
+        struct.pack_into(stated.form, head, stated.field, length + inclusive)
+        return head
     fmt = found.get(b"fmt ")
-    if magic != b"RIFF" or fmt is None:
+    if fmt is None or not head.startswith(b"RIFF"):
         raise AudioError(f"{path} is larger than its header can state; convert it to W64 or CAF")
-    description = read_at(file, fmt.start, fmt.stop - fmt.start)
+    description = head[fmt.start : fmt.stop]
     ds64 = struct.pack("<QQQI", length + 68 + len(description), length, 0, 0)
-    return b"".join(
-        (b"RF64\xff\xff\xff\xffWAVEds64", struct.pack("<I", len(ds64)), ds64, b"fmt ",
-         struct.pack("<I", len(description)), description, b"data\xff\xff\xff\xff")
-    )  # fmt: skip
+    parts = (b"ds64", ds64), (b"fmt ", bytes(description))
+    return bytearray(
+        b"RF64\xff\xff\xff\xffWAVE"
+        + b"".join(kind + struct.pack("<I", len(part)) + part for kind, part in parts)
+        + b"data\xff\xff\xff\xff"
+    )
 
 
 def chunks(file: BinaryIO, layout: Layout, position: int) -> Iterator[Chunk]:
@@ -233,9 +309,9 @@ def chunks(file: BinaryIO, layout: Layout, position: int) -> Iterator[Chunk]:
             return
         (size,) = struct.unpack(layout.size, head[layout.id_bytes :])
         start = position + layout.head_bytes
-        stop = start + max(size - layout.inclusive * layout.head_bytes, 0)
-        yield Chunk(kind, start, stop)
-        position = stop + -stop % layout.align
+        chunk = Chunk(kind, start, max(size - layout.inclusive * layout.head_bytes, 0))
+        yield chunk
+        position = chunk.stop + -chunk.stop % layout.align
 
 
 def explained(file: BinaryIO, path: Path, layout: Layout, position: int, size: int) -> bool:
@@ -254,12 +330,13 @@ def explained(file: BinaryIO, path: Path, layout: Layout, position: int, size: i
                 f"be read; split it"
             )
         if chunk.kind.startswith(TAGS):
-            return True
+            break
         if chunk.stop > size + LEAST_CUT:
             return False
         position = chunk.stop + -chunk.stop % layout.align
     rest = read_at(file, position, MOST_ZEROS + 1)
-    return len(rest) < LEAST_CUT or (len(rest) <= MOST_ZEROS and not any(rest))
+    zeros = len(rest) <= MOST_ZEROS and not rest.strip(b"\0")
+    return len(rest) < LEAST_CUT or zeros or rest.startswith(TAGS)
 
 
 def read_at(file: BinaryIO, position: int, n_bytes: int) -> bytes:

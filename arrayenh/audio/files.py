@@ -28,14 +28,22 @@ FORMATS = {
 SUFFIXES = frozenset(FORMATS)
 
 
+class SoundStream(soundfile.SoundFile):
+    """A sound file that is read in order; a FLAC file of unknown length permits nothing else."""
+
+    def seekable(self) -> bool:
+        """Return False, so that reading does not seek."""
+        return False
+
+
 @contextmanager
-def open_sound(path: Path, correction: Correction | None = None) -> Iterator[soundfile.SoundFile]:
+def open_sound(path: Path, correction: Correction | None = None) -> Iterator[SoundStream]:
     """Open a sound file, with another header if it needs one; raise AudioError if that fails."""
     check_source(path)
     with Corrected(path, correction) if correction else nullcontext(file_name(path)) as file:
         try:
             with quiet_decoder(path):
-                sound = soundfile.SoundFile(file)
+                sound = SoundStream(file)
         except (soundfile.LibsndfileError, TypeError) as error:
             # soundfile raises TypeError for a .raw file without a rate
             reason = getattr(error, "error_string", "").rstrip(".") or "no known sound format"
@@ -67,9 +75,7 @@ def check_source(path: Path) -> None:
         raise AudioError(f"{path} is no regular file; save the sound in one first")
 
 
-def read_frames(
-    sound: soundfile.SoundFile, n: int, path: Path, dtype: str = "float32"
-) -> np.ndarray:
+def read_frames(sound: SoundStream, n: int, path: Path, dtype: str = "float32") -> np.ndarray:
     """Read the next `n` frames, shape (n, channels)."""
     frames = read_up_to(sound, n, path, dtype)
     if len(frames) < n:
@@ -77,9 +83,7 @@ def read_frames(
     return frames
 
 
-def read_up_to(
-    sound: soundfile.SoundFile, n: int, path: Path, dtype: str = "float32"
-) -> np.ndarray:
+def read_up_to(sound: SoundStream, n: int, path: Path, dtype: str = "float32") -> np.ndarray:
     """Read the next `n` frames, or fewer at the end, shape (n, channels)."""
     try:
         with quiet_decoder(path) if sound.format == "MP3" else nullcontext():

@@ -33,15 +33,15 @@ def check_pages(file: BinaryIO, path: Path) -> None:
     following: dict[int, int] = {}  # number of the next page of each stream
     ended: set[int] = set()
     for page in pages(file):
-        if not page.right or following.get(page.stream, page.number) != page.number:
-            raise AudioError(
-                f"{path} is damaged near byte {page.start}: a page is missing or changed; get "
-                f"the file again"
-            )
         if page.flags & BEGIN and ended:
             raise AudioError(
                 f"{path} holds several sounds one after the other, of which only the first could "
                 f"be read; split it"
+            )
+        if not page.right or following.get(page.stream, page.number) != page.number:
+            raise AudioError(
+                f"{path} is damaged near byte {page.start}: a page is missing or changed; get "
+                f"the file again"
             )
         following[page.stream] = page.number + 1
         if page.flags & END:

@@ -10,9 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import soundfile
 
-from arrayenh.audio.files import check_finite, check_rate, open_sound
+from arrayenh.audio.files import SoundStream, check_finite, check_rate, open_sound
 from arrayenh.audio.sound import BLOCK, Sound, examine
 from arrayenh.errors import AudioError, ConfigError, ShapeError
 
@@ -159,7 +158,7 @@ class RecordingFile:
                 check_finite(block, start, self.sample_rate, self.name, self.channels)
                 yield block
 
-    def _read(self, files: list[soundfile.SoundFile], start: int, n: int) -> np.ndarray:
+    def _read(self, files: list[SoundStream], start: int, n: int) -> np.ndarray:
         if len(files) == 1:
             return self.sounds[0].read(files[0], n)[:, self.channels].T.copy()
         rows = np.zeros((len(self.channels), n), np.float32)

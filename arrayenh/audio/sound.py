@@ -6,10 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import soundfile
 
 from arrayenh.audio.containers import Correction, correction_of
-from arrayenh.audio.files import check_rate, check_source, open_sound, read_frames, read_up_to
+from arrayenh.audio.files import (
+    SoundStream,
+    check_rate,
+    check_source,
+    open_sound,
+    read_frames,
+    read_up_to,
+)
 from arrayenh.errors import AudioError
 
 BLOCK = 1 << 16  # samples of each microphone read at once
@@ -52,7 +58,7 @@ class Sound:
     low_bits: bool
     notes: tuple[str, ...]
 
-    def read(self, file: soundfile.SoundFile, n: int) -> np.ndarray:
+    def read(self, file: SoundStream, n: int) -> np.ndarray:
         """Read the next `n` samples of the opened file, float32, shape (n, channels)."""
         if not self.low_bits:
             return read_frames(file, n, self.path)
@@ -81,9 +87,9 @@ def examine(path: Path) -> Sound:
     notes = []
     if endless or (correction and correction.share is None):
         notes.append(f"the header states no length: read to the end, {seconds:.1f} s")
-    elif correction and correction.share is not None:
+    elif correction and correction.share != 1:
         notes.append(
-            f"the header states {correction.share * seconds:.1f} s, the file holds "
+            f"the header states {(correction.share or 0) * seconds:.1f} s, the file holds "
             f"{seconds:.1f} s: read to the end"
         )
     if low_bits:
@@ -101,7 +107,7 @@ def examine(path: Path) -> Sound:
     )
 
 
-def length(sound: soundfile.SoundFile, path: Path) -> int:
+def length(sound: SoundStream, path: Path) -> int:
     """Number of samples, without the padding of the last block; by reading if not stated."""
     if sound.frames >= ENDLESS:
         n_samples = 0
@@ -115,7 +121,7 @@ def length(sound: soundfile.SoundFile, path: Path) -> int:
     return int(sound.frames) - (padding if 0 < padding <= MOST_PADDING else 0)
 
 
-def in_low_bits(sound: soundfile.SoundFile, path: Path) -> bool:
+def in_low_bits(sound: SoundStream, path: Path) -> bool:
     """Whether 32-bit words hold 24-bit samples at their low end.
 
     Their top byte is then the sign throughout (as `arecord -f S24_LE` writes it), or zero
