@@ -13,6 +13,7 @@ import numpy as np
 
 from arrayenh.audio.files import SoundStream, check_finite, check_rate, open_sound
 from arrayenh.audio.sound import BLOCK, Sound, examine
+from arrayenh.checks import listed
 from arrayenh.errors import AudioError, ConfigError, ShapeError
 
 PathLike = str | os.PathLike[str]
@@ -250,7 +251,7 @@ def split_paths(path: PathLike | Sequence[PathLike]) -> tuple[Path, ...]:
     if isinstance(path, str | os.PathLike):
         text = os.fspath(path)
         if "," in text and not os.path.exists(text):
-            path = [part.strip() for part in text.split(",") if part.strip()]
+            path = listed(text)
         else:
             path = [text] if text.strip() else []
     if not path:

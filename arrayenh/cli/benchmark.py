@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from arrayenh.checks import listed
 from arrayenh.cli import terminal
 
 if TYPE_CHECKING:
@@ -145,7 +146,7 @@ def cases(
                 "a folder has its own recordings: omit --data, --speech, --noise and --seed"
             )
         suite = replace(
-            Suite(scene={}, systems=tuple(FOLDER_SYSTEMS.split(","))),
+            Suite(scene={}, systems=listed(FOLDER_SYSTEMS)),
             **{key: value for key, value in given.items() if key != "scenes"},
         )
         found = find_cases(
@@ -171,7 +172,7 @@ def benchmark(
     from arrayenh.evaluation.scoring import METRICS, chosen
     from arrayenh.evaluation.systems.names import systems as named
 
-    names = tuple(filter(None, metrics.split(","))) if metrics else suite.metrics
+    names = listed(metrics) if metrics else suite.metrics
     if metrics == "all":
         names = tuple(METRICS)
     chosen(names)
