@@ -47,9 +47,9 @@ def si_sdr_of(squared: float) -> float:
 def cross_correlation(
     reference: np.ndarray, signal: np.ndarray, most: int, block: int
 ) -> np.ndarray:
-    """Cross-correlation at lags -most to most, shape (2 most + 1,), block by block.
+    """Cross-correlation Σ_t r(t) x(t + l) at lags l of -most to most, shape (2 most + 1,).
 
-    c(l) = sum_t r(t) x(t + l)
+    It is summed over blocks of the reference, to bound the memory.
     """
     n_fft = next_fast_len(block + 2 * most, real=True)
     padded = np.pad(np.asarray(signal, np.float64), most)
