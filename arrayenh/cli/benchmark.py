@@ -1,6 +1,7 @@
 """`arrayenh benchmark`: score and time every system on every scene, and report the results."""
 
 import json
+import math
 import shlex
 import sys
 import time
@@ -152,7 +153,9 @@ def cases(
         found = find_cases(
             Path(what).resolve(), suite.target, load_array(array) if array else None, texts
         )
-        return replace(found, files=found.files[: given.get("scenes")]), suite
+        found = replace(found, files=found.files[: given.get("scenes")])
+        terminal.warn(found.notes())
+        return found, suite
     if array:
         raise ConfigError("--array belongs to a folder of recordings; scenes have their own")
     suite = replace(load_suite(what), **given)
@@ -327,13 +330,17 @@ def show(results: "Results", output: Path, took: float, as_json: bool) -> None:
 def as_dict(results: "Results", output: Path, took: float) -> dict[str, Any]:
     """Mean scores for JSON."""
     from arrayenh.evaluation.intervals import mean_interval
+    from arrayenh.evaluation.metric import infinite
 
     means: dict[str, Any] = {}
-    for system in results.systems:
+    reasons = {(s, m): why for (_, s, m), why in results.reasons.items()}
+    for s, system in enumerate(results.systems):
         row: dict[str, Any] = {}
-        for name in results.metrics:
+        for m, name in enumerate(results.metrics):
             found = mean_interval(results.of(system.name, name))
             row[name] = {"mean": found.mean, "low": found.low, "high": found.high, "n": found.n}
+            if not math.isfinite(found.mean):
+                row[name]["reason"] = infinite(found.mean) or reasons.get((s, m))
         if system.cost:
             row["real_time_factor"] = system.cost.real_time_factor
             row["peak_mb"] = system.cost.peak_mb

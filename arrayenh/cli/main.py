@@ -137,9 +137,7 @@ def refuse_pipes(arguments: list[str]) -> None:
     """Raise an error if a file is "-", which would become a file or folder of that name."""
     found = next(filter(PIPE.fullmatch, arguments), None)
     if found is not None:
-        raise ConfigError(
-            f"{found}: reading from or writing to a pipe is not possible; name a file"
-        )
+        raise ConfigError(f"{found}: a pipe can be neither read nor written; name a file")
 
 
 def usage(error: Any) -> str:
