@@ -17,6 +17,11 @@ def within(key: str, value: float, least: float, most: float) -> None:
         raise ConfigError(f"{key} must be {least:g} to {most:g}; got {value:g}")
 
 
+def listed(text: str) -> tuple[str, ...]:
+    """Parts of a list joined by commas, without the spaces around them and without empty ones."""
+    return tuple(part for part in map(str.strip, text.split(",")) if part)
+
+
 def numbers(key: str, text: str) -> tuple[float, ...]:
     """Parse numbers joined by commas."""
     try:

@@ -1,5 +1,6 @@
 """Atomic file writes: write to a temporary name, then rename to the final one."""
 
+import glob
 import os
 import secrets
 import stat
@@ -141,6 +142,17 @@ def is_utf8(path: Path) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def matching(pattern: str) -> list[Path]:
+    """Paths that match a glob pattern, sorted.
+
+    Brackets in the name of a folder that exists are part of the name: "d [2]/*.wav".
+    """
+    literal, parts = "", list(Path(pattern).parts)
+    while parts and os.path.lexists(os.path.join(literal, parts[0])):
+        literal = os.path.join(literal, parts.pop(0))
+    return sorted(map(Path, glob.glob(os.path.join(glob.escape(literal), *parts), recursive=True)))
 
 
 def beside(path: Path) -> Path:

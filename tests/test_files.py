@@ -4,7 +4,7 @@ import os
 import pytest
 
 from arrayenh.errors import AudioError, GeometryError
-from arrayenh.files import replacing, write_whole
+from arrayenh.files import matching, replacing, write_whole
 
 
 def test_text_and_bytes_replace_what_was_there(tmp_path):
@@ -42,3 +42,16 @@ def test_a_failure_is_one_line_of_the_class_asked_for(tmp_path, monkeypatch):
     with pytest.raises(AudioError, match="cannot write .*/a: No space left on device$"):
         write_whole(tmp_path / "a", "x")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_pattern_takes_folders_that_exist_literally(tmp_path):
+    for name in ("r [1]/a.wav", "r [1]/b.wav", "r 1/c.wav"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    assert matching(str(tmp_path / "r [1]" / "*.wav")) == [
+        tmp_path / "r [1]" / "a.wav",
+        tmp_path / "r [1]" / "b.wav",
+    ]
+    assert matching(str(tmp_path / "r [1]" / "a.wav")) == [tmp_path / "r [1]" / "a.wav"]
+    assert matching(str(tmp_path / "r [12]" / "*")) == [tmp_path / "r 1" / "c.wav"]
+    assert matching(str(tmp_path / "gone" / "*")) == []

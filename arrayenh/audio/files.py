@@ -1,24 +1,20 @@
 """Opening and checking of sound files by libsndfile, with errors in one line."""
 
 import os
-import re
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import numpy as np
 import soundfile
 
+from arrayenh.audio.containers import Corrected, Correction
+from arrayenh.audio.quiet import quiet_decoder
 from arrayenh.errors import AudioError
 
 LEAST_RATE, MOST_RATE = 8_000, 192_000  # Hz
 MOST_SAMPLE = 1e10  # full scale is 1; squares of much larger samples overflow
-CUT = re.compile(r"^ *(?:data|SSND|riff|Riff size) : (\d+) \(should be (\d+)\)", re.MULTILINE)
-"""Lines of libsndfile's log with the length in the header and the actual one."""
-
-LEAST_CUT, STREAMED = 16, 0x7F000000
-"""Bytes: a smaller difference is tolerated; a larger length in the header means unknown."""
-
 FORMATS = {
     ".wav": "WAV",
     ".flac": "FLAC",
@@ -32,17 +28,30 @@ FORMATS = {
 SUFFIXES = frozenset(FORMATS)
 
 
-def open_sound(path: Path) -> soundfile.SoundFile:
-    """Open a sound file; raise AudioError if that fails."""
+class SoundStream(soundfile.SoundFile):
+    """A sound file that is read in order; a FLAC file of unknown length permits nothing else."""
+
+    def seekable(self) -> bool:
+        """Return False, so that reading does not seek."""
+        return False
+
+
+@contextmanager
+def open_sound(path: Path, correction: Correction | None = None) -> Iterator[SoundStream]:
+    """Open a sound file, with another header if it needs one; raise AudioError if that fails."""
     check_source(path)
-    try:
-        return soundfile.SoundFile(file_name(path))
-    except (soundfile.LibsndfileError, TypeError) as error:
-        # soundfile raises TypeError for a .raw file without a rate
-        reason = getattr(error, "error_string", "").rstrip(".") or "no known sound format"
-        raise AudioError(
-            f"{path} cannot be read as audio: {reason}; give WAV, FLAC, OGG, AIFF, CAF or W64"
-        ) from error
+    with Corrected(path, correction) if correction else nullcontext(file_name(path)) as file:
+        try:
+            with quiet_decoder(path):
+                sound = SoundStream(file)
+        except (soundfile.LibsndfileError, TypeError) as error:
+            # soundfile raises TypeError for a .raw file without a rate
+            reason = getattr(error, "error_string", "").rstrip(".") or "no known sound format"
+            raise AudioError(
+                f"{path} cannot be read as audio: {reason}; give WAV, FLAC, OGG, AIFF, CAF or W64"
+            ) from error
+        with sound:
+            yield sound
 
 
 def file_name(path: Path) -> Path | bytes:
@@ -66,25 +75,21 @@ def check_source(path: Path) -> None:
         raise AudioError(f"{path} is no regular file; save the sound in one first")
 
 
-def check_whole(sound: soundfile.SoundFile, path: Path) -> None:
-    """Raise AudioError if the end of a file is missing, which libsndfile does not report."""
-    for said, there in CUT.findall(sound.extra_info):
-        if int(there) + LEAST_CUT < int(said) < STREAMED:
-            raise AudioError(
-                f"{path} is cut short: its header says {said} bytes, the file has {there}; "
-                f"get the whole file, or correct the header: ffmpeg -i IN -c copy OUT"
-            )
-
-
-def read_frames(sound: soundfile.SoundFile, n: int, path: Path) -> np.ndarray:
-    """Read the next `n` frames, float32, shape (n, channels)."""
-    try:
-        frames = sound.read(n, dtype="float32", always_2d=True)
-    except soundfile.LibsndfileError as error:
-        raise AudioError(f"{path} is damaged: {error.error_string.rstrip('.')}") from error
+def read_frames(sound: SoundStream, n: int, path: Path, dtype: str = "float32") -> np.ndarray:
+    """Read the next `n` frames, shape (n, channels)."""
+    frames = read_up_to(sound, n, path, dtype)
     if len(frames) < n:
         raise AudioError(f"{path} is cut short: it ends before its header says")
     return frames
+
+
+def read_up_to(sound: SoundStream, n: int, path: Path, dtype: str = "float32") -> np.ndarray:
+    """Read the next `n` frames, or fewer at the end, shape (n, channels)."""
+    try:
+        with quiet_decoder(path) if sound.format == "MP3" else nullcontext():
+            return sound.read(n, dtype=dtype, always_2d=True)
+    except soundfile.LibsndfileError as error:
+        raise AudioError(f"{path} is damaged: {error.error_string.rstrip('.')}") from error
 
 
 def check_rate(sample_rate: int, name: str) -> None:

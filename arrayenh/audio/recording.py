@@ -10,13 +10,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-import soundfile
 
-from arrayenh.audio.files import check_finite, check_rate, check_whole, open_sound, read_frames
-from arrayenh.checks import printable
+from arrayenh.audio.files import SoundStream, check_finite, check_rate, open_sound
+from arrayenh.audio.sound import BLOCK, Sound, examine
+from arrayenh.checks import listed, printable
 from arrayenh.errors import AudioError, ConfigError, ShapeError
-
-BLOCK = 1 << 16  # samples of each microphone read at once
 
 PathLike = str | os.PathLike[str]
 
@@ -41,6 +39,8 @@ class Recording:
         Tags such as title, artist and date.
     n_channels : int
         Number of channels of the file. Default: as many as rows.
+    notes : tuple of str
+        Lines for the user about what was put right in the file.
 
     Raises
     ------
@@ -63,6 +63,7 @@ class Recording:
     subtype: str | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
     n_channels: int = 0
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         samples = np.ascontiguousarray(self.samples, dtype=np.float32)
@@ -105,14 +106,37 @@ class Recording:
 class RecordingFile:
     """A recording on disk, checked but not loaded; `blocks` reads it block by block."""
 
-    paths: tuple[Path, ...]
+    sounds: tuple[Sound, ...]
     channels: tuple[int, ...]
     n_channels: int
-    sample_rate: int
     n_samples: int
-    lengths: tuple[int, ...]
-    subtype: str
-    metadata: Mapping[str, str]
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The file, or the file of each microphone."""
+        return tuple(sound.path for sound in self.sounds)
+
+    @property
+    def sample_rate(self) -> int:
+        """Sample rate, Hz."""
+        return self.sounds[0].sample_rate
+
+    @property
+    def subtype(self) -> str:
+        """Sample format of the first file."""
+        return self.sounds[0].subtype
+
+    @property
+    def metadata(self) -> Mapping[str, str]:
+        """Tags of the first file."""
+        return self.sounds[0].metadata
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Lines for the user about what was put right in the files."""
+        if len(self.sounds) == 1:
+            return self.sounds[0].notes
+        return tuple(f"{sound.path.name}: {note}" for sound in self.sounds for note in sound.notes)
 
     @property
     def n_mics(self) -> int:
@@ -138,20 +162,24 @@ class RecordingFile:
             If a file ends before its header says, or a sample is not finite.
         """
         with ExitStack() as stack:
-            files = [stack.enter_context(open_sound(path)) for path in self.paths]
+            files = [
+                stack.enter_context(open_sound(sound.path, sound.correction))
+                for sound in self.sounds
+            ]
             for start in range(0, self.n_samples, n_samples):
                 n = min(n_samples, self.n_samples - start)
                 block = self._read(files, start, n)
                 check_finite(block, start, self.sample_rate, self.name, self.channels)
                 yield block
 
-    def _read(self, files: list[soundfile.SoundFile], start: int, n: int) -> np.ndarray:
+    def _read(self, files: list[SoundStream], start: int, n: int) -> np.ndarray:
         if len(files) == 1:
-            return read_frames(files[0], n, self.paths[0])[:, self.channels].T.copy()
+            return self.sounds[0].read(files[0], n)[:, self.channels].T.copy()
         rows = np.zeros((len(self.channels), n), np.float32)
         for row, channel in zip(rows, self.channels, strict=True):
-            there = max(min(n, self.lengths[channel] - start), 0)
-            row[:there] = read_frames(files[channel], there, self.paths[channel])[:, 0]
+            sound = self.sounds[channel]
+            there = max(min(n, sound.n_samples - start), 0)
+            row[:there] = sound.read(files[channel], there)[:, 0]
         return rows
 
 
@@ -199,6 +227,7 @@ def read(
         source.subtype,
         source.metadata,
         source.n_channels,
+        source.notes,
     )
 
 
@@ -215,34 +244,19 @@ def open_recording(
     >>> recording = open_recording("rec.wav", channels=[0, 2])  # doctest: +SKIP
     >>> next(recording.blocks()).shape  # doctest: +SKIP
     """
-    paths = split_paths(path)
-    files = []
-    for each in paths:
-        with open_sound(each) as sound:
-            files.append((sound.channels, sound.samplerate, sound.frames, sound.subtype))
-            metadata = sound.copy_metadata()
-            if sound.frames == 0:
-                raise AudioError(f"{each} is empty: it holds no samples")
-            check_whole(sound, each)
-        check_rate(sound.samplerate, str(each))
-    lengths = tuple(frames for _, _, frames, _ in files)
-    n_channels = len(paths) if len(paths) > 1 else files[0][0]
-    if len(paths) > 1:
-        check_mono_files(paths, files, pad)
-    if n_channels > max(lengths):
+    sounds = tuple(map(examine, split_paths(path)))
+    n_samples = max(sound.n_samples for sound in sounds)
+    n_channels = len(sounds) if len(sounds) > 1 else sounds[0].n_channels
+    if len(sounds) > 1:
+        check_mono_files(sounds, pad)
+    if n_channels > n_samples:
         raise AudioError(
-            f"{paths[0]} has more channels ({n_channels}) than samples ({max(lengths)}): "
+            f"{sounds[0].path} has more channels ({n_channels}) than samples ({n_samples}): "
             f"is it transposed?"
         )
+    name = ", ".join(str(sound.path) for sound in sounds)
     return RecordingFile(
-        paths,
-        choose_channels(n_channels, mics, channels, ", ".join(map(str, paths))),
-        n_channels,
-        files[0][1],
-        max(lengths),
-        lengths,
-        files[0][3],
-        metadata,
+        sounds, choose_channels(n_channels, mics, channels, name), n_channels, n_samples
     )
 
 
@@ -251,7 +265,7 @@ def split_paths(path: PathLike | Sequence[PathLike]) -> tuple[Path, ...]:
     if isinstance(path, str | os.PathLike):
         text = os.fspath(path)
         if "," in text and not os.path.exists(text):
-            path = [part.strip() for part in text.split(",") if part.strip()]
+            path = listed(text)
         else:
             path = [text] if text.strip() else []
     if not path:
@@ -281,21 +295,22 @@ def choose_channels(
     return tuple(channels)
 
 
-def check_mono_files(
-    paths: Sequence[Path], files: Sequence[tuple[int, int, int, str]], pad: bool
-) -> None:
+def check_mono_files(sounds: Sequence[Sound], pad: bool) -> None:
     """Raise AudioError unless all files are mono, of one rate and, if not padded, one length."""
-    for path, (n_channels, rate, frames, _) in zip(paths, files, strict=True):
-        if n_channels != 1:
+    first = sounds[0]
+    for sound in sounds:
+        if sound.n_channels != 1:
             raise AudioError(
-                f"{path} has {n_channels} channels; several files must be mono, one per microphone"
+                f"{sound.path} has {sound.n_channels} channels; several files must be mono, one "
+                f"per microphone"
             )
-        if rate != files[0][1]:
+        if sound.sample_rate != first.sample_rate:
             raise AudioError(
-                f"{path} has {rate} Hz but {paths[0]} has {files[0][1]} Hz; resample one of them"
+                f"{sound.path} has {sound.sample_rate} Hz but {first.path} has "
+                f"{first.sample_rate} Hz; resample one of them"
             )
-        if frames != files[0][2] and not pad:
+        if sound.n_samples != first.n_samples and not pad:
             raise AudioError(
-                f"{path} has {frames} samples but {paths[0]} has {files[0][2]}; "
-                f"use --pad to fill up with silence"
+                f"{sound.path} has {sound.n_samples} samples but {first.path} has "
+                f"{first.n_samples}; use --pad to fill up with silence"
             )

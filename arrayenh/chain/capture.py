@@ -31,6 +31,10 @@ class Source(Protocol):
         """Channel of the file for each row."""
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """Lines for the user about what was put right in the file."""
+
+    @property
     def n_mics(self) -> int:
         """Number of microphones, M."""
 
@@ -82,7 +86,7 @@ class Capture:
     array : MicArray or None
         Geometry of the microphones in use.
     log : list of str
-        Log lines about faulty microphones.
+        Log lines about the file and faulty microphones.
 
     Raises
     ------
@@ -116,7 +120,8 @@ class Capture:
         self.source = source
         self.reports = survey(source, seconds=survey_seconds)
         first = 0 if reference == "auto" else source.channels.index(int(reference))
-        self.microphones, self.log = choose_microphones(self.reports, source.channels, first)
+        self.microphones, found = choose_microphones(self.reports, source.channels, first)
+        self.log = [*source.notes, *found]
         self.reference = self.microphones.reference
         self.channels = tuple(source.channels[m] for m in self.microphones.rows)
         self.array = array

@@ -51,6 +51,7 @@ class Synchronised:
         self.source = source
         self.name, self.channels, self.n_mics = source.name, source.channels, source.n_mics
         self.n_samples, self.sample_rate = source.n_samples, source.sample_rate
+        self.notes = source.notes
         self.clocks = find_clocks(source, reference)
         self.log = [
             f"channel {channel} started {abs(clock.start):.3f} s "

@@ -1,6 +1,7 @@
 """`arrayenh benchmark`: score and time every system on every scene, and report the results."""
 
 import json
+import math
 import shlex
 import sys
 import time
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from arrayenh.checks import listed
 from arrayenh.cli import terminal
 
 if TYPE_CHECKING:
@@ -148,13 +150,15 @@ def cases(
                 "a folder has its own recordings: omit --data, --speech, --noise and --seed"
             )
         suite = replace(
-            Suite(scene={}, systems=tuple(FOLDER_SYSTEMS.split(","))),
+            Suite(scene={}, systems=listed(FOLDER_SYSTEMS)),
             **{key: value for key, value in given.items() if key != "scenes"},
         )
         found = find_cases(
             Path(what).resolve(), suite.target, load_array(array) if array else None, texts
         )
-        return replace(found, files=found.files[: given.get("scenes")]), suite
+        found = replace(found, files=found.files[: given.get("scenes")])
+        terminal.warn(found.notes())
+        return found, suite
     if array:
         raise ConfigError("--array belongs to a folder of recordings; scenes have their own")
     suite = replace(load_suite(what), **given)
@@ -174,7 +178,7 @@ def benchmark(
     from arrayenh.evaluation.scoring import METRICS, chosen
     from arrayenh.evaluation.systems.names import systems as named
 
-    names = tuple(filter(None, metrics.split(","))) if metrics else suite.metrics
+    names = listed(metrics) if metrics else suite.metrics
     if metrics == "all":
         names = tuple(METRICS)
     chosen(names)
@@ -330,13 +334,17 @@ def show(results: "Results", output: Path, took: float, as_json: bool) -> None:
 def as_dict(results: "Results", output: Path, took: float) -> dict[str, Any]:
     """Mean scores for JSON."""
     from arrayenh.evaluation.intervals import mean_interval
+    from arrayenh.evaluation.metric import infinite
 
     means: dict[str, Any] = {}
-    for system in results.systems:
+    reasons = {(s, m): why for (_, s, m), why in results.reasons.items()}
+    for s, system in enumerate(results.systems):
         row: dict[str, Any] = {}
-        for name in results.metrics:
+        for m, name in enumerate(results.metrics):
             found = mean_interval(results.of(system.name, name))
             row[name] = {"mean": found.mean, "low": found.low, "high": found.high, "n": found.n}
+            if not math.isfinite(found.mean):
+                row[name]["reason"] = infinite(found.mean) or reasons.get((s, m))
         if system.cost:
             row["real_time_factor"] = system.cost.real_time_factor
             row["peak_mb"] = system.cost.peak_mb

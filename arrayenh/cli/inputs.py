@@ -9,6 +9,7 @@ from pathlib import Path
 
 from arrayenh.audio import SUFFIXES, split_paths
 from arrayenh.errors import AudioError, ConfigError
+from arrayenh.files import matching
 
 MARK = "_enhanced"
 SEPARATED = re.compile(r"_talker\d+$")
@@ -75,9 +76,7 @@ def find(recording: str) -> Iterator[tuple[str, Path]]:
             raise AudioError(f"the folder {recording} holds no recording")
         yield from ((str(p), p.parent.relative_to(path)) for p in inside)
     elif glob.has_magic(recording) and not all(map(os.path.exists, split_paths(recording))):
-        inside = sorted(
-            p for p in map(Path, glob.glob(recording, recursive=True)) if is_recording(p)
-        )
+        inside = [path for path in matching(recording) if is_recording(path)]
         if not inside:
             raise AudioError(f"no recording matches {recording}")
         yield from ((str(p), Path()) for p in inside)

@@ -122,7 +122,7 @@ def finish(
 
 def show(inspection: Inspection) -> None:
     """Print an inspection as text."""
-    from arrayenh.microphones.diagnostics import faults_text
+    from arrayenh.microphones.diagnostics import log_lines
 
     source, reports = inspection.source, inspection.reports
     terminal.out.print(
@@ -141,7 +141,7 @@ def show(inspection: Inspection) -> None:
         for channel, levels in zip(source.channels, inspection.levels_dbfs, strict=True)
     )
     terminal.show_table("Octave bands, dBFS", ("channel", *band_names(inspection)), spectra)
-    terminal.warn(line for report in reports for line in faults_text(report))
+    terminal.warn((*source.notes, *log_lines(reports)))
 
 
 def show_change(before: Inspection, after: Inspection) -> None:
@@ -215,6 +215,7 @@ def as_dict(inspection: Inspection) -> dict[str, Any]:
         "sample_rate": source.sample_rate,
         "n_samples": source.n_samples,
         "subtype": source.subtype,
+        "notes": source.notes,
         "octave_bands_hz": inspection.centres,
         "channels": [
             {

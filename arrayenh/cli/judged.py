@@ -13,6 +13,7 @@ from arrayenh.cli import terminal
 from arrayenh.cli.inputs import MARK
 from arrayenh.cli.score import MOST_EXCESS
 from arrayenh.errors import AudioError
+from arrayenh.evaluation.alignment import aligned, lag, lag_note
 from arrayenh.evaluation.qa import Verdict, judge
 from arrayenh.evaluation.signals import Signals
 from arrayenh.evaluation.thresholds import Profile
@@ -34,6 +35,7 @@ class Request:
     channels: tuple[int, ...] | None
     pad: bool
     channel: int | None
+    align: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +81,13 @@ def judged(recording: str, within: Path, request: Request) -> Judged:
         estimate, channel, log = enhance(request.enhancer, source)
         output = Recording(estimate[None], source.sample_rate, f"enhanced {source.name}")
     else:
-        output, log = read(enhanced), ()
+        output, log = read(enhanced), source.notes
         channel = source.channels[0] if request.channel is None else request.channel
     files = [(source, row(source, channel)), (output, 0)]
     if clean is not None:
         target = read(clean)
         files.append((target, row(target, channel) if target.n_mics > 1 else 0))
-    signals, notes = together(files)
+    signals, notes = together(files, request.align)
     after = Signals(signals[1], source.sample_rate, signals[2] if clean else None, noisy=signals[0])
     checks = judge(replace(after, estimate=signals[0]), after, request.profile)
     return Judged(Verdict(recording, checks), enhanced, clean, channel, (*log, *notes))
@@ -142,23 +144,39 @@ def row(recording: Recording, channel: int) -> int:
     return recording.channels.index(channel)
 
 
-def together(files: list[tuple[Recording, int]]) -> tuple[list[np.ndarray], tuple[str, ...]]:
-    """The chosen row of each recording, cut to one length, and the log lines."""
-    first = files[0][0]
-    lengths = [recording.n_samples for recording, _ in files]
-    for recording, _ in files[1:]:
+def together(
+    files: list[tuple[Recording, int]], align: bool
+) -> tuple[list[np.ndarray], tuple[str, ...]]:
+    """The chosen row of each recording, cut to one length, and the log lines.
+
+    Delays are those against the last one, which is the reference, or against the input.
+    """
+    first, *others = (recording for recording, _ in files)
+    for recording in others:
         if recording.sample_rate != first.sample_rate:
             raise AudioError(
                 f"{recording.name} has {recording.sample_rate} Hz but {first.name} has "
                 f"{first.sample_rate} Hz; resample one of them"
             )
-        if max(lengths) > min(lengths) * (1 + MOST_EXCESS):
+    notes = [f"{recording.name}: {note}" for recording in others for note in recording.notes]
+    if others[0].n_mics > 1:
+        notes.append(f"{others[0].name} has {others[0].n_mics} channels: channel 0 is judged")
+    signals = [recording.samples[row] for recording, row in files]
+    k = -1 if len(files) > 2 else 0
+    against = files[k][0].name
+    lags = [lag(signals[k], signal, first.sample_rate) for signal in signals]
+    late = [(recording.name, n) for (recording, _), n in zip(files, lags, strict=True) if n]
+    notes += [lag_note(name, against, n, first.sample_rate, align) for name, n in late]
+    if align:
+        signals = aligned(signals, lags)
+    shortest = min(map(len, signals))
+    for recording, signal in zip(others, signals[1:], strict=True):
+        if max(len(signals[0]), len(signal)) > shortest * (1 + MOST_EXCESS):
             raise AudioError(
-                f"{recording.name} has {recording.n_samples} samples but {first.name} has "
-                f"{first.n_samples}: they must be aligned and equally long"
+                f"{recording.name} has {len(signal)} samples but {first.name} has "
+                f"{len(signals[0])}: they must be aligned and equally long; --align does it"
             )
-    signals = [recording.samples[row, : min(lengths)] for recording, row in files]
-    if max(lengths) == min(lengths):
-        return signals, ()
-    note = f"lengths differ, {min(lengths)} to {max(lengths)} samples: all cut to the shortest"
-    return signals, (note,)
+    longest = max(map(len, signals))
+    if longest > shortest:
+        notes.append(f"lengths differ, {shortest} to {longest} samples: all cut to the shortest")
+    return [signal[:shortest] for signal in signals], tuple(notes)

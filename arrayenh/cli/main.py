@@ -5,6 +5,7 @@ Heavy modules are imported inside the commands that need them, so that `--help` 
 
 import io
 import os
+import re
 import signal
 import sys
 import traceback
@@ -32,9 +33,11 @@ from arrayenh.cli import (
     terminal,
     train,
 )
+from arrayenh.errors import ConfigError
 from arrayenh.version import __version__
 
 WRONG_REQUEST, CRASH, INTERRUPTED = 2, 70, 130
+PIPE = re.compile(r"(-[a-z]|--[a-z-]+=)?-")  # an argument or a value that is "-"
 # click's: depending on its version, typer bundles click or depends on it
 UsageError: Any = next(
     base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException"
@@ -109,6 +112,7 @@ def last_words(stream: TextIO | None) -> OSError | None:
 def run(arguments: list[str]) -> int:
     """Run the command; return 0, 1 (some failed), 2 (wrong request), 70 or 130."""
     try:
+        refuse_pipes(arguments)
         code = app(arguments or ["--help"], prog_name="arrayenh", standalone_mode=False)
         if code == INTERRUPTED:  # typer's exception for Ctrl-C
             complain("interrupted")
@@ -129,6 +133,13 @@ def run(arguments: list[str]) -> int:
         traceback.print_exc()
         complain("this is a bug in arrayenh: please report it with the lines above")
         return CRASH
+
+
+def refuse_pipes(arguments: list[str]) -> None:
+    """Raise an error if a file is "-", which would become a file or folder of that name."""
+    found = next(filter(PIPE.fullmatch, arguments), None)
+    if found is not None:
+        raise ConfigError(f"{found}: a pipe can be neither read nor written; name a file")
 
 
 def usage(error: Any) -> str:

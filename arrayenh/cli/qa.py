@@ -60,6 +60,9 @@ def command(
         str | None,
         typer.Option(metavar="NAME|FILE", help="Profile of 'arrayenh enhance', for the chain."),
     ] = None,
+    align: Annotated[
+        bool, typer.Option("--align", help="Shift files that are late or early by up to 1 s.")
+    ] = False,
     junit: Annotated[
         Path | None, typer.Option(metavar="FILE.xml", help="Also write JUnit XML.")
     ] = None,
@@ -86,7 +89,7 @@ def command(
         raise ConfigError(
             "--chain and --array set up the chain, but --enhanced runs none; omit them"
         )
-    request = Request(asked, enhancer, enhanced, reference, mics, chosen, pad, channel)
+    request = Request(asked, enhancer, enhanced, reference, mics, chosen, pad, channel, align)
     done: list[Judged] = []
     with terminal.progress(len(found), f"{len(found)} recordings") as progress:
         for name, within in found.items():
@@ -231,6 +234,8 @@ def as_dict(done: "list[Judged]", request: "Request") -> dict[str, Any]:
 
 def check_dict(check: "Check") -> dict[str, Any]:
     """A check for JSON."""
+    from arrayenh.evaluation.metric import infinite
+
     return {
         "name": check.name,
         "unit": check.unit,
@@ -239,7 +244,7 @@ def check_dict(check: "Check") -> dict[str, Any]:
         "value": check.value,
         "bound": str(check.bound),
         "verdict": check.verdict,
-        "reason": check.reason,
+        "reason": check.reason or infinite(check.value),
     }
 
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from arrayenh.checks import listed
 from arrayenh.cli import terminal
 from arrayenh.errors import AudioError
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from arrayenh.audio import Recording
     from arrayenh.evaluation.scoring import Score
 
 MOST_EXCESS = 0.01  # relative difference in length that files may have
@@ -27,7 +29,12 @@ def command(
             metavar="NOISY", help="Noisy microphone: adds its scores and the gains over it."
         ),
     ] = None,
-    channel: Annotated[int, typer.Option(help="Channel of files that have several.")] = 0,
+    channel: Annotated[
+        int | None, typer.Option(help="Channel of files that have several. Default: 0.")
+    ] = None,
+    align: Annotated[
+        bool, typer.Option("--align", help="Shift files that are late or early by up to 1 s.")
+    ] = False,
     metrics: Annotated[
         str | None,
         typer.Option(
@@ -42,14 +49,15 @@ def command(
 
     names = [metric.name for metric in chosen(named(metrics, mix is not None))]
     files = [reference, estimate, *([mix] if mix else [])]
-    (clean, output, *noisy), rate = load(files, channel)
+    (clean, output, *noisy), rate, lags = load(files, channel, align)
     mixture = noisy[0] if noisy else None
     after = scores_of(Signals(output, rate, clean, mixture), names)
     before = None
     if mixture is not None:
         before = scores_of(Signals(mixture, rate, clean, mixture), names)
     if as_json:
-        terminal.show_json(as_dict(after, before))
+        delays = dict(zip(("estimate", "noisy"), lags[1:], strict=False))
+        terminal.show_json(as_dict(after, before) | {"lags": delays, "aligned": align})
         return
     rows = []
     for name, score in after.items():
@@ -69,41 +77,68 @@ def named(metrics: str | None, with_mix: bool) -> list[str] | None:
     """Parse the names of scores; "all" selects every score that can be computed."""
     from arrayenh.evaluation.scoring import METRICS
 
-    if metrics != "all":
-        return None if metrics is None else [name for name in metrics.split(",") if name]
+    names = None if metrics is None else list(listed(metrics))
+    if names != ["all"]:
+        return names
     given = {"reference", "noisy"} if with_mix else {"reference"}
     return [name for name, metric in METRICS.items() if given.issuperset(metric.needs)]
 
 
-def load(paths: list[Path], channel: int) -> "tuple[list[np.ndarray], int]":
-    """Read one channel of each file, cut to one length, and their common rate."""
+def load(
+    paths: list[Path], channel: int | None, align: bool
+) -> "tuple[list[np.ndarray], int, list[int]]":
+    """Read one channel of each file, cut to one length; return also their rate and delays."""
     from arrayenh.audio import read
+    from arrayenh.evaluation.alignment import aligned, lag, lag_note
 
     recordings = [read(path) for path in paths]
     for path, recording in zip(paths, recordings, strict=True):
+        terminal.warn(f"{path}: {note}" for note in recording.notes)
         if recording.sample_rate != recordings[0].sample_rate:
             raise AudioError(
                 f"{path} has {recording.sample_rate} Hz but {paths[0]} has "
                 f"{recordings[0].sample_rate} Hz; resample one of them"
             )
-        if recording.n_mics > 1 and not 0 <= channel < recording.n_mics:
-            raise AudioError(
-                f"{path} has {recording.n_mics} channels, 0 to {recording.n_mics - 1}: "
-                f"no channel {channel}"
-            )
-    lengths = [recording.n_samples for recording in recordings]
+    rate = recordings[0].sample_rate
+    signals = [one_channel(r, path, channel) for r, path in zip(recordings, paths, strict=True)]
+    lags = [lag(signals[0], signal, rate) for signal in signals]
+    late = [(path, n) for path, n in zip(paths, lags, strict=True) if n]
+    terminal.warn(lag_note(str(path), "the reference", n, rate, align) for path, n in late)
+    if align:
+        signals = aligned(signals, lags)
+    return one_length(signals), rate, lags
+
+
+def one_channel(recording: "Recording", path: Path, channel: int | None) -> "np.ndarray":
+    """Return the channel to score, with a note if it is one of several and none was chosen."""
+    if recording.n_mics == 1:
+        return recording.samples[0]
+    if channel is None:
+        terminal.warn(
+            [f"{path} has {recording.n_mics} channels: channel 0 is scored; --channel chooses"]
+        )
+    elif not 0 <= channel < recording.n_mics:
+        raise AudioError(
+            f"{path} has {recording.n_mics} channels, 0 to {recording.n_mics - 1}: "
+            f"no channel {channel}"
+        )
+    return recording.samples[channel or 0]
+
+
+def one_length(signals: "list[np.ndarray]") -> "list[np.ndarray]":
+    """Cut the signals to the shortest, which may be a little shorter than the others."""
+    lengths = [len(signal) for signal in signals]
     shortest = min(lengths)
     if max(lengths) > shortest * (1 + MOST_EXCESS):
         raise AudioError(
             f"the files differ in length, {shortest} to {max(lengths)} samples: "
-            f"they must be aligned and equally long"
+            f"they must be aligned and equally long; --align does it"
         )
     if max(lengths) > shortest:
         terminal.warn(
             [f"lengths differ, {shortest} to {max(lengths)} samples: all cut to shortest"]
         )
-    signals = [r.samples[channel if r.n_mics > 1 else 0, :shortest] for r in recordings]
-    return signals, recordings[0].sample_rate
+    return [signal[:shortest] for signal in signals]
 
 
 def reasons(found: "Mapping[str, Score]", which: str) -> list[str]:
@@ -121,12 +156,10 @@ def as_dict(
     """Scores, gains and reasons for JSON."""
     result: dict[str, dict[str, float | str | None]] = {
         "estimate": {name: score.value for name, score in after.items()},
-        "reasons": {name: score.reason for name, score in after.items() if score.reason},
+        "reasons": {name: score.why for name, score in after.items() if score.why},
     }
     if before:
-        result["noisy_reasons"] = {
-            name: score.reason for name, score in before.items() if score.reason
-        }
+        result["noisy_reasons"] = {name: score.why for name, score in before.items() if score.why}
         result["noisy"] = {name: score.value for name, score in before.items()}
         result["gains"] = {
             f"delta_{name}": score.value - before[name].value for name, score in after.items()

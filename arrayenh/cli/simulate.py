@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from arrayenh.checks import listed
 from arrayenh.cli import terminal
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ def planned(
     from arrayenh.scenes.recipe import Recipe, load_recipe
     from arrayenh.scenes.voices import find_sounds, find_voices
 
-    wanted = COMPONENTS if components == "all" else tuple(filter(None, components.split(",")))
+    wanted = COMPONENTS if components == "all" else listed(components)
     kinds: dict[str, Any] = {"components": wanted, "format": format, "seed": seed}
     if recipe.endswith(".csv"):
         if speech or noise or rooms:
@@ -150,7 +151,7 @@ def numbers(text: str) -> list[int]:
     from arrayenh.errors import ConfigError
 
     found: list[int] = []
-    for part in filter(None, (part.strip() for part in text.split(","))):
+    for part in listed(text):
         first, dash, last = part.partition("-")
         whole = first.isdigit() and (last.isdigit() or not dash)
         if not whole or int(last or first) < int(first):

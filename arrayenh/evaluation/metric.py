@@ -77,6 +77,19 @@ class Score:
     value: float
     reason: str | None = None
 
+    @property
+    def why(self) -> str | None:
+        """Why there is no finite value: the reason, or what an infinite value means."""
+        return self.reason or infinite(self.value)
+
+
+def infinite(value: float) -> str | None:
+    """Meaning of an infinite score, which JSON cannot hold; None for others."""
+    if not math.isinf(value):
+        return None
+    meaning = "no difference from the reference" if value > 0 else "nothing of the reference"
+    return f"{'+' if value > 0 else '-'}infinity: {meaning}"
+
 
 def metric(
     name: str,

@@ -78,7 +78,7 @@ class ChannelReport:
 
     @property
     def dead(self) -> bool:
-        """Whether the channel has no signal; if all channels are dead, the recording is silent."""
+        """Whether the channel has no signal; if all have none, the recording is silent or quiet."""
         return "dead" in self.faults
 
     @property
@@ -148,6 +148,18 @@ def faults_text(report: ChannelReport) -> tuple[str, ...]:
     return tuple(
         f"microphone {report.index} {_fault_words(fault, report)}" for fault in report.faults
     )
+
+
+def log_lines(reports: Sequence[ChannelReport]) -> tuple[str, ...]:
+    """Describe the faults of a recording: of each channel, or of all if none has a usual level."""
+    if not all(report.dead for report in reports):
+        return tuple(line for report in reports for line in faults_text(report))
+    silent = [report for report in reports if report.level_dbfs == -np.inf]
+    if len(silent) == len(reports):
+        return ("the recording is silent",)
+    loudest_dbfs = max(report.level_dbfs for report in reports)
+    quiet = f"the recording is very quiet ({loudest_dbfs:.0f} dBFS): its faults are not corrected"
+    return (quiet, *(line for report in silent for line in faults_text(report)))
 
 
 def _fault_words(fault: str, report: ChannelReport) -> str:

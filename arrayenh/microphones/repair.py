@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from arrayenh.microphones.diagnostics import ChannelReport, faults_text
+from arrayenh.microphones.diagnostics import ChannelReport, faults_text, log_lines
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,8 +84,9 @@ def choose_microphones(
     """
     log = [line for report in reports for line in what_is_done(report)]
     if all(report.dead for report in reports):
-        rows = tuple(range(len(reports)))
-        log = ["the recording is silent"]
+        quiet = tuple(m for m, report in enumerate(reports) if report.level_dbfs > -np.inf)
+        rows = quiet or tuple(range(len(reports)))
+        log = list(log_lines(reports))
     else:
         rows = tuple(m for m, report in enumerate(reports) if report.usable)
     if reference not in rows:

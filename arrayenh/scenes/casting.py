@@ -3,12 +3,12 @@
 import os
 from collections.abc import Iterator
 from dataclasses import replace
-from glob import glob
 from itertools import cycle
 
 import numpy as np
 
 from arrayenh.errors import SceneError
+from arrayenh.files import matching
 from arrayenh.scenes.placing import Places
 from arrayenh.scenes.rooms import Measured, Room
 from arrayenh.scenes.scene import Noise, PlacedArray, Point, Scene, Talker
@@ -228,7 +228,7 @@ def list_responses(path: str) -> list[str]:
             if name.lower().endswith(kinds)
         ]
     else:
-        found = sorted(glob(path))
+        found = list(map(str, matching(path)))
     return [entry for file in found for entry in measurements(file)]
 
 

@@ -989,6 +989,38 @@ def test_inspect_of_hardly_any_sound(here, done, speech):
     assert found["channels"][0]["octave_levels_dbfs"] == [None] * 7
 
 
+@pytest.fixture
+def unfinished(here):
+    """unfinished.wav: rec.wav as a recorder leaves it that loses its power."""
+    content = bytearray(Path("rec.wav").read_bytes())
+    at = content.index(b"data")
+    content[at + 4 : at + 8] = bytes(4)
+    Path("unfinished.wav").write_bytes(content)
+    return "the header states no length: read to the end, 2.0 s"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "inspect unfinished.wav",
+        "enhance unfinished.wav --beamformer das --array circular4-35mm --postfilter none",
+        "localize unfinished.wav --array circular4-35mm",
+        "score unfinished.wav m1.wav --metrics si_sdr",
+    ],
+)
+def test_every_command_says_what_was_put_right_in_a_file(unfinished, call, line):
+    code, _, err = call(line)
+    assert code == 0 and unfinished in err
+
+
+@pytest.mark.parametrize("line", ["enhance rec.wav -o -", "enhance -", "inspect rec.wav --plot=-"])
+def test_a_pipe_is_no_file(here, call, line):
+    before = sorted(os.listdir())
+    code, out, err = call(line)
+    assert (code, out) == (2, "") and "a pipe can be neither read nor written; name a file" in err
+    assert sorted(os.listdir()) == before
+
+
 # ---- score -------------------------------------------------------------------------------
 
 
@@ -1039,6 +1071,52 @@ def test_a_missing_score_says_why_once(pair, call):
     found = json.loads(call("score none.wav out.wav --mix mix.wav --json")[1])
     assert set(found["estimate"].values()) == {None}
     assert set(found["reasons"].values()) == set(found["noisy_reasons"].values()) == {reason}
+
+
+@pytest.mark.parametrize("late", [1006, -300])
+def test_a_late_estimate_is_named_and_aligned_when_asked(pair, call, late):
+    """The scores of the rest are those of an estimate in step."""
+    samples = read("out.wav").samples[0]
+    shifted = (
+        np.r_[np.zeros(late), samples[:-late]] if late > 0 else np.r_[samples[-late:], [0] * 300]
+    )
+    save("late.wav", shifted, subtype="FLOAT")
+    _, out, err = call("score clean.wav late.wav --mix mix.wav --metrics si_sdr --json")
+    assert json.loads(out)["lags"] == {"estimate": late, "noisy": 0}
+    assert json.loads(out)["estimate"]["si_sdr"] < 0
+    word, ms = ("lags", "62.9 ms") if late > 0 else ("leads", "18.8 ms")
+    said = f"note: late.wav {word} the reference by {abs(late)} samples ({ms}): "
+    assert err == f"{said}the scores suffer; --align aligns it first\n"
+    _, out, err = call("score clean.wav late.wav --metrics si_sdr --align --json")
+    assert json.loads(out)["estimate"]["si_sdr"] == pytest.approx(20, abs=0.2)
+    assert json.loads(out)["aligned"] and err == f"{said}aligned\n"
+
+
+def test_alignment_admits_other_lengths(pair, call):
+    save("late.wav", np.r_[np.zeros(1000), read("out.wav").samples[0]], subtype="FLOAT")
+    code, _, err = call("score clean.wav late.wav --metrics si_sdr")
+    assert code == 2 and "32000 to 33000 samples" in err and "--align does it" in err
+    code, out, _ = call("score clean.wav late.wav --metrics si_sdr --align --json")
+    assert code == 0 and json.loads(out)["estimate"]["si_sdr"] == pytest.approx(20, abs=0.01)
+
+
+def test_an_infinite_score_is_null_with_a_reason(pair, call):
+    found = json.loads(call("score clean.wav clean.wav --mix clean.wav --metrics si_sdr --json")[1])
+    assert found["estimate"]["si_sdr"] is None
+    reason = "+infinity: no difference from the reference"
+    assert found["reasons"]["si_sdr"] == found["noisy_reasons"]["si_sdr"] == reason
+    assert "inf" in call("score clean.wav clean.wav --metrics si_sdr")[1]
+
+
+def test_a_list_of_scores_may_have_spaces(pair, done):
+    found = json.loads(done("score clean.wav out.wav --metrics 'si_sdr, stoi ,' --json"))
+    assert list(found["estimate"]) == ["si_sdr", "stoi"]
+
+
+def test_the_channel_of_several_is_named_unless_it_was_chosen(pair, call):
+    _, _, err = call("score clean.wav rec.wav --metrics stoi")
+    assert err.startswith("note: rec.wav has 4 channels: channel 0 is scored; --channel chooses")
+    assert "channels" not in call("score clean.wav rec.wav --channel 0 --metrics stoi")[2]
 
 
 def test_a_few_samples_more_are_cut(pair, call, speech):

@@ -64,6 +64,15 @@ def test_signs_of_a_glob_in_the_name_of_a_file_are_part_of_it(tree):
     assert [found for found, _ in find("x[1].wav,y[1].wav")] == ["x[1].wav,y[1].wav"]
 
 
+def test_brackets_in_the_name_of_a_folder_are_part_of_it(tree):
+    (tree / "d [2]").mkdir()
+    (tree / "d [2]" / "x.wav").touch()
+    (tree / "d 2").mkdir()
+    (tree / "d 2" / "y.wav").touch()
+    assert [name for name, _ in find("d [2]/*.wav")] == [os.path.join("d [2]", "x.wav")]
+    assert [name for name, _ in find("d [23]/*.wav")] == [os.path.join("d 2", "y.wav")]
+
+
 @pytest.mark.parametrize(
     "recording, words",
     [

@@ -14,7 +14,9 @@ import numpy as np
 import pytest
 import soundfile
 
+from arrayenh.audio import Recording
 from arrayenh.cli import judged as judged_module
+from arrayenh.cli.judged import together
 from arrayenh.cli.main import run
 from arrayenh.errors import ConfigError, MetricError
 from arrayenh.evaluation import qa, thresholds
@@ -471,6 +473,30 @@ def test_files_that_do_not_belong_together(here, call, sounds):
         assert (code, out) == (2, "") and words in err
     code, _, err = call("qa in/a.wav --enhanced nearly.wav --reference clean --channel 1")
     assert code == 0 and "31900 to 32000 samples: all cut to the shortest" in err
+
+
+def test_a_late_output_is_named_and_aligned_when_asked(here, call, sounds):
+    Path("p.toml").write_text('[thresholds]\nsnr = ">10"\n')
+    save("late.wav", np.r_[np.zeros(900), sounds["better"]])
+    line = "qa in/a.wav --enhanced late.wav --reference clean --channel 1 --profile p.toml"
+    code, _, err = call(line)
+    assert code == 2 and "late.wav has 32900 samples but a.wav has 32000" in err
+    code, _, err = call(f"{line} --align")
+    assert code == 0 and "late.wav lags a.wav by 900 samples (56.2 ms): aligned" in err
+    save("late.wav", np.r_[np.zeros(900), sounds["better"][:-900]])
+    code, _, err = call(line)
+    assert code == 1 and "(56.2 ms): the scores suffer; --align aligns it first" in err
+
+
+def test_notes_of_the_output_and_the_reference_are_passed_on():
+    x = np.random.default_rng(0).standard_normal((2, 1000)).astype(np.float32)
+    files = [
+        (Recording(x[:1], RATE, "in", notes=("of the input",)), 0),
+        (Recording(x, RATE, "out", notes=("a note",)), 0),
+        (Recording(x[:1], RATE, "clean", notes=("another",)), 0),
+    ]
+    _, notes = together(files, align=False)
+    assert notes == ("out: a note", "clean: another", "out has 2 channels: channel 0 is judged")
 
 
 WRONG = {

@@ -2,14 +2,15 @@
 
 import json
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.resources import files
+from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from arrayenh.cli.benchmark import write_tables
+from arrayenh.cli.benchmark import as_dict, write_tables
 from arrayenh.errors import TrialError
 from arrayenh.evaluation.cache import NOT_CODE, Cache, code_digest, system_key
 from arrayenh.evaluation.cases.case import Case, CaseFacts
@@ -210,6 +211,15 @@ def test_the_tables_say_what_was_found():
     assert "| `mvdr` | 4.00 ± 2.00 | 5.000 ± 2.000 | 1.00 | 1.00 | 0.0100 | 200 | whole" in text
     assert "| `mvdr` | **+2.00 ± 0.00** | **+2.000 ± 0.000** |" in text
     assert "| system | -5 dB (1) | 0 dB (1) |" in text
+
+
+def test_a_mean_that_json_cannot_hold_has_a_reason():
+    values = np.array([[[np.inf, np.nan], [1, 2]], [[3, np.nan], [4, 5]]])
+    found = replace(results(values), reasons={(1, 0, 1): "too short"})
+    noisy = as_dict(found, Path("out"), 1.0)["systems"]["noisy"]
+    assert noisy["si_sdr"]["reason"] == "+infinity: no difference from the reference"
+    assert noisy["stoi"]["reason"] == "too short"
+    assert "reason" not in as_dict(found, Path("out"), 1.0)["systems"]["mvdr"]["si_sdr"]
 
 
 def test_conditions_are_in_the_order_of_their_numbers():

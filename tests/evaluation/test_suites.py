@@ -268,6 +268,17 @@ def test_one_clean_channel_is_enough_to_score(tmp_path):
         find_cases(tmp_path, "early", None, {}).case(0)
 
 
+def test_notes_name_the_files_of_a_folder_that_were_put_right(tmp_path):
+    for name in ("a", "b"):
+        write(tmp_path / f"{name}.wav", np.full((2, FS), 0.1), FS)
+    content = bytearray((tmp_path / "b.wav").read_bytes())
+    at = content.index(b"data") + 4
+    content[at : at + 4] = bytes(4)
+    (tmp_path / "b.wav").write_bytes(content)
+    said = f"{tmp_path / 'b.wav'}: the header states no length: read to the end, 1.0 s"
+    assert find_cases(tmp_path, "early", None, {}).notes() == [said]
+
+
 def test_recordings_alone_become_cases(tmp_path):
     for name in ("a", "a_enhanced", ".hidden"):
         write(tmp_path / f"{name}.wav", np.full((2, FS), 0.1), FS)

@@ -81,6 +81,16 @@ def test_where_all_are_silent_silence_stays():
     assert not Conditioning(microphones)(np.zeros((3, 10), np.float32)).any()
 
 
+def test_a_quiet_recording_is_not_called_silent():
+    """Below -90 dBFS; only the microphone without any sound is left out."""
+    samples = 1e-6 * recording([0] * 3)
+    samples[1] = 0
+    microphones, log = chosen(samples)
+    assert microphones.rows == (0, 2) and (microphones.gains == 1).all()
+    assert "the recording is very quiet (-1" in log[0] and "silent" not in " ".join(log)
+    assert log[1:] == ["microphone 1 is dead (-inf dBFS): left out"]
+
+
 @pytest.mark.parametrize("n_mics", [1, 4])
 def test_a_healthy_recording_is_passed_as_it_is(n_mics):
     samples = recording([0] * n_mics)

@@ -63,6 +63,11 @@ class FolderCases:
         """The folder."""
         return {"folder": str(self.folder), "target": self.target}
 
+    def notes(self) -> list[str]:
+        """Lines for the user about what was put right in the audio files."""
+        paths = (path for files in self.files for path in (files.mixture, files.target) if path)
+        return [f"{path}: {note}" for path in paths for note in open_recording([path]).notes]
+
     def facts(self, index: int) -> CaseFacts:
         """Properties of one case, from its files."""
         files = self.files[index]
