@@ -2,6 +2,8 @@
 
 from arrayenh.errors import ConfigError
 
+MOST_DIGITS = 15  # of a whole number: exact in a float, too
+
 
 def one_of(key: str, value: str, allowed: tuple[str, ...]) -> None:
     """Raise ConfigError if a name is not among the allowed ones."""
@@ -13,6 +15,14 @@ def within(key: str, value: float, least: float, most: float) -> None:
     """Raise ConfigError if a number is outside [least, most] or NaN."""
     if not least <= value <= most:
         raise ConfigError(f"{key} must be {least:g} to {most:g}; got {value:g}")
+
+
+def whole_number(text: str) -> int | None:
+    """Whole number from its decimal digits, at most 15; None for any other text."""
+    plain = text.strip()
+    if not (plain.isascii() and plain.isdecimal() and len(plain) <= MOST_DIGITS):
+        return None
+    return int(plain)
 
 
 def numbers(key: str, text: str) -> tuple[float, ...]:

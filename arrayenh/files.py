@@ -40,8 +40,6 @@ def write_whole(
     """
     with replacing(path, error, make_folder=make_folder) as part, open(part, "xb") as file:
         file.write(content.encode() if isinstance(content, str) else content)
-        file.flush()
-        os.fsync(file.fileno())
     return path
 
 
@@ -51,6 +49,7 @@ def replacing(
 ) -> Iterator[Path]:
     """Give a temporary path to write to; on success, rename it to `path`.
 
+    The content is on the disk before the rename, and the name before the return.
     If the block raises, the temporary file is removed. The arguments are those of `write_whole`.
 
     Raises
@@ -63,7 +62,9 @@ def replacing(
         if make_folder:
             path.parent.mkdir(parents=True, exist_ok=True)
         yield part
+        synced(part)
         os.replace(part, path)
+        synced(path.parent)
     except ArrayenhError:
         raise
     except OSError as problem:
@@ -71,6 +72,20 @@ def replacing(
     finally:
         with suppress(OSError):  # after the rename the temporary file is gone
             part.unlink()
+
+
+def synced(path: Path) -> None:
+    """Wait until a file, or the names in a folder, are on the disk.
+
+    Windows keeps names in order by itself and cannot open folders.
+    """
+    if path.is_dir() and os.name == "nt":
+        return
+    opened = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
 
 
 def beside(path: Path) -> Path:

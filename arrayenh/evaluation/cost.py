@@ -16,6 +16,7 @@ import numpy as np
 from arrayenh.errors import ArrayenhError, AudioError
 from arrayenh.evaluation.cache import Cache, system_key
 from arrayenh.evaluation.systems.system import Cost, System, Trial
+from arrayenh.formats import json_object, read_arrays
 from arrayenh.microphones.mic_array import MicArray
 from arrayenh.processes import ONE_THREAD
 
@@ -88,7 +89,7 @@ def measure(system: System, trial: Trial) -> Cost:
     if run.returncode != 0:
         lines = run.stderr.strip().splitlines() or ["it ended without a message"]
         raise AudioError(f"{system.name} could not be timed: {lines[-1]}")
-    found = json.loads(run.stdout.splitlines()[-1])
+    found = json_object(run.stdout.splitlines()[-1], f"the cost of {system.name}", AudioError)
     latency = system.latency()
     return Cost(
         found["real_time_factor"],
@@ -114,8 +115,7 @@ def save_trial(path: Path, trial: Trial) -> None:
 
 def load_trial(path: Path) -> Trial:
     """Read a trial from a file."""
-    with np.load(path) as file:
-        found = dict(file)
+    found = read_arrays(path)
     array = MicArray(found["positions"], "array") if "positions" in found else None
     return Trial(
         found["mixture"],

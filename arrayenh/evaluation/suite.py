@@ -16,8 +16,9 @@ from pydantic import ConfigDict
 
 from arrayenh.errors import ConfigError, SceneError
 from arrayenh.evaluation.results import HEADLINE
+from arrayenh.formats import Readable, read_toml
 from arrayenh.scenes.recipe import Recipe
-from arrayenh.validation import Readable, read_toml, validated
+from arrayenh.validation import validated
 
 SUITES = files("arrayenh.evaluation") / "suites"
 TARGETS = ("early", "reverberant")

@@ -7,16 +7,17 @@ CSV keeps positions and microphone names. XML also keeps the name of the array.
 import csv
 import io
 import json
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NoReturn
-from xml.parsers import expat
+from typing import Any
 from xml.sax.saxutils import quoteattr
 
 import numpy as np
 
 from arrayenh.errors import GeometryError, ShapeError
 from arrayenh.files import write_whole
+from arrayenh.formats import csv_lines, read_bytes, read_json, read_text, xml_elements
 from arrayenh.microphones.mic_array import MicArray
 
 POSITION_KEYS = ("mic_positions_m", "positions")
@@ -42,15 +43,15 @@ def read_array(path: Path) -> MicArray:
         message names the file.
     """
     _check_suffix(path)
-    try:
-        return READERS[path.suffix.lower()](path.read_bytes(), path.stem)
-    except OSError as error:
+    if not os.path.exists(path):
         raise GeometryError(
-            f"cannot read {path}: {error.strerror}; give the path of an array file, "
+            f"cannot read {path}: No such file; give the path of an array file, "
             "or a name from 'arrayenh arrays list'"
-        ) from error
-    except UnicodeDecodeError as error:
-        raise GeometryError(f"{path}: not UTF-8 text; save it as UTF-8") from error
+        )
+    parse, build = READERS[path.suffix.lower()]
+    parsed = parse(path)
+    try:
+        return build(parsed, path.stem)
     except (GeometryError, ShapeError) as error:
         raise GeometryError(f"{path}: {error}") from error
 
@@ -80,14 +81,11 @@ def _check_suffix(path: Path) -> None:
         )
 
 
-def _read_json(content: bytes, stem: str) -> MicArray:
-    text = content.decode("utf-8-sig")
-    try:
-        found = json.loads(text)
-    except ValueError as error:  # also raised for integers of thousands of digits
-        raise GeometryError(f"not JSON: {error}") from error
-    except RecursionError as error:
-        raise GeometryError("not an array: nested too deep") from error
+def _parse_json(path: Path) -> Any:
+    return read_json(path, error=GeometryError)
+
+
+def _from_json(found: Any, stem: str) -> MicArray:
     if isinstance(found, list):
         found = {"positions": found}
     if not isinstance(found, dict):
@@ -122,12 +120,14 @@ def _json_text(array: MicArray) -> str:
     return json.dumps(known, indent=1, ensure_ascii=False) + "\n"
 
 
-def _read_csv(content: bytes, stem: str) -> MicArray:
-    lines = io.StringIO(content.decode("utf-8-sig"), newline="")
-    try:
-        rows = _csv_rows(lines)
-    except csv.Error as error:
-        raise GeometryError(f"not CSV: {error}") from error
+def _parse_csv(path: Path) -> list[tuple[int, list[str]]]:
+    """Cells of every line that is neither empty nor a comment, with line numbers."""
+    lines = csv_lines(read_text(path, error=GeometryError), str(path), GeometryError)
+    stripped = [(number, [cell.strip() for cell in cells]) for number, cells in lines]
+    return [(number, cells) for number, cells in stripped if not cells[0].startswith("#")]
+
+
+def _from_csv(rows: Sequence[tuple[int, list[str]]], stem: str) -> MicArray:
     if not rows:
         raise GeometryError("no microphones; expected lines of x,y,z in metres")
     columns = _csv_header(rows[0][1])
@@ -142,17 +142,6 @@ def _read_csv(content: bytes, stem: str) -> MicArray:
     positions = [_coordinates(cell, f"line {line}") for line, cell in cells]
     names = tuple(cell["name"] for _, cell in cells) if "name" in columns else None
     return MicArray(np.array(positions), stem, names)
-
-
-def _csv_rows(lines: io.StringIO) -> list[tuple[int, list[str]]]:
-    """Cells of every line that is neither empty nor a comment, with line numbers."""
-    reader = csv.reader(lines, skipinitialspace=True, strict=True)
-    found = []
-    for row in reader:
-        cells = [cell.strip() for cell in row]
-        if any(cells) and not cells[0].startswith("#"):
-            found.append((reader.line_num, cells))
-    return found
 
 
 def _csv_header(cells: list[str]) -> list[str] | None:
@@ -179,47 +168,25 @@ def _csv_text(array: MicArray) -> str:
     return text.getvalue()
 
 
-class _AcoularXml:
-    """Parser of acoular's XML; a DTD is refused."""
+def _parse_xml(path: Path) -> list[tuple[str, dict[str, str]]]:
+    return xml_elements(read_bytes(path, error=GeometryError), str(path), GeometryError)
 
-    def __init__(self) -> None:
-        self.root: dict[str, str] | None = None
-        self.microphones: list[dict[str, str]] = []
 
-    def parse(self, content: bytes) -> None:
-        parser = expat.ParserCreate()
-        parser.StartElementHandler = self.start
-        parser.StartDoctypeDeclHandler = self.refuse_dtd
-        try:
-            parser.Parse(content, True)
-        except expat.ExpatError as error:
-            raise GeometryError(f"not XML: {error}") from error
-
-    def start(self, tag: str, attributes: dict[str, str]) -> None:
-        if self.root is None:
-            if tag != "MicArray":
-                raise GeometryError(f"expected <MicArray> at the top; got <{tag}>")
-            self.root = attributes
-        elif tag == "pos":
-            self.microphones.append(attributes)
-        else:
+def _from_xml(elements: Sequence[tuple[str, dict[str, str]]], stem: str) -> MicArray:
+    (top, root), *inner = elements
+    if top != "MicArray":
+        raise GeometryError(f"expected <MicArray> at the top; got <{top}>")
+    for tag, _ in inner:
+        if tag != "pos":
             raise GeometryError(f"expected <pos> inside <MicArray>; got <{tag}>")
-
-    def refuse_dtd(self, *declaration: object) -> NoReturn:
-        raise GeometryError("a DTD (<!DOCTYPE ...>) is refused for safety; delete that declaration")
-
-
-def _read_xml(content: bytes, stem: str) -> MicArray:
-    xml = _AcoularXml()
-    xml.parse(content)
+    microphones = [attributes for _, attributes in inner]
     positions = [
         _coordinates(microphone, f"<pos> number {number}")
-        for number, microphone in enumerate(xml.microphones, start=1)
+        for number, microphone in enumerate(microphones, start=1)
     ]
-    given = tuple(microphone.get("Name", "") for microphone in xml.microphones)
+    given = tuple(microphone.get("Name", "") for microphone in microphones)
     named = any(given) and given != _points(len(given))
-    name = (xml.root or {}).get("name") or stem
-    return MicArray(np.array(positions), name, given if named else None)
+    return MicArray(np.array(positions), root.get("name") or stem, given if named else None)
 
 
 def _points(n_mics: int) -> tuple[str, ...]:
@@ -251,11 +218,13 @@ def _coordinates(cells: dict[str, str], where: str) -> list[float]:
     return numbers
 
 
-READERS: dict[str, Callable[[bytes, str], MicArray]] = {
-    ".json": _read_json,
-    ".csv": _read_csv,
-    ".xml": _read_xml,
+READERS: dict[str, tuple[Callable[[Path], Any], Callable[[Any, str], MicArray]]] = {
+    ".json": (_parse_json, _from_json),
+    ".csv": (_parse_csv, _from_csv),
+    ".xml": (_parse_xml, _from_xml),
 }
+"""Functions that parse a file, and that build an array from what was parsed."""
+
 WRITERS: dict[str, Callable[[MicArray], str]] = {
     ".json": _json_text,
     ".csv": _csv_text,

@@ -5,6 +5,7 @@ from functools import lru_cache
 import numpy as np
 
 from arrayenh.audio import read, resample
+from arrayenh.checks import whole_number
 from arrayenh.errors import SceneError
 from arrayenh.scenes.sofa import Sofa, read_sofa
 
@@ -30,10 +31,10 @@ def measured_responses(file: str, sample_rate: int) -> np.ndarray:
         If the file cannot be read, is silent, or has no such measurement.
     """
     name, _, number = file.partition(".sofa:")
-    if file.lower().endswith(".sofa") or number.isdigit():
+    index = whole_number(number) if number else 0
+    if file.lower().endswith(".sofa") or (number and index is not None):
         sofa = read_sofa(f"{name}.sofa" if number else file)
-        index = int(number or 0)
-        if index >= len(sofa.responses):
+        if index is None or index >= len(sofa.responses):
             raise SceneError(f"{file}: the file has measurements 0 to {len(sofa.responses) - 1}")
         responses, rate = sofa.delayed()[index], sofa.sample_rate
     else:

@@ -16,9 +16,10 @@ from typing import Any
 import numpy as np
 
 from arrayenh.errors import SceneError
+from arrayenh.formats import read_toml
 from arrayenh.scenes.chance import check_chance, draw_value, extremes, left_to_chance
 from arrayenh.scenes.spec import SceneSpec
-from arrayenh.validation import read_toml, validated
+from arrayenh.validation import validated
 
 PRESETS = files("arrayenh.scenes") / "presets"
 MOST_SOURCES = 100
