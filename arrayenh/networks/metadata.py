@@ -38,7 +38,7 @@ def read_metadata(metadata: Mapping[str, str], where: str) -> tuple[Signature, W
     ConfigError
         If the signature is missing or invalid.
     """
-    found = json_object(own_text(metadata, where), f"the signature of {where}")
+    found = json_object(own_text(metadata, where), f"{where}: its signature")
     try:
         words = {key: found.pop(key) for key in names_of(Words) if key in found}
         signature = validated(Signature, found, strict=True)
@@ -57,7 +57,7 @@ def task_of(metadata: Mapping[str, str], where: str) -> str:
     ConfigError
         If there is no known task.
     """
-    task = json_object(own_text(metadata, where), f"the signature of {where}").get("task")
+    task = json_object(own_text(metadata, where), f"{where}: its signature").get("task")
     if task not in TASKS:
         raise ConfigError(f"{where}: task must be {' or '.join(TASKS)}; got {task!r}")
     return str(task)
