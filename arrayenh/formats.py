@@ -15,6 +15,7 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO, StringIO
+from itertools import chain
 from pathlib import Path
 from typing import Any, NoReturn, Protocol
 from xml.parsers import expat
@@ -83,11 +84,14 @@ def read_text(path: Readable, name: str | None = None, error: Errors = ConfigErr
 def as_text(content: bytes, name: str, error: Errors = ConfigError) -> str:
     """Decode the content of a text file; arguments as in `read_bytes`."""
     try:
-        return content.decode("utf-8-sig")
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError as problem:
         raise error(
             f"{name} is not UTF-8 text; save it as UTF-8 (in a spreadsheet: 'CSV UTF-8')"
         ) from problem
+    if "\0" in text:  # left by a power cut
+        raise error(f"{name} is damaged: it has zero bytes")
+    return text
 
 
 def read_toml(
@@ -131,27 +135,37 @@ def json_object(text: str | bytes, name: str, error: Errors = ConfigError) -> di
 
 
 def bounded(tree: Any) -> Any:
-    """Return a tree of values if its depth and its integers are within bounds.
+    """Return a tree of values if its depth, integers and texts are usable.
 
     Raises
     ------
     ValueError, RecursionError
-        If an integer, or the depth, is not.
+        If a value, or the depth, is not.
     """
     level, depth = [tree], 0
     while level:
         if depth > MOST_DEPTH:
             raise RecursionError
-        if any(isinstance(value, int) and abs(value) >= MOST_INTEGER for value in level):
-            raise ValueError("an integer has more than 64 bits")
+        for value in level:
+            check_leaf(value)
         level, depth = [inner for value in level for inner in inside(value)], depth + 1
     return tree
 
 
+def check_leaf(value: Any) -> None:
+    """Raise ValueError for an integer beyond 64 bits, and for text that no file name can have."""
+    if isinstance(value, int) and abs(value) >= MOST_INTEGER:
+        raise ValueError("an integer has more than 64 bits")
+    if isinstance(value, str):
+        value.encode(errors="surrogateescape")  # raises for half a character
+        if "\0" in value:
+            raise ValueError("a text has a zero byte")
+
+
 def inside(value: Any) -> Iterable[Any]:
-    """Values directly inside a table or a list; none inside others."""
+    """Keys and values directly inside a table, items of a list; none inside others."""
     if isinstance(value, dict):
-        return value.values()
+        return chain(value.keys(), value.values())
     return value if isinstance(value, list) else ()
 
 

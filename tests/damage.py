@@ -106,7 +106,7 @@ def encoding(content, rng):
 
 
 BYTES = (flip, truncate, delete, duplicate, zeros, insert, header_field)
-TEXT = (*BYTES, number, number, number, value, value, word, lines, encoding)
+TEXT = (*BYTES, *[number] * 6, *[value] * 6, word, word, lines, encoding)
 
 
 def pick(among, rng):
@@ -123,7 +123,7 @@ def replaced(pattern, content, by, rng):
 
 
 def damaged(content, rng, text):
-    """Content with one to three faults."""
-    for _ in range(int(rng.integers(1, 4))):
+    """Content with one fault, or a few."""
+    for _ in range(int(rng.geometric(0.6))):
         content = pick(TEXT if text else BYTES, rng)(content, rng)
     return content

@@ -23,6 +23,7 @@ from pathlib import Path
 
 import numpy as np
 
+from arrayenh.errors import ArrayenhError
 from tests.damage import damaged
 from tests.loaders import LOADERS
 
@@ -39,8 +40,6 @@ class Bench:
 
     def outcome(self, name, attempt):
         """Outcome of one attempt: `OK`, `REFUSED`, or the traceback of a fault."""
-        from arrayenh.errors import ArrayenhError
-
         try:
             self.attempt(name, attempt)
         except ArrayenhError as error:
