@@ -21,6 +21,8 @@ TREE = {
     "noises": [{"signal": "pink", "distance": 1.0, "height": 1.0}, {"kind": "diffuse"}],
 }
 
+EARS = np.array([[0, 0.09, 0], [0, -0.09, 0]])
+
 
 class WrongExit(Exception):
     """The command ended with a code that no file may cause."""
@@ -158,8 +160,7 @@ def sofa_file(folder):
 
     rng = np.random.default_rng(0)
     directions = rng.standard_normal((5, 3))
-    receivers = np.array([[0, 0.09, 0], [0, -0.09, 0]])
-    write_sofa(folder / "a.sofa", rng.standard_normal((5, 2, 64)), 48000, directions, receivers)
+    write_sofa(folder / "a.sofa", rng.standard_normal((5, 2, 64)), 48000, directions, EARS)
     return folder / "a.sofa"
 
 
@@ -168,7 +169,7 @@ def sofa(path):
 
     measured_responses.cache_clear()
     measured_responses(str(path), 16000)
-    MeasuredHead(str(path), 2, 16000)
+    MeasuredHead(str(path), EARS, 16000)
 
 
 # evaluation
