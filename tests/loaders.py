@@ -253,6 +253,7 @@ def transcripts(path):
 
 
 SCORES = {"case": "a", "system": "b", "scores": {"snr": [1.5, None], "stoi": [None, "silent"]}}
+PLAN = {"folder": "recordings", "target": "early"}
 COST = {"real_time_factor": 0.1, "peak_mb": 100.0, "latency_ms": "inf"}
 
 
@@ -266,6 +267,17 @@ def cached_cost(path):
     from arrayenh.evaluation.cache import Cache
 
     Cache(path.parents[1]).cost(path.stem)
+
+
+def benchmark_plan(path):
+    from arrayenh.cli.benchmark import check_plan
+    from arrayenh.errors import AudioError
+    from arrayenh.evaluation.cases.folders import FolderCases
+
+    try:
+        check_plan(path.parent, FolderCases(Path("recordings"), "early", ()))
+    except AudioError as error:
+        assert "holds another benchmark" in str(error)
 
 
 def array(path):
@@ -292,9 +304,13 @@ def network(path):
 
 
 def train_recipe(path):
+    from arrayenh.training import models
+    from arrayenh.training.data.build import checked
     from arrayenh.training.recipe import load_recipe
 
-    load_recipe(path)
+    recipe = load_recipe(path)
+    checked(recipe.data)
+    models.build(recipe.model.name, recipe.model.settings)
 
 
 @cache
@@ -449,6 +465,7 @@ LOADERS = {
     "corpus": Loader(corpus, corpus_read),
     "scores": Loader(text("case/system.json", json.dumps(SCORES)), cached_scores),
     "cost": Loader(text("costs/system.json", json.dumps(COST)), cached_cost),
+    "benchmark": Loader(text("benchmark.json", json.dumps(PLAN)), benchmark_plan),
     "sofa": Loader(sofa_file, sofa, text=False),
     "network": Loader(network_file, network, text=False),
     "checkpoint": Loader(checkpoint_file, checkpoint, text=False),
