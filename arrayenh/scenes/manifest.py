@@ -108,6 +108,7 @@ def row_in_file(path: Path) -> tuple[dict[str, Any], str]:
     if (
         not isinstance(row, dict)
         or not isinstance(scene, dict)
+        or not scene
         or {*row, "scene"} != {*COLUMNS}
         or not isinstance(row["seconds"], int | float)
     ):

@@ -14,7 +14,7 @@ from arrayenh.scenes.rooms import Room, Shoebox
 MOST_SECONDS = 3600
 Coordinate = Annotated[float, Field(ge=-1e3, le=1e3)]  # metres
 Point = tuple[Coordinate, Coordinate, Coordinate]
-Positive = Annotated[float, Field(gt=0, le=1e3)]  # metres
+Positive = Annotated[float, Field(gt=0, le=350)]  # metres, in a room of at most 200 m
 NotNegative = Annotated[float, Field(ge=0, le=MOST_SECONDS)]  # metres or seconds
 Azimuth = Annotated[float, Field(ge=-360, le=360)]
 Elevation = Annotated[float, Field(ge=-90, le=90)]
