@@ -9,7 +9,8 @@ from tests.loaders import LOADERS
 
 SLOW = (
     "manifest", "data set", "scene of a set", "drawn scene", "scene show", "arrays show",
-    "checkpoint facts", "training recipe", "training log", "scene file", "suite",
+    "checkpoint facts", "training recipe", "training log", "scene file", "suite", "corpus",
+    "benchmark",
 )  # fmt: skip
 QUICK = [name for name, loader in LOADERS.items() if loader.text and name not in SLOW]
 
