@@ -78,12 +78,10 @@ def decode(content: bytes, source: str) -> Checkpoint:
         length = int.from_bytes(content[:8], "little")
         head = json_object(content[8 : 8 + length], source)["__metadata__"][HEAD]
         said = json_object(head, source)
-        recipe, facts = as_recipe(said["recipe"], source), dict(said["facts"])
-        return Checkpoint(recipe, safetensors.torch.load(content), facts)
+        tree, facts, tensors = said["recipe"], dict(said["facts"]), safetensors.torch.load(content)
     except (ValueError, TypeError, KeyError, safetensors.SafetensorError) as error:
-        if isinstance(error, ConfigError):
-            raise
         raise ConfigError(f"{source} is not a checkpoint of arrayenh, or is damaged") from error
+    return Checkpoint(as_recipe(tree, source), tensors, facts)
 
 
 def read(path: Path) -> Checkpoint:

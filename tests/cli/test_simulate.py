@@ -132,7 +132,7 @@ def runs(pid: str) -> bool:
         (["car", "-o", "x", "--noise", "nowhere"], "folder of sounds"),
         (["car", "-o", "x", "--only", "3-1"], "'3-1' is neither a number nor a range"),
         (["car", "-o", "x", "--scheduler", "here:x"], "no Dask scheduler answers at"),
-        (["nothing.csv", "-o", "x"], "nothing.csv cannot be read as a manifest: No such file"),
+        (["nothing.csv", "-o", "x"], "nothing.csv cannot be read: No such file"),
         (["bad.csv", "-o", "x"], "bad.csv needs a first line with the columns"),
         (["bad.csv", "-o", "x", "--rooms", "2"], "a manifest has its own speech, noise and rooms"),
         (["car"], "Missing option '-o'"),

@@ -103,7 +103,9 @@ def test_a_scene_that_came_back_sounds_the_same():
     assert render(again).mixture.tobytes() == render(scene).mixture.tobytes()
 
 
-@pytest.mark.parametrize("text, message", [("{", "not a scene: "), ("{}", "not a scene: room")])
+@pytest.mark.parametrize(
+    "text, message", [("{", "the scene is not JSON: "), ("{}", "not a scene: room")]
+)
 def test_json_that_is_no_scene_is_refused(text, message):
     with pytest.raises(SceneError, match=message):
         scene_from_json(text)
