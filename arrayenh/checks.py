@@ -4,6 +4,8 @@ from unicodedata import category
 
 from arrayenh.errors import ConfigError
 
+MOST_DIGITS = 15  # of a whole number: exact in a float, too
+
 
 def one_of(key: str, value: str, allowed: tuple[str, ...]) -> None:
     """Raise ConfigError if a name is not among the allowed ones."""
@@ -20,6 +22,14 @@ def within(key: str, value: float, least: float, most: float) -> None:
 def listed(text: str) -> tuple[str, ...]:
     """Parts of a list joined by commas, without the spaces around them and without empty ones."""
     return tuple(part for part in map(str.strip, text.split(",")) if part)
+
+
+def whole_number(text: str) -> int | None:
+    """Whole number from its decimal digits, at most 15; None for any other text."""
+    plain = text.strip()
+    if not (plain.isascii() and plain.isdecimal() and len(plain) <= MOST_DIGITS):
+        return None
+    return int(plain)
 
 
 def numbers(key: str, text: str) -> tuple[float, ...]:

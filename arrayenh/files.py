@@ -48,8 +48,6 @@ def write_whole(
         open(part, "xb") as file,
     ):
         file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
     return path
 
 
@@ -63,6 +61,7 @@ def replacing(
 ) -> Iterator[Path]:
     """Give a temporary path to write to; on success, rename it to `path`.
 
+    The content is on the disk before the rename, and the name before the return.
     If the block raises, the temporary file is removed. The arguments are those of `write_whole`.
 
     Raises
@@ -75,7 +74,9 @@ def replacing(
         if make_folder:
             path.parent.mkdir(parents=True, exist_ok=True)
         yield part
+        synced(part)
         give_name(part, path, overwrite)
+        synced(path.parent)
     except ArrayenhError:
         raise
     except FileExistsError as problem:
@@ -153,6 +154,20 @@ def matching(pattern: str) -> list[Path]:
     while parts and os.path.lexists(os.path.join(literal, parts[0])):
         literal = os.path.join(literal, parts.pop(0))
     return sorted(map(Path, glob.glob(os.path.join(glob.escape(literal), *parts), recursive=True)))
+
+
+def synced(path: Path) -> None:
+    """Wait until a file, or the names in a folder, are on the disk.
+
+    Windows keeps names in order by itself and cannot open folders.
+    """
+    if path.is_dir() and os.name == "nt":
+        return
+    opened = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
 
 
 def beside(path: Path) -> Path:

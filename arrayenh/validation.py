@@ -1,60 +1,16 @@
-"""Validation of files: TOML parsed into dataclasses, with error messages of one line."""
+"""Validation: trees of values from files made into dataclasses, with messages of one line."""
 
 import json
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from difflib import get_close_matches
 from functools import cache
-from typing import Any, Literal, Protocol, TypeVar, cast, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from arrayenh.errors import ArrayenhError, ConfigError
 
 Kind = TypeVar("Kind")
 MOST_CHARACTERS = 100  # shown of a value in a message
-
-
-class Readable(Protocol):
-    """A path, or a file inside an installed package."""
-
-    def read_text(self, encoding: str) -> str:
-        """Read the text of the file."""
-
-
-def read_toml(
-    path: Readable, name: str | None = None, error: type[ArrayenhError] = ConfigError
-) -> dict[str, Any]:
-    """Read a TOML file.
-
-    Parameters
-    ----------
-    path : Path
-    name : str, optional
-        Name of the file in messages. Default: its path.
-    error : type
-        Class of the exception to raise.
-
-    Raises
-    ------
-    ArrayenhError
-        Of the class `error`, if the file cannot be read or is not TOML.
-    """
-    name = name or str(path)
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as problem:
-        raise error(f"{name} cannot be read: {problem.strerror}") from problem
-    except UnicodeDecodeError as problem:
-        raise error(f"{name} is not UTF-8 text") from problem
-    return parse_toml(text, name, error)
-
-
-def parse_toml(text: str, name: str, error: type[ArrayenhError] = ConfigError) -> dict[str, Any]:
-    """Parse a text in TOML; the arguments are those of `read_toml`."""
-    try:
-        return tomllib.loads(text)
-    except (ValueError, RecursionError) as problem:  # RecursionError: lists nested too deep
-        raise error(f"{name} is not TOML: {problem}") from problem
 
 
 def validated(

@@ -10,7 +10,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 ORDER = [
     {"errors", "version"},
-    {"checks", "registry", "files", "processes", "validation", "drawing"},
+    {"checks", "registry", "files", "formats", "processes", "drawing"},
+    {"validation"},
     {"_kernels"},
     {"audio", "stft"},
     {"microphones", "networks"},

@@ -5,7 +5,8 @@ import pytest
 from pydantic import ConfigDict, Field
 
 from arrayenh.errors import ConfigError, SceneError
-from arrayenh.validation import read_toml, validated
+from arrayenh.formats import read_toml
+from arrayenh.validation import validated
 
 CLOSED = ConfigDict(extra="forbid")
 

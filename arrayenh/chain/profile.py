@@ -1,6 +1,7 @@
 """Settings in TOML: named profiles of the package, and files of the user."""
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import asdict
 from importlib import resources
@@ -9,8 +10,9 @@ from typing import Any
 
 from arrayenh.chain.settings import Settings, by_name, settings_class
 from arrayenh.errors import ConfigError
+from arrayenh.formats import read_toml
 from arrayenh.registry import unknown
-from arrayenh.validation import parse_toml, validated
+from arrayenh.validation import validated
 
 FOLDER = resources.files("arrayenh.chain") / "profiles"
 
@@ -28,11 +30,13 @@ def load_profile(name: str) -> dict[str, Any]:
     ConfigError
         If the profile does not exist, is not TOML, or holds an unknown key.
     """
-    if name in profile_names():
-        text = (FOLDER / f"{name}.toml").read_text(encoding="utf-8")
-    else:
-        text = read_text(name)
-    settings = parse_toml(text, f"profile {name}")
+    packaged = name in profile_names()
+    if not packaged and not os.path.isfile(name):
+        raise ConfigError(
+            f"unknown profile {name!r}: neither a TOML file that can be read nor one of "
+            f"{', '.join(profile_names())}"
+        )
+    settings = read_toml(FOLDER / f"{name}.toml" if packaged else Path(name), f"profile {name}")
     known = tuple(by_name(settings_class()))
     for key, value in settings.items():
         if key not in known:
@@ -40,17 +44,6 @@ def load_profile(name: str) -> dict[str, Any]:
         if not isinstance(value, int | float | str):
             raise ConfigError(f"profile {name}: {key} should be a number or a word; got {value}")
     return settings
-
-
-def read_text(name: str) -> str:
-    """Read the text of a profile file."""
-    try:
-        return Path(name).read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(
-            f"unknown profile {name!r}: neither a TOML file that can be read nor one of "
-            f"{', '.join(profile_names())}"
-        ) from error
 
 
 def resolve(profile: str | None, options: Mapping[str, Any]) -> Settings:

@@ -194,11 +194,11 @@ def check_plan(output: Path, source: "Source") -> None:
     """Raise an error if the folder holds the results of another benchmark."""
     from arrayenh.cli.outputs import make_folder
     from arrayenh.errors import AudioError
-    from arrayenh.evaluation.cache import read_json
+    from arrayenh.evaluation.cache import stored
     from arrayenh.files import write_whole
 
     described, said = output / PLAN, source.identity()
-    before = read_json(described)
+    before = stored(described)
     if before and before != said:
         raise AudioError(
             f"{output} holds another benchmark ({next(iter(before.values()))}); "

@@ -83,7 +83,7 @@ def show(
 
 def drawn(name: str, index: int, seed: int, speech: str | None, noise: str | None) -> "Scene":
     """Draw a scene from a recipe, or read one that was drawn before."""
-    from arrayenh.errors import ConfigError, SceneError
+    from arrayenh.errors import ConfigError
     from arrayenh.scenes.dataset import with_folders
     from arrayenh.scenes.draw import draw_scene
     from arrayenh.scenes.recipe import Recipe, load_recipe
@@ -94,10 +94,7 @@ def drawn(name: str, index: int, seed: int, speech: str | None, noise: str | Non
             raise ConfigError(
                 "a drawn scene has its own speech and noise; omit --speech and --noise"
             )
-        try:
-            return scene_in_file(Path(name).read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError) as error:
-            raise SceneError(f"{name} cannot be read: {error}") from error
+        return scene_in_file(Path(name))
     found = load_recipe(name)
     return draw_scene(Recipe(found.name, with_folders(found.tree, speech, noise)), index, seed)
 

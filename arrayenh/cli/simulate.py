@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from arrayenh.scenes.dataset import Map
     from arrayenh.scenes.plan import Plan
 
+MOST_SCENES = 1_000_000  # of a data set: the names of its folders have six digits
+
 
 def command(
     recipe: Annotated[
@@ -26,7 +28,9 @@ def command(
     output: Annotated[
         Path, typer.Option("-o", "--output", metavar="DIR", help="Folder of the data set.")
     ],
-    count: Annotated[int, typer.Option("-n", "--count", min=1, help="Scenes.")] = 10,
+    count: Annotated[
+        int, typer.Option("-n", "--count", min=1, max=MOST_SCENES, help="Scenes.")
+    ] = 10,
     seed: Annotated[int, typer.Option(min=0, help="Seed of all random values.")] = 0,
     jobs: Annotated[int, typer.Option("--jobs", min=1, help="Processes.")] = 1,
     scheduler: Annotated[
@@ -148,17 +152,19 @@ def chosen(plan: "Plan", only: str | None, count: int) -> list[int]:
 
 def numbers(text: str) -> list[int]:
     """Parse a list of numbers such as 3,17,20-25."""
+    from arrayenh.checks import whole_number
     from arrayenh.errors import ConfigError
 
     found: list[int] = []
     for part in listed(text):
-        first, dash, last = part.partition("-")
-        whole = first.isdigit() and (last.isdigit() or not dash)
-        if not whole or int(last or first) < int(first):
+        start, dash, end = part.partition("-")
+        first, last = whole_number(start), whole_number(end if dash else start)
+        if first is None or last is None or not first <= last < MOST_SCENES:
             raise ConfigError(
-                f"--only {text}: {part!r} is neither a number nor a range such as 3-7"
+                f"--only {text}: {part!r} is neither a number nor a range such as 3-7, "
+                f"below {MOST_SCENES}"
             )
-        found += range(int(first), int(last or first) + 1)
+        found += range(first, last + 1)
     if not found:
         raise ConfigError("--only is empty; give scene numbers such as 3,17,20-25")
     return found

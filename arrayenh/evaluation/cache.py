@@ -13,12 +13,17 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from arrayenh.errors import ConfigError
 from arrayenh.evaluation.cases.case import digest
 from arrayenh.evaluation.scoring import Score
 from arrayenh.evaluation.systems.system import Cost, System
 from arrayenh.files import write_whole
+from arrayenh.formats import json_object, read_text
+from arrayenh.validation import validated
+
+Kind = TypeVar("Kind")
 
 NOT_CODE = (
     "cli",
@@ -34,6 +39,15 @@ KEY_LENGTH = 24
 
 
 @dataclass(frozen=True, slots=True)
+class Scores:
+    """Contents of a file of scores: names of case and system, value and reason by score."""
+
+    case: str
+    system: str
+    scores: dict[str, tuple[float | None, str | None]]
+
+
+@dataclass(frozen=True, slots=True)
 class Cache:
     """Scores of cases and costs of systems, stored in a folder."""
 
@@ -41,10 +55,10 @@ class Cache:
 
     def scores(self, case: str, system: str) -> dict[str, Score]:
         """Return the cached scores for the keys of a case and a system; empty if there are none."""
-        found = read_json(self.folder / case / f"{system}.json")
+        found = kept(self.folder / case / f"{system}.json", Scores)
         return {
-            name: Score(math.nan if value is None else float(value), reason)
-            for name, (value, reason) in found.get("scores", {}).items()
+            name: Score(math.nan if value is None else value, reason)
+            for name, (value, reason) in (found.scores if found else {}).items()
         }
 
     def keep(
@@ -58,8 +72,7 @@ class Cache:
 
     def cost(self, system: str) -> Cost | None:
         """Return the cached cost of a system, or None."""
-        found = read_json(self.folder / "costs" / f"{system}.json")
-        return Cost(**{key: float(value) for key, value in found.items()}) if found else None
+        return kept(self.folder / "costs" / f"{system}.json", Cost)
 
     def keep_cost(self, system: str, cost: Cost) -> None:
         """Store the cost of a system."""
@@ -109,10 +122,17 @@ def as_json(value: float) -> float | str | None:
     return value if math.isfinite(value) else str(value)
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON file; empty if it does not exist or is damaged."""
+def kept(path: Path, kind: type[Kind]) -> Kind | None:
+    """Read values from a JSON file; None if it does not exist or is damaged."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return validated(kind, stored(path), str(path))
+    except ConfigError:
+        return None
+
+
+def stored(path: Path) -> dict[str, Any]:
+    """Read an object from a JSON file; empty if it does not exist or is damaged."""
+    try:
+        return json_object(read_text(path), str(path))
+    except ConfigError:
         return {}
-    return found if isinstance(found, dict) else {}

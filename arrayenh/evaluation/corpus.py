@@ -9,6 +9,7 @@ from pathlib import Path
 from arrayenh.errors import ConfigError
 from arrayenh.evaluation.suite import Selection, Suite
 from arrayenh.files import as_utf8, write_whole
+from arrayenh.formats import read_table
 
 SPEECH, NOISE = ("targets", "talkers"), ("noises", "ambiences")
 Row = Mapping[str, str]
@@ -57,14 +58,13 @@ def with_folders(suite: Suite, speech: str | None, noise: str | None) -> Suite:
 def manifest(root: Path) -> list[dict[str, str]]:
     """Read the manifest of a corpus."""
     path = root / "manifest.csv"
-    try:
-        with open(path, newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise ConfigError(f"--data wants a folder with a manifest.csv: {path}: {error}") from error
-    if not rows or not {"path", "set", "speaker", "split"} <= rows[0].keys():
-        raise ConfigError(f"{path} needs the columns path, set, speaker and split")
-    return rows
+    if not path.exists():
+        raise ConfigError(f"--data wants a folder with a manifest.csv; there is no {path}")
+    rows = read_table(path, ("path",), blank=("set", "speaker", "split"))
+    for row in rows:
+        if len(Path(row["path"]).parts) < 1:
+            raise ConfigError(f"{row.where}: {row['path']!r} is not the path of a file")
+    return [dict(row.cells) for row in rows]
 
 
 def selected(row: Row, selection: Selection) -> bool:

@@ -18,6 +18,7 @@ import numpy as np
 from arrayenh.errors import ArrayenhError, AudioError
 from arrayenh.evaluation.cache import Cache, system_key
 from arrayenh.evaluation.systems.system import Cost, System, Trial
+from arrayenh.formats import json_object
 from arrayenh.microphones.mic_array import MicArray
 from arrayenh.processes import ONE_THREAD
 
@@ -88,7 +89,7 @@ def measure(system: System, trial: Trial) -> Cost:
     if answer is None:
         problem = lines[-1] if lines else "it ended without a message"
         raise AudioError(f"{system.name} could not be timed: {problem}")
-    found = json.loads(answer.removeprefix(ANSWER))
+    found = json_object(answer.removeprefix(ANSWER), f"the cost of {system.name}", AudioError)
     latency = system.latency()
     return Cost(
         found["real_time_factor"],

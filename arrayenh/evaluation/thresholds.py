@@ -1,6 +1,7 @@
 """Thresholds of the quality checks: bounds on scores, and profiles of them."""
 
 import math
+import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -10,7 +11,7 @@ from typing import Any
 
 from arrayenh.errors import ConfigError
 from arrayenh.evaluation.registry import METRICS
-from arrayenh.validation import parse_toml
+from arrayenh.formats import read_toml
 
 GAIN = "delta_"
 OFF = "off"
@@ -175,15 +176,13 @@ def load_profile(name: str) -> Profile:
         If it does not exist, is not TOML, has an unknown key, or has no threshold.
     """
     names = profile_names()
-    try:
-        place = FOLDER / f"{name}.toml" if name in names else Path(name)
-        text = place.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+    if name not in names and not os.path.isfile(name):
         raise ConfigError(
             f"unknown profile {name!r}: neither a TOML file that can be read nor one of "
             f"{', '.join(names)}"
-        ) from error
-    content = parse_toml(text, f"profile {name}")
+        )
+    place = FOLDER / f"{name}.toml" if name in names else Path(name)
+    content = read_toml(place, f"profile {name}")
     try:
         return parse_profile(name, content)
     except ConfigError as error:

@@ -10,11 +10,11 @@ Positions are in metres unless the file states another unit: `"unit": "mm"` in J
 import csv
 import io
 import json
+import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
-from xml.parsers import expat
+from typing import Any
 from xml.sax.saxutils import quoteattr
 
 import numpy as np
@@ -22,6 +22,7 @@ import numpy as np
 from arrayenh.checks import printable
 from arrayenh.errors import GeometryError, ShapeError
 from arrayenh.files import write_whole
+from arrayenh.formats import csv_lines, read_bytes, read_json, read_text, xml_elements
 from arrayenh.microphones.mic_array import MAX_APERTURE, MicArray
 
 POSITION_KEYS = ("mic_positions_m", "positions")
@@ -55,15 +56,15 @@ def read_array(path: Path) -> MicArray:
         message names the file.
     """
     _check_suffix(path)
-    try:
-        return READERS[path.suffix.lower()](path.read_bytes(), printable(path.stem))
-    except OSError as error:
+    if not os.path.exists(path):
         raise GeometryError(
-            f"cannot read {path}: {error.strerror}; give the path of an array file, "
+            f"cannot read {path}: No such file; give the path of an array file, "
             "or a name from 'arrayenh arrays list'"
-        ) from error
-    except UnicodeDecodeError as error:
-        raise GeometryError(f"{path}: not UTF-8 text; save it as UTF-8") from error
+        )
+    parse, build = READERS[path.suffix.lower()]
+    parsed = parse(path)
+    try:
+        return build(parsed, printable(path.stem))
     except (GeometryError, ShapeError) as error:
         raise GeometryError(f"{path}: {error}") from error
 
@@ -95,14 +96,11 @@ def _check_suffix(path: Path) -> None:
         )
 
 
-def _read_json(content: bytes, stem: str) -> MicArray:
-    text = content.decode("utf-8-sig")
-    try:
-        found = json.loads(text)
-    except ValueError as error:  # also raised for integers of thousands of digits
-        raise GeometryError(f"not JSON: {error}") from error
-    except RecursionError as error:
-        raise GeometryError("not an array: nested too deep") from error
+def _parse_json(path: Path) -> Any:
+    return read_json(path, error=GeometryError)
+
+
+def _from_json(found: Any, stem: str) -> MicArray:
     if isinstance(found, list):
         found = {"positions": found}
     if not isinstance(found, dict):
@@ -172,15 +170,18 @@ def _stated(array: MicArray) -> str | None:
     return "m" if array.aperture > MAX_APERTURE else None
 
 
-def _read_csv(content: bytes, stem: str) -> MicArray:
-    text = content.decode("utf-8-sig")
+def _parse_csv(path: Path) -> tuple[str | None, list[tuple[int, list[str]]]]:
+    """Unit, and the cells of every line that is neither empty nor a comment, with line numbers."""
+    text = read_text(path, error=GeometryError)
     stated = UNIT_LINE.search(text)
-    unit = stated and stated[1]
-    lines = io.StringIO(text, newline="")
-    try:
-        rows = _csv_rows(lines)
-    except csv.Error as error:
-        raise GeometryError(f"not CSV: {error}") from error
+    lines = csv_lines(text, str(path), GeometryError)
+    stripped = [(number, [cell.strip() for cell in cells]) for number, cells in lines]
+    kept = [(number, cells) for number, cells in stripped if not cells[0].startswith("#")]
+    return stated and stated[1], kept
+
+
+def _from_csv(parsed: tuple[str | None, list[tuple[int, list[str]]]], stem: str) -> MicArray:
+    unit, rows = parsed
     if not rows:
         raise GeometryError("no microphones; expected lines of x,y,z in metres")
     columns = _csv_header(rows[0][1])
@@ -196,17 +197,6 @@ def _read_csv(content: bytes, stem: str) -> MicArray:
     names = tuple(cell["name"] for _, cell in cells) if "name" in columns else None
     array = MicArray(_scaled(np.array(positions), unit), stem, names)
     return _plausible(array, unit, "in a line '# unit: mm'")
-
-
-def _csv_rows(lines: io.StringIO) -> list[tuple[int, list[str]]]:
-    """Cells of every line that is neither empty nor a comment, with line numbers."""
-    reader = csv.reader(lines, skipinitialspace=True, strict=True)
-    found = []
-    for row in reader:
-        cells = [cell.strip() for cell in row]
-        if any(cells) and not cells[0].startswith("#"):
-            found.append((reader.line_num, cells))
-    return found
 
 
 def _csv_header(cells: list[str]) -> list[str] | None:
@@ -235,47 +225,25 @@ def _csv_text(array: MicArray) -> str:
     return text.getvalue()
 
 
-class _AcoularXml:
-    """Parser of acoular's XML; a DTD is refused."""
+def _parse_xml(path: Path) -> list[tuple[str, dict[str, str]]]:
+    return xml_elements(read_bytes(path, error=GeometryError), str(path), GeometryError)
 
-    def __init__(self) -> None:
-        self.root: dict[str, str] | None = None
-        self.microphones: list[dict[str, str]] = []
 
-    def parse(self, content: bytes) -> None:
-        parser = expat.ParserCreate()
-        parser.StartElementHandler = self.start
-        parser.StartDoctypeDeclHandler = self.refuse_dtd
-        try:
-            parser.Parse(content, True)
-        except expat.ExpatError as error:
-            raise GeometryError(f"not XML: {error}") from error
-
-    def start(self, tag: str, attributes: dict[str, str]) -> None:
-        if self.root is None:
-            if tag != "MicArray":
-                raise GeometryError(f"expected <MicArray> at the top; got <{tag}>")
-            self.root = attributes
-        elif tag == "pos":
-            self.microphones.append(attributes)
-        else:
+def _from_xml(elements: Sequence[tuple[str, dict[str, str]]], stem: str) -> MicArray:
+    (top, root), *inner = elements
+    if top != "MicArray":
+        raise GeometryError(f"expected <MicArray> at the top; got <{top}>")
+    for tag, _ in inner:
+        if tag != "pos":
             raise GeometryError(f"expected <pos> inside <MicArray>; got <{tag}>")
-
-    def refuse_dtd(self, *declaration: object) -> NoReturn:
-        raise GeometryError("a DTD (<!DOCTYPE ...>) is refused for safety; delete that declaration")
-
-
-def _read_xml(content: bytes, stem: str) -> MicArray:
-    xml = _AcoularXml()
-    xml.parse(content)
+    microphones = [attributes for _, attributes in inner]
     positions = [
         _coordinates(microphone, f"<pos> number {number}")
-        for number, microphone in enumerate(xml.microphones, start=1)
+        for number, microphone in enumerate(microphones, start=1)
     ]
-    given = tuple(microphone.get("Name", "") for microphone in xml.microphones)
+    given = tuple(microphone.get("Name", "") for microphone in microphones)
     named = any(given) and given != _points(len(given))
-    name = (xml.root or {}).get("name") or stem
-    unit = (xml.root or {}).get("unit")
+    unit, name = root.get("unit"), root.get("name") or stem
     array = MicArray(_scaled(np.array(positions), unit), name, given if named else None)
     return _plausible(array, unit, '<MicArray unit="mm">')
 
@@ -310,11 +278,13 @@ def _coordinates(cells: dict[str, str], where: str) -> list[float]:
     return numbers
 
 
-READERS: dict[str, Callable[[bytes, str], MicArray]] = {
-    ".json": _read_json,
-    ".csv": _read_csv,
-    ".xml": _read_xml,
+READERS: dict[str, tuple[Callable[[Path], Any], Callable[[Any, str], MicArray]]] = {
+    ".json": (_parse_json, _from_json),
+    ".csv": (_parse_csv, _from_csv),
+    ".xml": (_parse_xml, _from_xml),
 }
+"""Functions that parse a file, and that build an array from what was parsed."""
+
 WRITERS: dict[str, Callable[[MicArray], str]] = {
     ".json": _json_text,
     ".csv": _csv_text,

@@ -1,12 +1,12 @@
 """Metadata of a network's ONNX file: the validated signature and a description."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
 from arrayenh.checks import within
 from arrayenh.errors import ConfigError
+from arrayenh.formats import json_object
 from arrayenh.networks.signature import TASKS, Signature
 from arrayenh.stft import Stft
 from arrayenh.validation import validated
@@ -38,9 +38,8 @@ def read_metadata(metadata: Mapping[str, str], where: str) -> tuple[Signature, W
     ConfigError
         If the signature is missing or invalid.
     """
-    text = own_text(metadata, where)
+    found = json_object(own_text(metadata, where), f"{where}: its signature")
     try:
-        found = parsed(text)
         words = {key: found.pop(key) for key in names_of(Words) if key in found}
         signature = validated(Signature, found, strict=True)
         check_sizes(signature)
@@ -58,7 +57,7 @@ def task_of(metadata: Mapping[str, str], where: str) -> str:
     ConfigError
         If there is no known task.
     """
-    task = parsed(own_text(metadata, where)).get("task")
+    task = json_object(own_text(metadata, where), f"{where}: its signature").get("task")
     if task not in TASKS:
         raise ConfigError(f"{where}: task must be {' or '.join(TASKS)}; got {task!r}")
     return str(task)
@@ -69,17 +68,6 @@ def own_text(metadata: Mapping[str, str], where: str) -> str:
     if KEY not in metadata:
         raise ConfigError(f"{where} is not a network for arrayenh: its metadata has no {KEY!r}")
     return metadata[KEY]
-
-
-def parsed(text: str) -> dict[str, Any]:
-    """Parse a JSON object."""
-    try:
-        found = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise ConfigError(f"not JSON: {error}") from error
-    if not isinstance(found, dict):
-        raise ConfigError("not a JSON object")
-    return found
 
 
 def names_of(kind: Any) -> list[str]:

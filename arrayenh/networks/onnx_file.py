@@ -25,7 +25,7 @@ def metadata_of(file: Traversable) -> dict[str, str]:
         with file.open("rb") as stream:
             entries = [fields(entry) for entry in members(stream, METADATA_PROPS)]
         return {entry[KEY].decode(): entry[VALUE].decode() for entry in entries}
-    except (EOFError, KeyError, ValueError) as error:
+    except (EOFError, KeyError, ValueError, OverflowError) as error:
         raise ConfigError(f"model {file.name} is no ONNX network, or damaged") from error
 
 

@@ -56,7 +56,7 @@ class Network:
         self.source, self.n_bytes = source, len(content)
         self.digest = hashlib.sha256(content).hexdigest()
         self._session, self._run_options = session(content, where), run_options()
-        metadata = self._session.get_modelmeta().custom_metadata_map
+        metadata = metadata_of(self._session, where)
         self.signature, self.words = read_metadata(metadata, where)
         self._states = self._declared(where)
         self._try(where)
@@ -329,6 +329,14 @@ def session(content: bytes, where: str) -> "InferenceSession":
         return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     except failures() as error:
         raise ConfigError(f"{where} is no ONNX network, or damaged: {words(error)}") from error
+
+
+def metadata_of(loaded: "InferenceSession", where: str) -> dict[str, str]:
+    """Metadata of a loaded graph; raises ConfigError if it is not text."""
+    try:
+        return dict(loaded.get_modelmeta().custom_metadata_map)
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{where} is damaged: its metadata is not UTF-8 text") from error
 
 
 def run_options() -> "RunOptions":

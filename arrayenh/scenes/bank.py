@@ -1,11 +1,13 @@
 """Bank of impulse responses: each room is rendered once and used for many signals."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 
+from arrayenh.errors import SceneError
 from arrayenh.files import replacing
+from arrayenh.formats import read_arrays
 from arrayenh.scenes.responses import Responses, room_responses
 from arrayenh.scenes.rooms import Shoebox
 from arrayenh.scenes.scene import Scene
@@ -45,7 +47,7 @@ class ResponseBank:
             return room_responses(scene)
         if room in self._kept:
             return self._kept[room]
-        found = self._load(room)
+        found = self._load(room, scene)
         if found is None:
             found = room_responses(scene)
             self._save(room, found)
@@ -58,14 +60,13 @@ class ResponseBank:
         assert self._folder is not None
         return self._folder / f"{room:06d}.npz"
 
-    def _load(self, room: int) -> Responses | None:
+    def _load(self, room: int, scene: Scene) -> Responses | None:
         if self._folder is None:
             return None
         try:
-            with np.load(self._path(room)) as file:
-                return unpacked(dict(file))
-        except (FileNotFoundError, BadZipFile, ValueError):
-            return None  # missing or not a file of the bank: the room is rendered again
+            return unpacked(read_arrays(self._path(room), SceneError), scene)
+        except SceneError:
+            return None  # missing, damaged, or of another scene: the room is rendered again
 
     def _save(self, room: int, responses: Responses) -> None:
         if self._folder is None:
@@ -93,11 +94,35 @@ def packed(responses: Responses) -> dict[str, np.ndarray]:
     return {**arrays, "n_sources": np.array([len(noise) for noise in responses.noises], int)}
 
 
-def unpacked(arrays: dict[str, np.ndarray]) -> Responses:
-    """Inverse of `packed`: responses from named arrays."""
-    counts = arrays.pop("n_sources")
-    n_talkers = sum(name.startswith("t") for name in arrays)
-    return Responses(
-        tuple(arrays[f"t{k}"] for k in range(n_talkers)),
-        tuple(tuple(arrays[f"n{k}.{j}"] for j in range(n)) for k, n in enumerate(counts)),
+def unpacked(arrays: Mapping[str, np.ndarray], scene: Scene) -> Responses:
+    """Inverse of `packed`: responses of a scene from named arrays.
+
+    Raises
+    ------
+    SceneError
+        If the arrays are not responses of the sources of the scene at its microphones.
+    """
+    found = Responses(
+        tuple(heard(arrays, f"t{k}", scene) for k in range(len(scene.talkers))),
+        tuple(
+            tuple(heard(arrays, f"n{k}.{j}", scene) for j in range(len(noise.positions)))
+            for k, noise in enumerate(scene.noises)
+        ),
     )
+    if packed(found).keys() != arrays.keys():
+        raise SceneError("the responses are those of another scene")
+    return found
+
+
+def heard(arrays: Mapping[str, np.ndarray], name: str, scene: Scene) -> np.ndarray:
+    """Responses of one source, checked."""
+    array = arrays.get(name)
+    if (
+        array is None
+        or array.dtype != np.float32
+        or array.ndim != 2
+        or len(array) != scene.array.n_mics
+        or not np.isfinite(array).all()
+    ):
+        raise SceneError(f"no responses {name} of {scene.array.n_mics} microphones")
+    return array

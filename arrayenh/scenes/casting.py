@@ -225,7 +225,7 @@ def list_responses(path: str) -> list[str]:
         found = [
             os.path.join(path, name)
             for name in sorted(os.listdir(path))
-            if name.lower().endswith(kinds)
+            if name.lower().endswith(kinds) and not name.startswith(".")
         ]
     else:
         found = list(map(str, matching(path)))

@@ -21,10 +21,12 @@ from typing import Any
 import numpy as np
 
 from arrayenh.audio import AudioWriter
+from arrayenh.checks import whole_number
 from arrayenh.errors import AudioError, SceneError
-from arrayenh.files import beside, replacing, write_whole
+from arrayenh.files import beside, replacing, synced, write_whole
+from arrayenh.formats import json_object, read_text
 from arrayenh.scenes.bank import ResponseBank, packed, save_arrays
-from arrayenh.scenes.manifest import row_of, scene_file_text, write_rows
+from arrayenh.scenes.manifest import row_in_file, row_of, scene_file_text, write_rows
 from arrayenh.scenes.plan import FORMATS, Plan, manifest_of, scene_of
 from arrayenh.scenes.render import Rendered, render
 from arrayenh.scenes.responses import Responses
@@ -166,12 +168,13 @@ def tidy(folder: Path) -> None:
 
 def check_plan(now: dict[str, Any], described: Path) -> None:
     """Raise if the folder holds a data set with other settings."""
+    text = read_text(described, error=SceneError)
     try:
-        before = json.loads(described.read_text(encoding="utf-8"))
-    except ValueError:
-        before = None
-    if not isinstance(before, dict):
-        raise SceneError(f"{described} does not describe a data set; give another folder")
+        before = json_object(text, str(described), SceneError)
+    except SceneError as error:
+        raise SceneError(
+            f"{described} does not describe a data set; give another folder ({error})"
+        ) from error
     for key in sorted({*before, *now}):
         if before.get(key) != now.get(key):
             what = "another scene file" if key == "tree" else f"{key} {before.get(key)!r}"
@@ -184,8 +187,8 @@ def check_plan(now: dict[str, Any], described: Path) -> None:
 def check_same(plan: Plan, folder: Path, made: list[int]) -> None:
     """Raise if the sound folders, or the manifest, have changed since the first run."""
     for index in made:
-        before = (scene_folder(folder, index) / "scene.json").read_text(encoding="utf-8")
-        if scene_in_file(before) != scene_of(plan, index):
+        before = scene_in_file(scene_folder(folder, index) / "scene.json")
+        if before != scene_of(plan, index):
             raise SceneError(
                 f"scene {index} in {folder} differs from the one drawn now: sounds were added or "
                 f"removed, or the manifest has changed; give another folder"
@@ -198,9 +201,9 @@ def write_manifest(folder: Path) -> list[dict[str, Any]]:
 
     def whole_rows() -> Iterator[dict[str, Any]]:
         for path in scene_files(folder):
-            said = json.loads(path.read_text(encoding="utf-8"))
-            rows.append(said["row"])
-            yield {**said["row"], "scene": json.dumps(said["scene"], separators=(",", ":"))}
+            row, scene = row_in_file(path)
+            rows.append(row)
+            yield {**row, "scene": scene}
 
     with (
         replacing(folder / "manifest.csv") as part,
@@ -245,7 +248,10 @@ class MakeScene:
             part.mkdir()
             write_sounds(rendered, part, self.plan)
             write_whole(part / "scene.json", said)
+            for path in part.iterdir():
+                synced(path)
             part.rename(final)
+            synced(final.parent)
         except AudioError as error:
             raise AudioError(str(error).replace(part.name, final.name)) from error
         except OSError as error:
@@ -268,8 +274,12 @@ def scene_folder(folder: Path, index: int) -> Path:
 
 def scene_files(folder: Path) -> list[Path]:
     """Paths of the scene.json of all complete scenes, in order."""
-    found = (folder / "scenes").glob("[0-9]*/scene.json")
-    return sorted(found, key=lambda path: int(path.parent.name))
+    found = {
+        index: path
+        for path in (folder / "scenes").glob("*/scene.json")
+        if (index := whole_number(path.parent.name)) is not None
+    }
+    return [found[index] for index in sorted(found)]
 
 
 def write_sounds(rendered: Rendered, folder: Path, plan: Plan) -> None:

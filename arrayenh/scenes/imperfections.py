@@ -13,7 +13,9 @@ FULL_SCALE_SPL_DB = 120.0
 """dB SPL of a full-scale sine; digital MEMS microphones give -26 dBFS at 94 dB SPL."""
 
 DRIFT_TAPS = 32  # per side of the sinc that resamples a drifting clock
-Share = Annotated[float, Field(ge=0)]
+MOST_DB, MOST_US, MOST_PPM = 120.0, 1e5, 1e5
+SplDb = Annotated[float, Field(ge=-60, le=200)]
+Shift = Annotated[float, Field(ge=-10, le=10)]  # metres, of a microphone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,12 +40,12 @@ class Imperfections:
         Indices of microphones that give no signal.
     """
 
-    gain_db: Share = 0.0
-    delay_us: Share = 0.0
-    position_mm: Share = 0.0
-    clock_ppm: Share = 0.0
-    noise_spl_db: float | None = None
-    clip_dbfs: Annotated[float, Field(le=0)] | None = None
+    gain_db: Annotated[float, Field(ge=0, le=MOST_DB)] = 0.0
+    delay_us: Annotated[float, Field(ge=0, le=MOST_US)] = 0.0
+    position_mm: Annotated[float, Field(ge=0, le=1e3)] = 0.0
+    clock_ppm: Annotated[float, Field(ge=0, le=MOST_PPM / 10)] = 0.0
+    noise_spl_db: SplDb | None = None
+    clip_dbfs: Annotated[float, Field(ge=-120, le=0)] | None = None
     dead: tuple[int, ...] = ()
 
     __pydantic_config__ = ConfigDict(extra="forbid", allow_inf_nan=False)
@@ -64,13 +66,15 @@ class MicrophoneFaults:
         Amplitude, full scale 1.
     """
 
-    gains_db: tuple[float, ...]
-    delays_us: tuple[float, ...]
-    clocks_ppm: tuple[float, ...]
-    displacements: tuple[tuple[float, float, float], ...]
+    gains_db: tuple[Annotated[float, Field(ge=-MOST_DB, le=MOST_DB)], ...]
+    delays_us: tuple[Annotated[float, Field(ge=-MOST_US, le=MOST_US)], ...]
+    clocks_ppm: tuple[Annotated[float, Field(ge=-MOST_PPM, le=MOST_PPM)], ...]
+    displacements: tuple[tuple[Shift, Shift, Shift], ...]
     alive: tuple[bool, ...]
-    noise_spl_db: float | None = None
-    clip_level: float | None = None
+    noise_spl_db: SplDb | None = None
+    clip_level: Annotated[float, Field(ge=0, le=1)] | None = None
+
+    __pydantic_config__ = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
 def typical() -> Imperfections:

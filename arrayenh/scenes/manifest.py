@@ -8,7 +8,9 @@ from typing import Any, TextIO
 
 import numpy as np
 
+from arrayenh.checks import whole_number
 from arrayenh.errors import SceneError
+from arrayenh.formats import json_object, read_table, read_text
 from arrayenh.scenes.scene import Scene
 from arrayenh.scenes.serialise import scene_from_json, scene_to_json
 
@@ -30,7 +32,6 @@ COLUMNS = (
     "noises",
     "scene",
 )
-csv.field_size_limit(1 << 24)
 
 
 def row_of(index: int, folder: str, scene: Scene, truth: dict[str, Any]) -> dict[str, Any]:
@@ -74,16 +75,15 @@ def scene_texts(path: Path) -> dict[int, str]:
     SceneError
         If the file cannot be read or is not a manifest.
     """
-    try:
-        with open(path, newline="", encoding="utf-8") as file:
-            rows = [(row["index"], row["scene"]) for row in csv.DictReader(file)]
-    except (KeyError, UnicodeDecodeError, csv.Error):
-        rows = []
-    except OSError as error:
-        raise SceneError(f"{path} cannot be read as a manifest: {error.strerror}") from error
-    if not rows or not all(index and index.isdecimal() and scene for index, scene in rows):
-        raise SceneError(f"{path} is not a manifest: it needs rows with an index and a scene")
-    return {int(index): scene for index, scene in rows}
+    found: dict[int, str] = {}
+    for row in read_table(path, ("index", "scene"), SceneError):
+        index = whole_number(row["index"])
+        if index is None or index in found:
+            raise SceneError(
+                f"{row.where}: the index must be a whole number, once; got {row['index'][:20]!r}"
+            )
+        found[index] = row["scene"]
+    return found
 
 
 def read_manifest(path: Path) -> dict[int, Scene]:
@@ -93,6 +93,27 @@ def read_manifest(path: Path) -> dict[int, Scene]:
         return {index: scene_from_json(text) for index, text in texts.items()}
     except SceneError as error:
         raise SceneError(f"{path}: {error}") from error
+
+
+def row_in_file(path: Path) -> tuple[dict[str, Any], str]:
+    """Row of the manifest without the scene, and the scene's JSON, from a scene.json.
+
+    Raises
+    ------
+    SceneError
+        If the file cannot be read or is damaged.
+    """
+    found = json_object(read_text(path, error=SceneError), str(path), SceneError)
+    row, scene = found.get("row"), found.get("scene")
+    if (
+        not isinstance(row, dict)
+        or not isinstance(scene, dict)
+        or not scene
+        or {*row, "scene"} != {*COLUMNS}
+        or not isinstance(row["seconds"], int | float)
+    ):
+        raise SceneError(f"{path} is damaged; delete its folder to render the scene again")
+    return row, json.dumps(scene, separators=(",", ":"))
 
 
 def scene_file_text(row: dict[str, Any], truth: dict[str, Any]) -> str:

@@ -5,6 +5,7 @@ from functools import lru_cache
 import numpy as np
 
 from arrayenh.audio import read, resample
+from arrayenh.checks import whole_number
 from arrayenh.errors import SceneError
 from arrayenh.scenes.sofa import Sofa, read_sofa
 
@@ -13,7 +14,9 @@ CLOSE_S = 0.001  # longest time from the onset to the peak of the direct path
 
 
 @lru_cache(maxsize=64)
-def measured_responses(file: str, sample_rate: int) -> np.ndarray:
+def measured_responses(
+    file: str, sample_rate: int, positions: tuple[tuple[float, float, float], ...] = ()
+) -> np.ndarray:
     """Read the responses of all microphones from a file, shape (M, L), float64, read-only.
 
     Parameters
@@ -23,6 +26,8 @@ def measured_responses(file: str, sample_rate: int) -> np.ndarray:
         measurement, "name.sofa:7" its eighth.
     sample_rate : int
         Hz; other rates are resampled.
+    positions : tuple of (x, y, z), optional
+        Microphones in the frame of the array, metres: the order of the receivers of a SOFA file.
 
     Raises
     ------
@@ -30,10 +35,12 @@ def measured_responses(file: str, sample_rate: int) -> np.ndarray:
         If the file cannot be read, is silent, or has no such measurement.
     """
     name, _, number = file.partition(".sofa:")
-    if file.lower().endswith(".sofa") or number.isdigit():
+    index = whole_number(number) if number else 0
+    if file.lower().endswith(".sofa") or (number and index is not None):
         sofa = read_sofa(f"{name}.sofa" if number else file)
-        index = int(number or 0)
-        if index >= len(sofa.responses):
+        if len(positions) == len(sofa.receivers):  # else the caller raises
+            sofa = sofa.heard_at(np.array(positions))
+        if index is None or index >= len(sofa.responses):
             raise SceneError(f"{file}: the file has measurements 0 to {len(sofa.responses) - 1}")
         responses, rate = sofa.delayed()[index], sofa.sample_rate
     else:
@@ -88,8 +95,8 @@ class MeasuredHead:
     ----------
     file : str
         SOFA file of free-field head-related responses.
-    n_mics : int
-        Number of microphones of the array.
+    positions : float array, shape (M, 3)
+        Microphones in the frame of the array, metres: the order of the receivers.
     sample_rate : int
         Hz.
 
@@ -99,13 +106,15 @@ class MeasuredHead:
         If the number of receivers differs, or the file has fewer than four directions.
     """
 
-    def __init__(self, file: str, n_mics: int, sample_rate: int) -> None:
-        self._sofa: Sofa = read_sofa(file)
-        responses = self._sofa.delayed()
-        if responses.shape[1] != n_mics:
+    def __init__(self, file: str, positions: np.ndarray, sample_rate: int) -> None:
+        found = read_sofa(file)
+        if len(found.receivers) != len(positions):
             raise SceneError(
-                f"{file} measures {responses.shape[1]} microphones, but the array has {n_mics}"
+                f"{file} measures {len(found.receivers)} microphones, but the array has "
+                f"{len(positions)}"
             )
+        self._sofa: Sofa = found.heard_at(positions)
+        responses = self._sofa.delayed()
         if len(responses) < 4:
             raise SceneError(f"{file} measures {len(responses)} directions, too few for a head")
         flat = responses.reshape(-1, responses.shape[2])

@@ -53,7 +53,7 @@ def named_points(
 ) -> Iterator[tuple[str, Point]]:
     """Name and position of every source; sources along walls have an empty name."""
     for k, (position, path) in enumerate(talkers):
-        for point in points(path.points()) if path else (position,):
+        for point in map(as_point, path.points()) if path else (position,):
             yield ("the target" if k == 0 else f"talker {k}"), point
     for k, sources in enumerate(noises):
         for point in sources:

@@ -9,6 +9,7 @@ therefore be kept with new signals, and positions can be drawn again without cha
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -16,12 +17,14 @@ from typing import Any
 import numpy as np
 
 from arrayenh.errors import SceneError
+from arrayenh.formats import read_toml
 from arrayenh.scenes.chance import check_chance, draw_value, extremes, left_to_chance
 from arrayenh.scenes.spec import SceneSpec
-from arrayenh.validation import read_toml, validated
+from arrayenh.validation import validated
 
 PRESETS = files("arrayenh.scenes") / "presets"
 MOST_SOURCES = 100
+COUNT = "[[count]]"  # key of the number of sources in a `Change`; no file has it
 SOURCES = ("talkers", "noises")
 SOUND = frozenset(
     "speech signal voices level_db seconds lead_in tail snr_db snr_over level_dbfs "
@@ -146,37 +149,37 @@ def with_values(tree: Tree, change: Change) -> dict[str, Any]:
     """Apply `change(key, value)` to every value, and repeat sources by their count."""
     out: dict[str, Any] = {}
     for key, value in tree.items():
-        if isinstance(value, dict) and not left_to_chance(value):
-            out[key] = with_values(value, change)
-        elif key in SOURCES:
-            out[key] = []
-            for table in value:
-                count = change("count", table.get("count", 1))
-                rest = {name: entry for name, entry in table.items() if name != "count"}
-                out[key] += [with_values(rest, change) for _ in range(count)]
+        if key in SOURCES:
+            out[key] = [one for table in value for one in repeated(table, change)]
         else:
-            out[key] = change(key, value)
+            out[key] = within_table(key, value, change)
     return out
+
+
+def repeated(table: Tree, change: Change) -> Iterator[dict[str, Any]]:
+    """Yield the sources of one table, as many as its count says."""
+    rest = {key: value for key, value in table.items() if key != "count"}
+    for _ in range(change(COUNT, table.get("count", 1))):
+        yield {key: within_table(key, value, change) for key, value in rest.items()}
+
+
+def within_table(key: str, value: Any, change: Change) -> Any:
+    """Apply `change` to a value, or to all values of a table."""
+    if isinstance(value, dict) and not left_to_chance(value):
+        return {inner: within_table(inner, v, change) for inner, v in value.items()}
+    return change(key, value)
 
 
 def corner_trees(tree: Tree) -> Iterator[dict[str, Any]]:
     """Yield trees with one value at each of its extremes and the others at their first."""
 
-    def first(key: str, value: Any) -> Any:
-        return max(1, _least(value)) if key == "count" else next(extremes(value))
-
-    def _least(value: Any) -> int:
-        return int(next(extremes(value)))
+    def kth(key: str, value: Any, k: int) -> Any:
+        values = list(extremes(value))
+        return max(1, values[0]) if key == COUNT else values[min(k, len(values) - 1)]
 
     most = max((len(list(extremes(value))) for _, value in leaves(tree)), default=1)
-    yield with_values(tree, first)
-    for k in range(1, most):
-
-        def kth(key: str, value: Any, k: int = k) -> Any:
-            values = list(extremes(value))
-            return max(1, _least(value)) if key == "count" else values[min(k, len(values) - 1)]
-
-        yield with_values(tree, kth)
+    for k in range(max(most, 1)):
+        yield with_values(tree, partial(kth, k=k))
 
 
 def as_spec(tree: Tree) -> SceneSpec:

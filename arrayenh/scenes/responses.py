@@ -85,12 +85,12 @@ def head_of(array: PlacedArray, sample_rate: int, speed: float) -> Head:
         if array.faults is not None:
             own = own + np.array(array.faults.displacements)
         return Sphere(own, sample_rate, speed)
-    return MeasuredHead(array.head, array.n_mics, sample_rate)
+    return MeasuredHead(array.head, np.array(array.positions), sample_rate)
 
 
 def from_file(scene: Scene, file: str) -> np.ndarray:
     """Measured responses from a file, one row per microphone of the array, float32."""
-    found = measured_responses(file, scene.sample_rate)
+    found = measured_responses(file, scene.sample_rate, scene.array.positions)
     if len(found) != scene.array.n_mics:
         raise SceneError(
             f"{file} holds responses of {len(found)} microphones, but the array "

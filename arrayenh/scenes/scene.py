@@ -6,18 +6,32 @@ y left, z up.
 """
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
+from pydantic import Field
 
 from arrayenh.errors import SceneError
-from arrayenh.microphones.mic_array import rotation
+from arrayenh.microphones.mic_array import MAX_MICS, rotation
 from arrayenh.scenes.imperfections import MicrophoneFaults
 from arrayenh.scenes.motion import Path
-from arrayenh.scenes.rooms import Measured, Room
+from arrayenh.scenes.rooms import Measured, Room, one_of_three
 from arrayenh.scenes.signals import Signal
+from arrayenh.scenes.spec import (
+    MOST_SECONDS,
+    STRICT,
+    Azimuth,
+    EarlyMs,
+    Elevation,
+    FullScaleLevel,
+    Level,
+    Point,
+    Rate,
+    WindSpeed,
+)
 
-Point = tuple[float, float, float]
+Seed = Annotated[int, Field(ge=0)]
+SumLevel = Annotated[float, Field(ge=-200, le=200)]  # of a level over the sum of many sources
 MIN_DISTANCE = 0.1  # metres, source to microphone: 1/r does not model a closer talker
 PATTERNS = {
     "omni": 1.0,
@@ -51,14 +65,32 @@ class PlacedArray:
     """
 
     name: str
-    positions: tuple[Point, ...]
+    positions: Annotated[tuple[Point, ...], Field(min_length=1, max_length=MAX_MICS)]
     centre: Point
-    azimuth_deg: float = 0.0
-    tilt_deg: float = 0.0
-    directivity: str = "omni"
-    facing: str = "outward"
+    azimuth_deg: Azimuth = 0.0
+    tilt_deg: Elevation = 0.0
+    directivity: Literal["omni", "subcardioid", "cardioid", "hypercardioid", "figure-eight"] = (
+        "omni"
+    )
+    facing: Literal["outward", "forward"] = "outward"
     head: str = "none"
     faults: MicrophoneFaults | None = None
+
+    __pydantic_config__ = STRICT
+
+    def __post_init__(self) -> None:
+        faults = self.faults
+        if faults is not None and any(
+            len(values) != self.n_mics
+            for values in (
+                faults.gains_db,
+                faults.delays_us,
+                faults.clocks_ppm,
+                faults.displacements,
+                faults.alive,
+            )
+        ):
+            raise SceneError(f"faults must be those of {self.n_mics} microphones")
 
     @property
     def n_mics(self) -> int:
@@ -114,7 +146,9 @@ class Talker:
     signal: Signal
     position: Point
     path: Path | None = None
-    level_db: float = 0.0
+    level_db: SumLevel = 0.0
+
+    __pydantic_config__ = STRICT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,12 +173,28 @@ class Noise:
     """
 
     kind: Literal["point", "walls", "diffuse", "wind", "white"]
-    level_db: float = 0.0
+    level_db: SumLevel = 0.0
     positions: tuple[Point, ...] = ()
     signals: tuple[Signal, ...] = ()
     field: Literal["spherical", "cylindrical"] = "spherical"
-    speed: float = 5.0
-    seed: int = 0
+    speed: WindSpeed = 5.0
+    seed: Seed = 0
+
+    __pydantic_config__ = STRICT
+
+    def __post_init__(self) -> None:
+        n_signals, n_places = len(self.signals), len(self.positions)
+        placed, diffuse = self.kind in ("point", "walls"), self.kind == "diffuse"
+        if placed and not (n_places == n_signals >= 1) or self.kind == "point" and n_places > 1:
+            count = "one position and signal" if self.kind == "point" else "a signal per position"
+            raise SceneError(
+                f"a {self.kind} noise has {count}; got {n_places} positions and {n_signals} signals"
+            )
+        if not placed and (n_places or bool(n_signals) != diffuse):
+            raise SceneError(
+                f"{self.kind} noise has no positions and {'' if diffuse else 'no '}signals; "
+                f"got {n_places} positions and {n_signals} signals"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,22 +213,33 @@ class Scene:
     talkers: tuple[Talker, ...]
     noises: tuple[Noise, ...] = ()
     n_samples: int
-    sample_rate: int = 16000
-    snr_db: float | None = 5.0
+    sample_rate: Rate = 16000
+    snr_db: Level | None = 5.0
     snr_over: Literal["file", "active"] = "file"
-    level_dbfs: float = -26.0
-    sensor_noise_db: float | None = 40.0
-    early_ms: float = 50.0
-    seed: int = 0
+    level_dbfs: FullScaleLevel = -26.0
+    sensor_noise_db: Level | None = 40.0
+    early_ms: EarlyMs = 50.0
+    seed: Seed = 0
     about: dict[str, str] = field(default_factory=dict)
+
+    __pydantic_config__ = STRICT
 
     def __post_init__(self) -> None:
         if not self.talkers:
             raise SceneError("a scene needs at least one talker, the target")
-        if self.n_samples < 1:
-            raise SceneError(f"a scene needs at least one sample; got {self.n_samples}")
+        most = MOST_SECONDS * self.sample_rate
+        if not 1 <= self.n_samples <= most:
+            raise SceneError(
+                f"a scene needs at least one sample and at most {MOST_SECONDS} s; "
+                f"got {self.n_samples}"
+            )
+        for k, noise in enumerate(self.noises):
+            if noise.kind == "diffuse" and len(noise.signals) not in (1, self.array.n_mics):
+                raise SceneError(f"noise {k} (diffuse) needs one signal, or one per microphone")
         if isinstance(self.room, Measured):
+            self._check_files(self.room)
             return
+        one_of_three(self.room.rt60, self.room.absorption, self.room.materials)
         mics = self.array.mic_positions()
         for m, mic in enumerate(mics):
             self._check_inside(f"microphone {m}", mic)
@@ -190,6 +251,14 @@ class Scene:
                     f"{who} is {distances.min():.3f} m from microphone {distances.argmin()}; "
                     f"sources must keep {MIN_DISTANCE} m away"
                 )
+
+    def _check_files(self, room: Measured) -> None:
+        n_sources = len(self.talkers) + sum(len(noise.positions) for noise in self.noises)
+        if len(room.files) != n_sources:
+            raise SceneError(
+                f"a measured room needs a file of responses for each of {n_sources} sources; "
+                f"got {len(room.files)}"
+            )
 
     def _sources(self) -> list[tuple[str, np.ndarray]]:
         found = []

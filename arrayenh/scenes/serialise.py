@@ -1,8 +1,10 @@
 """Conversion of scenes to and from JSON."""
 
-import json
+from pathlib import Path
+from typing import Any
 
 from arrayenh.errors import SceneError
+from arrayenh.formats import json_object, read_text
 from arrayenh.scenes.scene import Scene
 from arrayenh.validation import adapter_of, validated
 
@@ -20,14 +22,26 @@ def scene_from_json(text: str) -> Scene:
     SceneError
         If the text is not JSON or not a scene; the message names the key.
     """
-    return validated(Scene, text, "not a scene", SceneError)
+    return scene_from_tree(json_object(text, "the scene", SceneError))
 
 
-def scene_in_file(text: str) -> Scene:
-    """Scene from the text of a data set's `scene.json`, or of a file with only the scene."""
+def scene_in_file(path: Path) -> Scene:
+    """Scene in a data set's `scene.json`, or in a file with only the scene.
+
+    Raises
+    ------
+    SceneError
+        If the file cannot be read or holds no scene; the message names the file.
+    """
+    found = json_object(read_text(path, error=SceneError), str(path), SceneError)
     try:
-        found = json.loads(text)
-    except ValueError as error:
-        raise SceneError(f"not JSON: {error}") from error
-    inner = found.get("scene", found) if isinstance(found, dict) else found
-    return scene_from_json(json.dumps(inner))
+        return scene_from_tree(found.get("scene", found))
+    except SceneError as error:
+        raise SceneError(f"{path}: {error}") from error
+
+
+def scene_from_tree(tree: Any) -> Scene:
+    """Scene from the values of its JSON; errors as in `scene_from_json`."""
+    if not isinstance(tree, dict):
+        raise SceneError("not a scene: a JSON object is required")
+    return validated(Scene, tree, "not a scene", SceneError)

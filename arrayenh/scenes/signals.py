@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
+from pydantic import ConfigDict, Field
 
 from arrayenh.audio import read, resample
 from arrayenh.errors import SceneError
@@ -17,6 +18,8 @@ PACKAGED = "packaged:"  # prefix of the name of a packaged voice
 COLOURS = ("white", "pink", "brown", "speech-shaped")
 MACHINES = {"fan": fan, "hum": hum, "engine": engine, "clicks": clicks}
 MADE = (*COLOURS, *MACHINES)  # synthetic signals
+Sample = Annotated[int, Field(ge=0)]
+STRICT = ConfigDict(extra="forbid")
 FADE_S = 0.01
 LEAST_POWER = 1e-3  # of an excerpt re its file: 30 dB below is a gap between events
 CACHED_FILES = 64
@@ -37,9 +40,11 @@ class Clip:
     """
 
     file: str
-    start: int = 0
-    stop: int | None = None
-    at: int = 0
+    start: Sample = 0
+    stop: Sample | None = None
+    at: Sample = 0
+
+    __pydantic_config__ = STRICT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +68,9 @@ class Signal:
         "fan", "hum", "engine", "clicks",
     ]  # fmt: skip
     clips: tuple[Clip, ...] = ()
-    seed: int = 0
+    seed: Sample = 0
+
+    __pydantic_config__ = STRICT
 
     def __post_init__(self) -> None:
         if (self.kind in MADE) == bool(self.clips):

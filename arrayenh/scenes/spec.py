@@ -11,12 +11,18 @@ from pydantic import ConfigDict, Field
 from arrayenh.scenes.imperfections import Imperfections
 from arrayenh.scenes.rooms import Room, Shoebox
 
-Point = tuple[float, float, float]
-Positive = Annotated[float, Field(gt=0)]
-NotNegative = Annotated[float, Field(ge=0)]
+MOST_SECONDS = 3600
+Coordinate = Annotated[float, Field(ge=-1e3, le=1e3)]  # metres
+Point = tuple[Coordinate, Coordinate, Coordinate]
+Positive = Annotated[float, Field(gt=0, le=350)]  # metres, in a room of at most 200 m
+NotNegative = Annotated[float, Field(ge=0, le=MOST_SECONDS)]  # metres or seconds
 Azimuth = Annotated[float, Field(ge=-360, le=360)]
 Elevation = Annotated[float, Field(ge=-90, le=90)]
 Level = Annotated[float, Field(ge=-120, le=120)]
+FullScaleLevel = Annotated[float, Field(ge=-80, le=0)]
+EarlyMs = Annotated[float, Field(ge=0, le=1e4)]
+WindSpeed = Annotated[float, Field(gt=0, le=40)]
+Rate = Annotated[int, Field(ge=8000, le=192000)]
 STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
@@ -137,7 +143,7 @@ class NoiseSpec:
     level_db: Level = 0.0
     level_over: Literal["reference", "points"] = "reference"
     field: Literal["spherical", "cylindrical"] = "spherical"
-    speed: Annotated[float, Field(gt=0, le=40)] = 5.0
+    speed: WindSpeed = 5.0
 
     __pydantic_config__ = STRICT
 
@@ -171,18 +177,18 @@ class SceneSpec:
     """
 
     description: str = ""
-    sample_rate: Annotated[int, Field(ge=8000, le=192000)] = 16000
-    seconds: Annotated[float, Field(gt=0, le=3600)] = 8.0
+    sample_rate: Rate = 16000
+    seconds: Annotated[float, Field(gt=0, le=MOST_SECONDS)] = 8.0
     lead_in: NotNegative = 0.5
     tail: NotNegative = 0.25
     snr_db: Level | None = 5.0
     snr_over: Literal["file", "active"] = "active"
-    level_dbfs: Annotated[float, Field(ge=-80, le=0)] = -26.0
+    level_dbfs: FullScaleLevel = -26.0
     sensor_noise_db: Level | None = 40.0
     overlap: Annotated[float, Field(ge=0, le=1)] = 1.0
     separation_deg: Annotated[float, Field(ge=0, le=180)] = 0.0
     wall_distance: NotNegative = 0.3
-    early_ms: NotNegative = 50.0
+    early_ms: EarlyMs = 50.0
     room: Room = field(default_factory=lambda: Shoebox(size=(6.0, 5.0, 3.0), rt60=0.4))
     array: ArraySpec = field(default_factory=ArraySpec)
     talkers: Annotated[tuple[TalkerSpec, ...], Field(min_length=1)] = (TalkerSpec(),)

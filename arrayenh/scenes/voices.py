@@ -1,6 +1,5 @@
 """Folders of speech and noise: sound files, their durations and their speakers."""
 
-import csv
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -13,6 +12,7 @@ import numpy as np
 from arrayenh.audio import SUFFIXES, open_recording
 from arrayenh.errors import SceneError
 from arrayenh.files import is_utf8
+from arrayenh.formats import read_table
 from arrayenh.scenes.packaged import CLIPS, load_clip
 from arrayenh.scenes.signals import PACKAGED
 
@@ -130,11 +130,8 @@ def sound_files(folder: str) -> list[tuple[Path, str | None]]:
 
 def listed_files(listing: Path) -> list[tuple[Path, str | None]]:
     """Files of a list in its order, with their speakers."""
-    with open(listing, newline="", encoding="utf-8-sig") as file:
-        rows = list(csv.DictReader(file))
-    if not rows or "path" not in rows[0]:
-        raise SceneError(f"{listing} lists no files: it needs a column path, and may have speaker")
-    return [(listing.parent / row["path"], row.get("speaker") or None) for row in rows]
+    rows = read_table(listing, ("path",), SceneError, optional=("speaker",))
+    return [(listing.parent / row["path"], row["speaker"] or None) for row in rows]
 
 
 def speaker_of(path: Path, root: Path) -> str:

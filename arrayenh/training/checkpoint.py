@@ -15,14 +15,17 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
+from arrayenh.checks import whole_number
 from arrayenh.errors import ConfigError
 from arrayenh.files import write_whole
+from arrayenh.formats import json_object, read_bytes
 from arrayenh.training.recipe import TrainRecipe, as_recipe, as_tree
 from arrayenh.version import __version__
 
 LAST, BEST = "last.safetensors", "best.safetensors"
 HEAD = "arrayenh"  # key of the metadata
 NETWORK, EMA = "network.", "ema."  # prefixes of tensor names
+ADAMW_STATE = {"step", "exp_avg", "exp_avg_sq"}  # of each weight
 
 Build = Callable[[str, dict[str, Any]], nn.Module]
 
@@ -73,14 +76,12 @@ def decode(content: bytes, source: str) -> Checkpoint:
     """
     try:
         length = int.from_bytes(content[:8], "little")
-        head = json.loads(content[8 : 8 + length])["__metadata__"][HEAD]
-        said = json.loads(head)
-        recipe, facts = as_recipe(said["recipe"], source), dict(said["facts"])
-        return Checkpoint(recipe, safetensors.torch.load(content), facts)
+        head = json_object(content[8 : 8 + length], source)["__metadata__"][HEAD]
+        said = json_object(head, source)
+        tree, facts, tensors = said["recipe"], dict(said["facts"]), safetensors.torch.load(content)
     except (ValueError, TypeError, KeyError, safetensors.SafetensorError) as error:
-        if isinstance(error, ConfigError):
-            raise
         raise ConfigError(f"{source} is not a checkpoint of arrayenh, or is damaged") from error
+    return Checkpoint(as_recipe(tree, source), tensors, facts)
 
 
 def read(path: Path) -> Checkpoint:
@@ -92,11 +93,7 @@ def read(path: Path) -> Checkpoint:
         If the file cannot be read, is damaged, or is not a checkpoint.
     """
     path = path / BEST if path.is_dir() else path
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise ConfigError(f"the checkpoint {path} cannot be read: {error.strerror}") from error
-    return decode(content, str(path))
+    return decode(read_bytes(path, f"the checkpoint {path}"), str(path))
 
 
 def load_network(checkpoint: Checkpoint, build: Build) -> nn.Module:
@@ -122,6 +119,13 @@ def load_weights(network: nn.Module, weights: Mapping[str, Tensor]) -> None:
         raise ConfigError(f"the checkpoint does not fit the network: {words}") from error
 
 
+def restore_scaler(scaler: torch.amp.GradScaler, state: Mapping[str, float]) -> None:
+    """Restore the scaler of gradients; raise ConfigError if a value is missing."""
+    if missing := scaler.state_dict().keys() - state.keys():
+        raise ConfigError(f"the checkpoint has no {sorted(missing)[0]} of the gradient scaler")
+    scaler.load_state_dict(dict(state))
+
+
 def optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
     """State of an optimiser as tensors named "<index of the weight>.<name>"."""
     state = optimiser.state_dict()["state"]
@@ -129,9 +133,30 @@ def optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
 
 
 def restore_optimiser(optimiser: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
-    """Restore the state of an optimiser from `optimiser_tensors`."""
+    """Restore the state of an optimiser from `optimiser_tensors`.
+
+    Raises
+    ------
+    ConfigError
+        If the tensors are not the state of AdamW for these weights.
+    """
+    weights = [weight for group in optimiser.param_groups for weight in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
     for key, tensor in tensors.items():
         number, _, name = key.partition(".")
-        state.setdefault(int(number), {})[name] = tensor
+        index = whole_number(number)
+        if index is None or index >= len(weights):
+            raise ConfigError(f"the checkpoint does not fit the optimiser: {key} in it")
+        wanted = [] if name == "step" else list(weights[index].shape)
+        if list(tensor.shape) != wanted or tensor.dtype != torch.float32:
+            raise ConfigError(
+                f"the checkpoint does not fit the optimiser: {key} should be float32 of shape "
+                f"{wanted}; got {tensor.dtype} of shape {list(tensor.shape)}"
+            )
+        state.setdefault(index, {})[name] = tensor
+    for index, entry in state.items():
+        if entry.keys() != ADAMW_STATE:
+            raise ConfigError(
+                f"the checkpoint does not fit the optimiser: weight {index} has {sorted(entry)}"
+            )
     optimiser.load_state_dict({**optimiser.state_dict(), "state": state})

@@ -1,13 +1,15 @@
 """Training state of a network: weights, their average, optimiser and counters."""
 
 from collections.abc import Iterable
-from typing import Any, cast
+from dataclasses import dataclass, field
+from typing import Annotated, Any, cast
 
 import numpy as np
 import torch
+from pydantic import Field
 from torch import Tensor
 
-from arrayenh.errors import NumericalError, ShapeError
+from arrayenh.errors import ConfigError, NumericalError, ShapeError
 from arrayenh.networks.signature import Signature
 from arrayenh.training.beam import beamform
 from arrayenh.training.checkpoint import (
@@ -18,13 +20,15 @@ from arrayenh.training.checkpoint import (
     load_weights,
     optimiser_tensors,
     restore_optimiser,
+    restore_scaler,
 )
 from arrayenh.training.distributed import Team
 from arrayenh.training.ema import Ema
 from arrayenh.training.losses import build_loss
 from arrayenh.training.prefetch import Batch
 from arrayenh.training.recipe import TrainRecipe
-from arrayenh.training.schedule import Course, rate
+from arrayenh.training.schedule import Count, Course, rate
+from arrayenh.validation import validated
 
 OPTIMISER, RECENT = "optimiser.", "recent"
 WEIGHTS, DROPOUT, ROUNDS = 0, 1, 2  # streams of random numbers
@@ -189,19 +193,28 @@ class Learner:
         if self.ema:
             load_weights(self.ema.network, weights)
 
-    def restore(self, checkpoint: Checkpoint) -> None:
-        """Restore the complete training state of a checkpoint."""
-        facts = checkpoint.facts
+    def restore(self, checkpoint: Checkpoint) -> "Facts":
+        """Restore the complete training state of a checkpoint; return its facts.
+
+        Raises
+        ------
+        ConfigError
+            If the checkpoint is damaged or does not fit the network.
+        """
+        facts = validated(Facts, checkpoint.facts, "the facts of the checkpoint")
         load_weights(self.network, checkpoint.part(NETWORK))
         if self.ema:
             load_weights(self.ema.network, checkpoint.part(EMA))
-            self.ema.n_averaged = facts["n_averaged"]
+            self.ema.n_averaged = facts.n_averaged
         restore_optimiser(self._optimiser, checkpoint.part(OPTIMISER))
         if self._scaler.is_enabled():
-            self._scaler.load_state_dict(facts["scaler"])
-        self.step, self.course = facts["step"], Course(**facts["course"])
-        recent = checkpoint.tensors.get(RECENT)
-        self._recent = [] if recent is None else list(recent.to(self.team.device))
+            restore_scaler(self._scaler, facts.scaler)
+        self.step, self.course = facts.step, facts.course
+        recent = checkpoint.tensors.get(RECENT, torch.zeros(0, len(self.columns)))
+        if recent.shape[1:] != (len(self.columns),):
+            raise ConfigError(f"the checkpoint is damaged: {RECENT} has shape {list(recent.shape)}")
+        self._recent = list(recent.to(self.team.device))
+        return facts
 
     def _rounds_before(self) -> int:
         """Random number of passes before the trained one; the same in all processes."""
@@ -248,6 +261,17 @@ class Learner:
         out = out.float()
         total, terms = self.loss(out, spec, target, mics)
         return total, terms, self.loss.estimate(out, spec)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """Counters of a checkpoint from which a training is resumed; see `Learner`."""
+
+    step: Count
+    course: Course
+    n_averaged: Count = 0
+    scaler: dict[str, float] = field(default_factory=dict)
+    elapsed_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
 
 
 def seeded(*words: int) -> None:

@@ -8,8 +8,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from arrayenh.checks import whole_number
 from arrayenh.errors import ConfigError
 from arrayenh.files import write_whole
+from arrayenh.formats import csv_lines, read_text
 
 LOG, BOARD = "log.csv", "tensorboard"
 
@@ -65,14 +67,16 @@ class LogBook:
     def _before(self, step: int) -> list[dict[str, float]]:
         if not self.path.exists():
             return []
-        try:
-            with open(self.path, encoding="utf-8", newline="") as file:
-                found = [whole(row) for row in csv.DictReader(file)]
-        except ValueError as error:
-            raise ConfigError(f"{self.path} is damaged: {error}") from error
-        if found and not set(found[0]) <= set(self.columns):
+        lines = csv_lines(read_text(self.path), str(self.path))
+        _, columns = next(lines, (0, []))
+        if not set(columns) <= set(self.columns):
             raise ConfigError(f"{self.path} is the log of another training; give another -o")
-        return [row for row in found if row["step"] <= step]
+        rows = [
+            numbers(dict(zip(columns, cells, strict=True)), f"{self.path}, line {number}")
+            for number, cells in lines
+            if len(cells) == len(columns)  # a crash truncates the last line
+        ]
+        return [row for row in rows if row["step"] <= step]
 
     def __enter__(self) -> "LogBook":
         return self
@@ -88,12 +92,16 @@ class LogBook:
             self._board.close()
 
 
-def whole(row: dict[str, str]) -> dict[str, float]:
-    """Row of the file as numbers; a line truncated by a crash gets an infinite step."""
-    if None in row.values():
-        return {"step": float("inf")}
-    found = {key: float(value) for key, value in row.items() if value}
-    return found | {"step": int(found["step"])}
+def numbers(row: dict[str, str], where: str) -> dict[str, float]:
+    """Row of the file as numbers, without empty cells."""
+    step = whole_number(row.get("step", ""))
+    try:
+        found = {key: float(value) for key, value in row.items() if value}
+    except ValueError as error:
+        raise ConfigError(f"{where}: damaged: {error}") from error
+    if step is None:
+        raise ConfigError(f"{where}: damaged: no step")
+    return found | {"step": step}
 
 
 def board(folder: Path, step: int) -> Any:

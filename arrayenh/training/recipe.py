@@ -11,7 +11,8 @@ from pydantic import ConfigDict
 
 from arrayenh.checks import one_of, within
 from arrayenh.errors import ConfigError
-from arrayenh.validation import read_toml, validated
+from arrayenh.formats import read_toml
+from arrayenh.validation import validated
 
 STRICT = ConfigDict(extra="forbid")
 SCHEDULES = ("plateau", "step", "cosine", "constant")

@@ -2,8 +2,13 @@
 
 import math
 from dataclasses import dataclass, replace
+from typing import Annotated
+
+from pydantic import Field
 
 from arrayenh.training.recipe import ScheduleRecipe
+
+Count = Annotated[int, Field(ge=0)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +28,11 @@ class Course:
         Number of reductions of the rate.
     """
 
-    best: float | None = None
-    best_step: int = 0
-    stale: int = 0
-    waited: int = 0
-    falls: int = 0
+    best: Annotated[float, Field(allow_inf_nan=False)] | None = None
+    best_step: Count = 0
+    stale: Count = 0
+    waited: Count = 0
+    falls: Count = 0
 
     def measured(self, loss: float, step: int, patience: int) -> "Course":
         """Return the course after one more evaluation.

@@ -113,16 +113,16 @@ def train(
         torch.set_num_threads(recipe.run.threads)
     with torch.random.fork_rng(list(range(torch.cuda.device_count()))):
         learner = Learner(recipe, steps_of(recipe, len(examples), team), team, build)
-        before = last_checkpoint(folder, team) if resume else None
+        before, elapsed = last_checkpoint(folder, team) if resume else None, 0.0
         if before:
             check_same(recipe, before.recipe, str(folder))
-            learner.restore(before)
+            elapsed = learner.restore(before).elapsed_s
         else:
             if recipe.model.init:
                 learner.begin(read(Path(recipe.model.init)))
             if team.leads:
                 clear(folder)
-        run = Run(learner, folder, reporter or Reporter(), before)
+        run = Run(learner, folder, reporter or Reporter(), elapsed)
         with Prefetch({"train": examples, "dev": dev}, recipe.run.workers) as batches:
             run.through(batches, n_dev(recipe, dev))
     best = learner.course
@@ -162,11 +162,9 @@ def clear(folder: Path) -> None:
 class Run:
     """Part of a training from one checkpoint on: steps, evaluations, files."""
 
-    def __init__(
-        self, learner: Learner, folder: Path, reporter: Reporter, before: Checkpoint | None
-    ) -> None:
+    def __init__(self, learner: Learner, folder: Path, reporter: Reporter, elapsed: float) -> None:
         self.learner, self.folder, self.reporter = learner, folder, reporter
-        self._started = time.perf_counter() - (before.facts["elapsed_s"] if before else 0.0)
+        self._started = time.perf_counter() - elapsed
         self._logged = (learner.step, time.perf_counter())
         self._shown: Any = None
         self._draws = pictures.can_draw()

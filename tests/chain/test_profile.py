@@ -118,7 +118,7 @@ def test_the_sample_of_settings_leaves_no_default():
         ("doa = [1]", "doa should be a number or a word"),
         ("doa = true", "doa"),
         ("doa = 'north'", "doa should be auto or an azimuth in degrees; got 'north'"),
-        (b"\xff\xfe", "neither a TOML file that can be read nor one of conference"),
+        (b"\xff\xfe", "is not UTF-8 text; save it as UTF-8"),
     ],
 )
 def test_a_profile_that_makes_no_sense_is_refused_with_its_key(profile, text, words):

@@ -76,12 +76,12 @@ def test_sounds_of_one_list_are_taken_in_turn():
     [
         ("scenes = 'many'\n[scene]\n", "scenes: input should be"),
         ("colour = 1\n[scene]\n", "colour: unknown key; known are .*scene"),
-        ("target = 'late'\n[scene]\n", "target must be one of early, reverberant"),
+        ("target = 'late'\n[scene]\n", "target: input should be 'early' or 'reverberant'"),
         ("[scene]\nsecnods = 3\n", "secnods: unknown key"),
         ("[scene]\n[[scene.talkers]]\nspeech = '$who'\n", "uses \\$who"),
         ("base = 'nothing'", "base must be one of"),
         ("x = = 1", "is not TOML"),
-        ("[[turns]]\neach = []\n[scene]\n", "turns need at least one"),
+        ("[[turns]]\neach = []\n[scene]\n", r"turns\.0\.each: tuple should have at least 1 item"),
     ],
 )
 def test_what_is_wrong_with_a_suite_is_named(tmp_path, text, words):

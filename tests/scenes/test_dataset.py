@@ -103,7 +103,9 @@ def test_a_scene_that_came_back_sounds_the_same():
     assert render(again).mixture.tobytes() == render(scene).mixture.tobytes()
 
 
-@pytest.mark.parametrize("text, message", [("{", "not a scene: "), ("{}", "not a scene: room")])
+@pytest.mark.parametrize(
+    "text, message", [("{", "the scene is not JSON: "), ("{}", "not a scene: room")]
+)
 def test_json_that_is_no_scene_is_refused(text, message):
     with pytest.raises(SceneError, match=message):
         scene_from_json(text)
@@ -252,10 +254,23 @@ def test_a_manifest_that_has_changed_is_noticed(whole, tmp_path):
         make_dataset(Plan(source=str(manifest)), tmp_path / "again", [1])
 
 
-@pytest.mark.parametrize("content", ["", "a,b\n1,2\n", "index,scene\n", "index,scene\nx,{}\n"])
-def test_files_that_are_no_manifest_are_refused(tmp_path, content):
-    (tmp_path / "m.csv").write_text(content)
-    with pytest.raises(SceneError, match="m.csv is not a manifest: it needs rows with an index"):
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "m.csv needs a first line with the columns index and scene, by commas; got nothing"),
+        ("a,b\n1,2\n", "m.csv needs a first line with the columns index and scene"),
+        ("index,scene\n", "m.csv has no line below the names of its columns"),
+        ("index,scene\nx,{}\n", "m.csv, line 2: the index must be a whole number, once; got 'x'"),
+        ("index,scene\n²,{}\n", "m.csv, line 2: the index must be a whole number, once; got '²'"),
+        ("index,scene\n1,{}\n1,{}\n", "m.csv, line 3: the index must be a whole number, once"),
+        ("index,scene\n1\n", "m.csv, line 2: scene must be given"),
+        ("index,scene\n1,{}\n", "m.csv: not a scene: room: must be given"),
+        ("index,scene\n1,[]\n", "m.csv: the scene does not hold a JSON object"),
+    ],
+)
+def test_files_that_are_no_manifest_are_refused(tmp_path, content, message):
+    (tmp_path / "m.csv").write_text(content, encoding="utf-8")
+    with pytest.raises(SceneError, match=message):
         read_manifest(tmp_path / "m.csv")
 
 

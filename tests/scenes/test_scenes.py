@@ -289,12 +289,15 @@ def test_the_truth_is_what_was_rendered(rendered):
     "changes, message",
     [
         ({"talkers": ()}, "at least one talker"),
-        ({"n_samples": 0}, "at least one sample; got 0"),
+        ({"n_samples": 0}, "at least one sample .*; got 0"),
         (
             {"talkers": (Talker(speaker="a", signal=SPEECH, position=(5.0, 1.0, 1.0)),)},
             r"the target at \(5.00, 1.00, 1.00\) m lies outside the room: 4 x 3.5 x 2.5 m",
         ),
-        ({"noises": (Noise(kind="point", positions=((1, 1, 3),)),)}, r"noise 0 \(point\)"),
+        (
+            {"noises": (dataclasses.replace(noise(), positions=((1, 1, 3),)),)},
+            r"noise 0 \(point\)",
+        ),
         ({"array": dataclasses.replace(ARRAY, centre=(4.0, 1.0, 1.0))}, "microphone 2 at"),
         (
             {"talkers": (Talker(speaker="a", signal=SPEECH, position=(1.9, 1.72, 1.2)),)},

@@ -115,7 +115,7 @@ def test_of_audiomnist_copied_in_half_it_says_what_is_missing(audiomnist):
     with pytest.raises(ConfigError, match=r"1 speakers are missing \(11\)"):
         open_corpus(audiomnist, "train")
     (audiomnist / "data/audioMNIST_meta.txt").write_text('{"01": {"gen')
-    with pytest.raises(ConfigError, match=r"audioMNIST_meta\.txt is damaged: .*AudioMNIST"):
+    with pytest.raises(ConfigError, match=r"audioMNIST_meta\.txt is not JSON: "):
         open_corpus(audiomnist, "train")
 
 

@@ -77,7 +77,7 @@ class FolderCases:
         recording = open_recording([files.mixture])
         conditions = {"microphones": str(recording.n_mics)}
         if files.scene:
-            conditions = conditions_of(scene_in_file(files.scene.read_text(encoding="utf-8")))
+            conditions = conditions_of(scene_in_file(files.scene))
         return CaseFacts(
             printable(files.name), key, recording.n_samples / recording.sample_rate, conditions
         )
@@ -114,7 +114,7 @@ def target_of(files: Files, shape: tuple[int, ...]) -> np.ndarray:
 
 def from_scene(path: Path) -> dict[str, Any]:
     """Read the array and the positions from a data set's scene.json."""
-    scene = scene_in_file(path.read_text(encoding="utf-8"))
+    scene = scene_in_file(path)
     array = MicArray(np.array(scene.array.positions), scene.array.name)
     if isinstance(scene.room, Measured):
         return {"array": array}

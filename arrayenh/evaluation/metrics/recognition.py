@@ -1,10 +1,8 @@
 """Word error rate of the speech recogniser PocketSphinx."""
 
-import csv
 import re
 from importlib.resources import as_file, files
 from pathlib import Path, PurePath
-from typing import TextIO
 
 import numpy as np
 
@@ -13,6 +11,7 @@ from arrayenh.errors import ConfigError, MetricError, MissingExtraError
 from arrayenh.evaluation.metric import INF, metric
 from arrayenh.evaluation.metrics.rates import RATE, at_16_khz
 from arrayenh.evaluation.signals import Signals
+from arrayenh.formats import read_table
 
 PEAK = 0.5
 """Peak relative to full scale; normalised so that the level of a file does not matter."""
@@ -194,34 +193,15 @@ def read_transcripts(path: Path) -> dict[str, str]:
     ConfigError
         If the file cannot be read, lacks a column, or a line is not a name and words.
     """
-    try:
-        with open(path, newline="", encoding="utf-8-sig") as file:
-            return _transcripts(file, path)
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be read: {error.strerror}") from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise ConfigError(f"{path} is not a table of UTF-8 text: {error}") from error
-
-
-def _transcripts(file: TextIO, path: Path) -> dict[str, str]:
-    """Parse the lines of an open table."""
-    delimiter, called = ("\t", "tabs") if path.suffix.lower() == ".tsv" else (",", "commas")
-    table = csv.DictReader(file, delimiter=delimiter, strict=True)
-    if not {"name", "text"} <= set(table.fieldnames or ()):
-        raise ConfigError(f"{path} needs a first line with the columns name and text, by {called}")
+    delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
     found: dict[str, str] = {}
-    for row in table:
-        name, text = _stem(row["name"] or ""), row["text"] or ""
-        where = f"{path}, line {table.line_num}"
-        if None in row:
-            raise ConfigError(f"{where}: put quotes around a text with {called}")
+    for row in read_table(path, ("name", "text"), ConfigError, delimiter=delimiter):
+        name, text = _stem(row["name"]), row["text"]
         if not name or not words(text):
-            raise ConfigError(f"{where}: a name and words are required")
+            raise ConfigError(f"{row.where}: a name and words are required")
         if name in found:
-            raise ConfigError(f"{where}: {name} occurs twice")
+            raise ConfigError(f"{row.where}: {name} occurs twice")
         found[name] = text
-    if not found:
-        raise ConfigError(f"{path} holds no transcripts")
     return found
 
 

@@ -112,7 +112,7 @@ def begun(suite: Suite, root: Path, part: str, seed: int, place: Path) -> Plan:
     groups = chosen_sounds(suite, corpus)
     plan = Plan(suite, seed, sha256(json.dumps(groups).encode()).hexdigest())
     described = place / "bank.json"
-    if described.exists() and described.read_text(encoding="utf-8") != plan.said():
+    if described.exists() and described.read_bytes() != plan.said().encode():
         raise ConfigError(
             f"{place} holds scenes of another recipe, seed or corpus; give another folder"
         )

@@ -262,7 +262,7 @@ def prepare(
 def checked(data: Mapping[str, Any]) -> Data:
     """Validate the table and fill in its defaults."""
     kind = data.get("kind")
-    if kind not in KINDS:
+    if not isinstance(kind, str) or kind not in KINDS:
         raise ConfigError(f"data.kind must be one of {', '.join(KINDS)}; got {kind!r}")
     settings = validated(KINDS[kind], data, table="data")
     if not isinstance(settings, PairData):

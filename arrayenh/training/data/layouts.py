@@ -4,13 +4,13 @@ A set is recognised by its folders. An incomplete copy raises an error that name
 and their source, as a training on incomplete data would go unnoticed.
 """
 
-import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from arrayenh.errors import ConfigError
+from arrayenh.formats import json_object, read_text
 from arrayenh.scenes.voices import sound_files
 
 LIBRISPEECH = "https://www.openslr.org/12"
@@ -101,7 +101,9 @@ def librispeech(root: Path) -> Layout | None:
         check_whole(part, sorted(speakers.get(part.name, set()) - there), "speakers", LIBRISPEECH)
         files = [path for path, _ in sound_files(str(part))]
         stems = {path.stem for path in files}
-        told = {line.split(" ", 1)[0] for text in part.rglob("*.trans.txt") for line in lines(text)}
+        # a name that starts with a dot is no list but what macOS keeps beside it
+        lists = [path for path in part.rglob("*.trans.txt") if not path.name.startswith(".")]
+        told = {line.split(" ", 1)[0] for path in lists for line in lines(path)}
         check_whole(part, sorted(told - stems), "utterances", LIBRISPEECH)
         sounds += [sound(path, root, part.name, path.relative_to(part).parts[0]) for path in files]
     return Layout(tuple(sounds), judged=True)
@@ -147,10 +149,7 @@ def audiomnist(root: Path) -> Layout | None:
 
 def speakers_in(path: Path) -> set[str]:
     """Names of the speakers in a JSON file; empty if the file does not exist."""
-    try:
-        return set(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else set()
-    except ValueError as error:
-        raise ConfigError(f"{path} is damaged: {error}; get it from {AUDIOMNIST}") from error
+    return set(json_object(read_text(path), str(path))) if path.exists() else set()
 
 
 def dns_challenge(root: Path) -> Layout | None:
@@ -202,4 +201,4 @@ def sound(path: Path, root: Path, name: str, source: str) -> Sound:
 
 def lines(path: Path) -> Iterable[str]:
     """Lines of a text file; none if it does not exist."""
-    return path.read_text(encoding="utf-8").splitlines() if path.exists() else ()
+    return read_text(path).splitlines() if path.exists() else ()

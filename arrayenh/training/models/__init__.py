@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from arrayenh.errors import ConfigError
+from arrayenh.networks.metadata import check_roles, check_sizes
 from arrayenh.validation import validated
 
 if TYPE_CHECKING:
@@ -41,4 +42,12 @@ def build(name: str, settings: dict[str, Any]) -> "Model":
     if name not in FILES:
         raise ConfigError(f"no network {name!r}; use one of {', '.join(FILES)}")
     module = import_module(f"arrayenh.training.models.{FILES[name]}")
-    return module.Model(validated(module.Config, settings, f"network {name}"))
+    config = validated(module.Config, settings, f"network {name}")
+    try:
+        built: Model = module.Model(config)
+    except RuntimeError as error:  # torch's, also when there is not enough memory
+        words = " ".join(str(error).split())
+        raise ConfigError(f"network {name} cannot be built with these sizes: {words}") from error
+    check_sizes(built.signature)
+    check_roles(built.signature)
+    return built

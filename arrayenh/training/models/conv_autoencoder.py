@@ -18,6 +18,9 @@ from arrayenh.training.models import model
 from arrayenh.training.models.model import (
     SQUEEZED_DB,
     STRICT,
+    Frame,
+    Hop,
+    Width,
     by_channels,
     loudness,
     power,
@@ -42,9 +45,9 @@ class Config:
     """
 
     inputs: tuple[str, ...] = ("beamformed",)
-    n_fft: int = 512
-    hop: int = 128
-    channels: tuple[int, int] = (32, 64)
+    n_fft: Frame = 512
+    hop: Hop = 128
+    channels: tuple[Width, Width] = (32, 64)
 
     __pydantic_config__ = STRICT
 

@@ -10,15 +10,17 @@ finally transforms its output samples to spectra.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
 from arrayenh.networks.signature import Signature
 from arrayenh.stft import Stft
 from arrayenh.training.models import model
-from arrayenh.training.models.model import SILENCE, STRICT
+from arrayenh.training.models.model import SILENCE, STRICT, Depth, Width
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,14 +46,14 @@ class Config:
     """
 
     inputs: tuple[str, ...] = ("beamformed",)
-    N: int = 512
-    L: int = 32
-    B: int = 128
-    H: int = 512
-    Sc: int = 128
-    P: int = 3
-    X: int = 8
-    R: int = 3
+    N: Width = 512
+    L: Annotated[int, Field(ge=16, le=16384, multiple_of=2)] = 32
+    B: Width = 128
+    H: Width = 512
+    Sc: Width = 128
+    P: Annotated[int, Field(ge=1, le=65)] = 3
+    X: Depth = 8
+    R: Depth = 3
     causal: bool = False
 
     __pydantic_config__ = STRICT

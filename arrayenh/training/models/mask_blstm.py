@@ -12,7 +12,16 @@ from torch import Tensor, nn
 
 from arrayenh.networks.signature import Signature
 from arrayenh.training.models import model
-from arrayenh.training.models.model import STRICT, compressed, power, whole_level
+from arrayenh.training.models.model import (
+    STRICT,
+    Dropout,
+    Frame,
+    Hop,
+    Width,
+    compressed,
+    power,
+    whole_level,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,10 +42,10 @@ class Config:
 
     task: str = "postfilter"
     inputs: tuple[str, ...] = ("beamformed",)
-    n_fft: int = 512
-    hop: int = 256
-    hidden: int = 192
-    dropout: float = 0.2
+    n_fft: Frame = 512
+    hop: Hop = 256
+    hidden: Width = 192
+    dropout: Dropout = 0.2
 
     __pydantic_config__ = STRICT
 

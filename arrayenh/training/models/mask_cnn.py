@@ -10,13 +10,25 @@ which noise and speech look alike.
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Annotated
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
 from arrayenh.networks.signature import Signature
 from arrayenh.training.models import model
-from arrayenh.training.models.model import STRICT, by_channels, compressed, power, whole_level
+from arrayenh.training.models.model import (
+    STRICT,
+    Frame,
+    Hop,
+    Width,
+    Widths,
+    by_channels,
+    compressed,
+    power,
+    whole_level,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,17 +49,19 @@ class Config:
     """
 
     inputs: tuple[str, ...] = ("beamformed",)
-    n_fft: int = 512
-    hop: int = 128
-    channels: tuple[int, ...] = (32, 64, 64, 32)
-    kernel: int = 3
-    dilations: tuple[tuple[int, int], ...] = ((1, 1), (2, 2), (4, 4), (8, 2))
+    n_fft: Frame = 512
+    hop: Hop = 128
+    channels: Widths = (32, 64, 64, 32)
+    kernel: Annotated[int, Field(ge=1, le=65)] = 3
+    dilations: tuple[tuple[Width, Width], ...] = ((1, 1), (2, 2), (4, 4), (8, 2))
 
     __pydantic_config__ = STRICT
 
     def __post_init__(self) -> None:
         if len(self.dilations) != len(self.channels):
             raise ValueError("dilations and channels must have the same length")
+        if self.kernel % 2 == 0:
+            raise ValueError(f"kernel must be odd; got {self.kernel}")
 
 
 class Model(model.Model):

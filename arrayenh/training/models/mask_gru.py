@@ -16,8 +16,10 @@ fusion model for real-time single-channel speech enhancement", ICASSP 2021.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Annotated
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -26,6 +28,12 @@ from arrayenh.training.models import model
 from arrayenh.training.models.model import (
     LEVEL_FRAMES,
     STRICT,
+    Depth,
+    Dropout,
+    Frame,
+    Hop,
+    Width,
+    Widths,
     compressed,
     power,
     recent_level,
@@ -69,15 +77,15 @@ class Config:
 
     task: str = "mask"
     inputs: tuple[str, ...] = ("reference", "beamformed", "noise", "masked")
-    n_fft: int = 2048
-    hop: int = 512
+    n_fft: Frame = 2048
+    hop: Hop = 512
     causal: bool = False
-    channels: tuple[int, ...] = (16, 16, 24, 24, 32)
-    bands: int = 248
-    hidden: int = 160
-    layers: int = 2
-    narrow: int = 0
-    dropout: float = 0.0
+    channels: Widths = (16, 16, 24, 24, 32)
+    bands: Width = 248
+    hidden: Width = 160
+    layers: Depth = 2
+    narrow: Annotated[int, Field(ge=0, le=4096)] = 0
+    dropout: Dropout = 0.0
 
     __pydantic_config__ = STRICT
 

@@ -1,6 +1,9 @@
 """Base class of all networks, and features of spectra."""
 
+from typing import Annotated
+
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
 from arrayenh.networks.signature import Signature
@@ -8,6 +11,12 @@ from arrayenh.networks.signature import Signature
 COMPRESSION = 0.3  # exponent of magnitudes
 LEVEL_FRAMES = 192  # window of the input level of a causal network
 STRICT = {"extra": "forbid"}  # for every Config: pydantic rejects unknown keys
+Width = Annotated[int, Field(ge=1, le=4096)]  # units, channels, features of a layer
+Depth = Annotated[int, Field(ge=1, le=16)]  # layers
+Frame = Annotated[int, Field(ge=16, le=16384)]  # samples
+Hop = Annotated[int, Field(ge=1, le=8192)]  # samples
+Dropout = Annotated[float, Field(ge=0, lt=1)]
+Widths = Annotated[tuple[Width, ...], Field(min_length=1, max_length=16)]
 RANGE_DB = 80.0  # range of spectrograms as pictures
 SQUEEZED_DB = 60.0  # range of the spectrograms of an autoencoder
 NOISE_DB = 25.0  # largest difference of noisy and clean spectrograms

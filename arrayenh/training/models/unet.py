@@ -19,6 +19,10 @@ from arrayenh.training.models import model
 from arrayenh.training.models.model import (
     NOISE_DB,
     STRICT,
+    Dropout,
+    Frame,
+    Hop,
+    Widths,
     by_channels,
     loudness,
     power,
@@ -44,10 +48,10 @@ class Config:
     """
 
     inputs: tuple[str, ...] = ("beamformed",)
-    n_fft: int = 512
-    hop: int = 128
-    channels: tuple[int, ...] = (16, 32, 64, 128, 256)
-    dropout: float = 0.5
+    n_fft: Frame = 512
+    hop: Hop = 128
+    channels: Widths = (16, 32, 64, 128, 256)
+    dropout: Dropout = 0.5
 
     __pydantic_config__ = STRICT
 

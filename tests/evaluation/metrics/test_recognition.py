@@ -142,13 +142,17 @@ def test_transcripts_are_read_by_name(tmp_path, name):
         ("", "needs a first line with the columns name and text, by commas"),
         ("a,hello\n", "needs a first line with the columns name and text, by commas"),
         ("name\ttext\na\tb\n", "needs a first line with the columns name and text, by commas"),
-        ("name,text\n", "holds no transcripts"),
-        ("name,text\na,Well, yes\n", "line 2: put quotes around a text with commas"),
-        ("name,text\na,b\nc,\n", "line 3: a name and words are required"),
-        ("name,text\na,b\nc\n", "line 3: a name and words are required"),
-        ("name,text\n,b\n", "line 2: a name and words are required"),
+        ("name,text\n", "has no line below the names of its columns"),
+        (
+            "name,text\na,Well, yes\n",
+            "line 2: 3 cells for 2 columns; put quotes around a text with commas",
+        ),
+        ("name,text\na,b\nc,\n", "line 3: text must be given"),
+        ("name,text\na,b\nc\n", "line 3: text must be given"),
+        ("name,text\n,b\n", "line 2: name must be given"),
+        ("name,text\na,...\n", "line 2: a name and words are required"),
         ("name,text\na,b\na.wav,c\n", "line 3: a occurs twice"),
-        ('name,text\na,"b\n', "is not a table of UTF-8 text: unexpected end of data"),
+        ('name,text\na,"b\n', "line 2: not CSV: unexpected end of data"),
     ],
 )
 def test_a_table_that_is_none_is_refused_in_one_line(tmp_path, text, problem):
@@ -164,5 +168,5 @@ def test_a_table_that_cannot_be_read(tmp_path):
     with pytest.raises(ConfigError, match="cannot be read: No such file"):
         read_transcripts(tmp_path / "none.csv")
     (tmp_path / "latin.csv").write_bytes("name,text\na,é\n".encode("latin-1"))
-    with pytest.raises(ConfigError, match="is not a table of UTF-8 text"):
+    with pytest.raises(ConfigError, match="latin.csv is not UTF-8 text"):
         read_transcripts(tmp_path / "latin.csv")
