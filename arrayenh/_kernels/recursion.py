@@ -138,6 +138,15 @@ def learn_noise(x_re, x_im, weight, forget, load, turn, trace, total, p_re, p_im
 
 
 @njit(cache=True)
+def learn_power(x_re, x_im, weight, forget, power):
+    """Power of one microphone, with the memory of the noise."""
+    for k in range(LANES):
+        heard = x_re[k] ** 2 + x_im[k] ** 2
+        gamma = weight[k] if heard > 0 else 0.0
+        power[k] = (1 - forget * gamma) * power[k] + gamma * heard
+
+
+@njit(cache=True)
 def learn_speech(x_re, x_im, weight, forget, total, s_re, s_im, lane):
     """Φₛ <- (1 - forget·γ) Φₛ + γ x xᴴ."""
     power, keep = lane[0], lane[1]
@@ -159,9 +168,8 @@ def steer(p_re, p_im, a_re, a_im, reference, w_re, w_im, lane):
 
 
 @njit(cache=True)
-def wiener(p_re, p_im, s_re, s_im, totals, mu, reference, w_re, w_im, lane):
+def wiener(p_re, p_im, s_re, s_im, totals, mu, reference, w_re, w_im, below):
     """w = Φₙ⁻¹ Φₛ e / (μ + tr Φₙ⁻¹ Φₛ), Φ normalised; the reference before the first speech."""
-    below = lane[0]
     times(p_re, p_im, s_re[:, reference], s_im[:, reference], w_re, w_im)
     below[:] = 0
     for i in range(uint64(len(w_re))):
@@ -187,13 +195,22 @@ def divide_or_pass(below, reference, w_re, w_im):
 
 
 @njit(cache=True)
-def levels(s_re, s_im, total, reference, w_re, w_im, u_re, u_im, before, after, lane):
-    """Speech power at the reference microphone and at the output."""
+def levels(s_re, s_im, total, below, reference, w_re, w_im, u_re, u_im, level, lane):
+    """Power of the speech at the reference and at the output, and of all that Φₛ holds there.
+
+    Φₛ holds the noise of the frames that it was learnt in; Φₙ, the mean noise, is subtracted.
+    """
     times(s_re, s_im, w_re, w_im, u_re, u_im)
-    inner(w_re, w_im, u_re, u_im, after, lane[0])
+    inner(w_re, w_im, u_re, u_im, level[1], lane)
+    # with w = Φₙ⁻¹ s / below, wᴴ Φₙ w = wᴴ s / below
+    inner(w_re, w_im, s_re[:, reference], s_im[:, reference], level[0], lane)
     for k in range(LANES):
-        before[k] = s_re[reference, reference, k] / total[k] if total[k] > 0 else 0.0
-        after[k] = after[k] / total[k] if total[k] > 0 else 0.0
+        heard = total[1, k] > 0 and total[0, k] > 0
+        passed = not (below[k] > 0 and np.isfinite(below[k]))
+        noise = total[3, k] if passed else level[0, k] / below[k]
+        level[2, k] = s_re[reference, reference, k] / total[1, k] if heard else 0.0
+        level[1, k] = level[1, k] / total[1, k] - noise / total[0, k] if heard else 0.0
+        level[0, k] = level[2, k] - total[3, k] / total[0, k] if heard else 0.0
 
 
 @njit(cache=True, parallel=True)
@@ -203,8 +220,8 @@ def recursive_beamformer(
 ):  # fmt: skip
     """For each frame: update the statistics, compute weights, filter.  See RecursiveMvdr.
 
-    State: P and Φₛ (M, M, F), totals (3, F) (sums of noise and speech weights, tr Φₙ),
-    weights (M, F). Speech power at the reference and at the output is written to level (2, F, t).
+    State: P and Φₛ (M, M, F), totals (4, F) (sums of noise and speech weights, tr Φₙ, Φₙ at the
+    reference), weights (M, F). `levels` are written to level (3, F, t).
     """
     n_freqs, n_mics, n_frames = spec.shape
     for b in prange((n_freqs + LANES - 1) // LANES):
@@ -214,7 +231,8 @@ def recursive_beamformer(
         pb_re, pb_im, sb_re, sb_im = blocks(p_re, p_im, s_re, s_im, first, n)
         x_re, x_im, u_re, u_im = np.zeros(line), np.zeros(line), np.zeros(line), np.zeros(line)
         ab_re, ab_im, wb_re, wb_im = np.zeros(line), np.zeros(line), np.zeros(line), np.zeros(line)
-        lane, total, y = np.zeros((4, LANES)), np.zeros((3, LANES)), np.zeros((2, LANES))
+        lane, total, y = np.zeros((4, LANES)), np.zeros((4, LANES)), np.zeros((2, LANES))
+        below, heard = np.zeros(LANES), np.zeros((3, LANES))
         gamma, sigma = np.zeros(LANES), np.zeros(LANES)
         total[:, :n] = totals[:, first : first + n]
         ab_re[:, :n] = a_re[:, first : first + n]
@@ -227,14 +245,16 @@ def recursive_beamformer(
                 x_re, x_im, gamma, forget, load, (turn + t) % n_mics, total[2], total[0], pb_re,
                 pb_im, u_re, u_im, lane,
             )  # fmt: skip
+            learn_power(x_re[reference], x_im[reference], gamma, forget, total[3])
             if blind:
                 learn_speech(x_re, x_im, sigma, forget, total[1], sb_re, sb_im, lane)
-                wiener(pb_re, pb_im, sb_re, sb_im, total, mu, reference, wb_re, wb_im, lane)
+                wiener(pb_re, pb_im, sb_re, sb_im, total, mu, reference, wb_re, wb_im, below)
                 levels(
-                    sb_re, sb_im, total[1], reference, wb_re, wb_im, u_re, u_im, y[0], y[1], lane
+                    sb_re, sb_im, total, below, reference, wb_re, wb_im, u_re, u_im, heard, lane[0]
                 )
                 for k in range(n):
-                    level[0, first + k, t], level[1, first + k, t] = y[0, k], y[1, k]
+                    for i in range(3):
+                        level[i, first + k, t] = heard[i, k]
             else:
                 steer(pb_re, pb_im, ab_re, ab_im, reference, wb_re, wb_im, lane)
             inner(wb_re, wb_im, x_re, x_im, y[0], y[1])

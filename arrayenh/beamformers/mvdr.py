@@ -114,7 +114,8 @@ def souden_mvdr(
     return ratio[..., reference] / trace[:, None]
 
 
-LEVEL_SECONDS = 1.0  # time constant of the gain that restores the speech level
+LEVEL_SECONDS = 0.05
+"""Time constant of the gain that restores the speech level, while there is nothing but speech."""
 
 
 class RecursiveMvdr(Recursion):
@@ -188,7 +189,7 @@ class RecursiveMvdr(Recursion):
         square, line = (self.n_mics, self.n_mics, self.n_freqs), (self.n_mics, self.n_freqs)
         self._inverse = np.zeros(square), np.zeros(square)
         self._speech = np.zeros(square), np.zeros(square)
-        self._totals = np.zeros((3, self.n_freqs))
+        self._totals = np.zeros((4, self.n_freqs))
         self._weights = np.zeros(line), np.zeros(line)
         self._weights[0][self.reference] = 1
         self._gain = 1.0
@@ -240,7 +241,7 @@ class RecursiveMvdr(Recursion):
         towards = np.zeros((self.n_freqs, self.n_mics)) if steering is None else steering
         speech = np.zeros_like(noise_weight) if speech_weight is None else speech_weight
         beamformed = np.empty((self.n_freqs, spec.shape[2]), np.complex64)
-        level = np.zeros((2, *beamformed.shape), np.float32)
+        level = np.zeros((3, *beamformed.shape))
         _kernels.recursion.recursive_beamformer(
             spec,
             speech,
@@ -266,11 +267,13 @@ class RecursiveMvdr(Recursion):
 
     def _level_gains(self, level: np.ndarray) -> np.ndarray:
         """Smoothed gain of each frame that restores the speech level, float32, shape (t,)."""
-        before, after = level.sum(axis=1, dtype=np.float64)
-        wanted = np.sqrt(np.divide(before, after, out=np.ones_like(before), where=after > 0))
-        gains = np.empty(len(wanted), np.float32)
-        for t, gain in enumerate(wanted):
-            self._gain = self._keep_level * self._gain + (1 - self._keep_level) * gain
+        gains = np.empty(level.shape[2], np.float32)
+        for t, (before, after, heard) in enumerate(level.sum(axis=1).T):
+            # of noise alone, nothing is left and nothing is learnt
+            sure = min(max(before, 0.0) / heard, 1.0) if heard > 0 and after > 0 else 0.0
+            if sure > 0:
+                rate = (1 - self._keep_level) * sure
+                self._gain += rate * (np.sqrt(before / after) - self._gain)
             gains[t] = self._gain
         return gains
 
@@ -313,7 +316,9 @@ def _recursive(stream: Stream, settings: BeamformerSettings, mu: float, blind: b
         spec: np.ndarray, mask: np.ndarray | None, steering: np.ndarray | None
     ) -> np.ndarray:
         assert mask is not None  # the chain passes a mask to all but fixed beamformers
-        return beam.update(spec, mask**2, (1 - mask) ** 2, steering)
+        # noise that the mask lets through, a little in every frame, would outweigh a talker's
+        # first frames: speech is learnt where the mask is sure
+        return beam.update(spec, mask**4, (1 - mask) ** 2, steering)
 
     return update
 

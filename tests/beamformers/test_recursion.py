@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from arrayenh.beamformers.delay_and_sum import RecursiveDas, delay_and_sum
 from arrayenh.beamformers.gsc import RecursiveGsc, blocking_matrix
-from arrayenh.beamformers.mvdr import RecursiveMvdr, mvdr
+from arrayenh.beamformers.mvdr import LEVEL_SECONDS, RecursiveMvdr, mvdr
 from arrayenh.beamformers.mwf import rank_one_mwf
 from arrayenh.beamformers.weights import apply
 from arrayenh.errors import ConfigError, ShapeError
@@ -82,7 +82,7 @@ def test_blind_filter_is_the_recursion_with_every_inverse_written_out(mu, refere
     found = online.update(spec, speech, noise)
     forget = 1 - np.exp(-HOP / 0.5)
     wanted, w = slow.blind_mwf(
-        spec, speech, noise, mu, reference, forget, 1e-2, level_keep=np.exp(-HOP / 1.0)
+        spec, speech, noise, mu, reference, forget, 1e-2, level_keep=np.exp(-HOP / LEVEL_SECONDS)
     )
     assert_allclose(online.weights, w, rtol=0, atol=1e-9 * np.abs(w).max())
     level = np.sqrt(np.mean(np.abs(wanted) ** 2))
@@ -181,14 +181,39 @@ def test_a_blind_mvdr_keeps_one_talker_as_the_reference_hears_him():
     """Speech weights on frames of the talker alone: Φₛ has rank one, wᴴa = 1."""
     rng = np.random.default_rng(11)
     spec, a, _, _ = scene(rng, n_frames=400)
+    spec *= np.float32(0.05)
     talker = (a[:, :, None] * complex_normal(rng, F, 1, 200)).astype(np.complex64)
     spec[:, :, 200:] = talker
     speech = np.repeat(np.arange(400)[None] >= 200, F, axis=0).astype(np.float32)
     online = RecursiveMvdr(F, M, HOP, np.inf)
     found = online.update(spec, speech, 1 - speech)
     assert_allclose(response(online.weights, a), 1, atol=1e-6)  # spectra are float32
-    # the level's gain is 1, too, once the frames before speech are forgotten: e^(-6.4)
+    # so is the level's gain, but for the noise, 26 dB below, that Φₛ is taken to hold
     assert_allclose(found[:, -1], talker[:, 0, -1], rtol=0, atol=0.01 * np.abs(talker).max())
+
+
+@pytest.mark.parametrize("snr_db", [0, 10, 25])
+def test_the_first_speech_after_noise_is_as_loud_as_the_reference_hears_it(snr_db):
+    """The level does not learn from noise alone: within 1.5 dB from 0.1 s on."""
+    rng = np.random.default_rng(12)
+    n_noise, n_speech = 125, 63  # 4 s of noise, 2 s of speech
+    n_frames = n_noise + n_speech
+    _, a, _, _ = scene(rng)
+    mixing = complex_normal(rng, F, M, M) + 2 * np.eye(M)
+    noise = mixing @ complex_normal(rng, F, M, n_frames)
+    noise /= np.sqrt(np.mean(np.abs(noise[:, 0]) ** 2))
+    speaks = (np.arange(n_frames) >= n_noise) & (rng.random((F, n_frames)) < 0.5)
+    talker = 10 ** (snr_db / 20) * np.sqrt(2) * complex_normal(rng, F, n_frames) * speaks
+    # a mask that is not quite sure, and reverberation, so that Φₛ has more than rank one
+    late = 0.3 * (mixing @ complex_normal(rng, F, M, n_frames)) * np.abs(talker[:, None])
+    spec = (a[:, :, None] * talker[:, None] + 0.3 * late + noise).astype(np.complex64)
+    mask = np.where(speaks, 0.9, 0.15).astype(np.float32)
+    online = RecursiveMvdr(F, M, HOP, 2.0)
+    found = online.update(spec, mask**4, (1 - mask) ** 2)
+    for first in range(n_noise + 3, n_frames - 15, 15):
+        heard, said = found[:, first : first + 15], talker[:, first : first + 15]
+        gain = np.vdot(said, heard).real / np.vdot(said, said).real
+        assert abs(20 * np.log10(gain)) < 1.5
 
 
 # ---- states ------------------------------------------------------------------------------

@@ -52,17 +52,27 @@ def steered_mvdr(spec, weight, steering, forget, loading):
 
 
 def blind_mwf(spec, speech_weight, noise_weight, mu, reference, forget, loading, level_keep):
-    """w = Φₙ⁻¹ Φₛ e / (μ + tr Φₙ⁻¹ Φₛ), then one gain that restores the level of speech."""
-    outputs, smooth = [], 1.0
+    """w = Φₙ⁻¹ Φₛ e / (μ + tr Φₙ⁻¹ Φₛ), then one gain that restores the level of speech.
+
+    Speech is what Φₛ holds above Φₙ, at the reference (Φₙ without its loading) and at the output;
+    the gain learns as far as it holds speech.
+    """
+    outputs, smooth, heard = [], 1.0, np.zeros(len(spec))
     noise = noise_covariances(spec, noise_weight, forget, loading)
     speech = speech_covariances(spec, speech_weight, forget)
     for t, ((phi, total), phi_s) in enumerate(zip(noise, speech, strict=True)):
         ratio = np.linalg.solve(phi / total[:, None, None], phi_s)
         below = mu + np.trace(ratio, axis1=1, axis2=2).real
         w = ratio[:, :, reference] / below[:, None]
-        before = np.sum(phi_s[:, reference, reference].real)
-        after = np.einsum("fi,fij,fj->", w.conj(), phi_s, w).real
-        smooth = level_keep * smooth + (1 - level_keep) * np.sqrt(before / after)
+        gamma = noise_weight[:, t].astype(float)
+        heard = (1 - forget * gamma) * heard + gamma * np.abs(spec[:, reference, t]) ** 2
+        at_reference = np.sum(phi_s[:, reference, reference].real)
+        before = at_reference - np.sum(heard / total)
+        above = phi_s - phi / total[:, None, None]
+        after = np.einsum("fi,fij,fj->", w.conj(), above, w).real
+        if before > 0 and after > 0:
+            rate = (1 - level_keep) * before / at_reference
+            smooth += rate * (np.sqrt(before / after) - smooth)
         outputs.append(smooth * np.sum(w.conj() * spec[:, :, t], axis=1))
     return np.stack(outputs, axis=1), w
 
