@@ -108,7 +108,10 @@ def locate(recording: str, request: Request, progress: Progress = lambda part: N
         raise AudioError(f"{source.name}: only microphone {only} is usable; two are needed")
     array = capture.array or array
     tracker = DirectionTracker(array.positions, FRAMES.freqs(RATE), FRAMES.hop / RATE, config)
-    census, rows = Census(tracker.grid), Rows(tracker.grid, request.step)
+    census, rows = (
+        Census(tracker.grid, tracker.block_frames * tracker.hop_seconds),
+        Rows(tracker.grid, request.step),
+    )
     for moment in moments(capture, tracker, progress):
         census.add(moment.tracks)
         rows.add(moment)

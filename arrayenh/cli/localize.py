@@ -180,7 +180,7 @@ def place_cells(located: "Located") -> Iterator[tuple[str, ...]]:
     for k, place in enumerate(located.places):
         yield (
             str(k + 1),
-            degrees(place.azimuth, "-"),
+            " to ".join(degrees(azimuth, "-") for azimuth in (*place.way, place.azimuth)),
             degrees(place.elevation, "-"),
             f"{100 * place.share:.0f} %",
             degrees(place.spread, "-"),
@@ -214,6 +214,7 @@ def as_dict(located: "Located") -> dict[str, Any]:
                 "share": place.share,
                 "spread_deg": degrees(place.spread),
                 "confidence": place.confidence,
+                "came_from_deg": [degrees(azimuth) for azimuth in place.way],
             }
             for place in located.places
         ],

@@ -1,7 +1,8 @@
 """Positions of the talkers over a whole recording, from a histogram of directions."""
 
+from array import array
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.spatial import cKDTree
@@ -9,6 +10,7 @@ from scipy.spatial import cKDTree
 from arrayenh.errors import ConfigError
 from arrayenh.localisation.directions import MOST_TALKERS
 from arrayenh.localisation.grid import DirectionGrid, angle_between
+from arrayenh.localisation.histories import Observations, same_talkers
 from arrayenh.localisation.tracks import Track
 
 WIDTH = np.deg2rad(8.0)  # smoothing kernel of the histogram
@@ -32,6 +34,8 @@ class Place:
         planar array): a few degrees for a seated talker.
     confidence : float
         Mean confidence.
+    way : tuple of float
+        Azimuths, radians, of the places that a walking talker came from; `azimuth` is the last.
     """
 
     azimuth: float
@@ -39,10 +43,11 @@ class Place:
     share: float
     spread: float
     confidence: float
+    way: tuple[float, ...] = ()
 
 
 class Census:
-    """Histogram of directions over a grid, of constant size.
+    """Histogram of directions over a grid, and the history of each direction.
 
     For a horizontal planar array it is a histogram of azimuth only, because elevation is too
     inaccurate there to separate two talkers.
@@ -50,6 +55,8 @@ class Census:
     Parameters
     ----------
     grid : DirectionGrid
+    block_seconds : float
+        Time from one `add` to the next, s.
 
     Examples
     --------
@@ -59,8 +66,9 @@ class Census:
     90.0
     """
 
-    def __init__(self, grid: DirectionGrid) -> None:
-        self.grid = grid
+    def __init__(self, grid: DirectionGrid, block_seconds: float = 0.1) -> None:
+        self.grid, self._block_seconds = grid, block_seconds
+        self._n_blocks, self._seen = 0, array("d")
         self._level = grid.kind == "plane" and not grid.tilted
         self._cells = DirectionGrid.circle() if self._level else grid
         self._tree = cKDTree(self._cells.vectors)
@@ -77,6 +85,8 @@ class Census:
             self._weight[index] += track.confidence
             self._sum[index] += track.confidence * track.vector
             self._told[index] += track.confidence * told
+            self._seen.extend((self._n_blocks, index, track.label, track.confidence))
+        self._n_blocks += 1
 
     def places(self, n_talkers: int | None = None) -> list[Place]:
         """Find the talkers: peaks of the histogram, smoothed by a von Mises-Fisher kernel.
@@ -86,7 +96,8 @@ class Census:
         Parameters
         ----------
         n_talkers : int, optional
-            Most places. Default: at most four, each with at least a tenth of the observations.
+            Most places. Default: at most four, each with at least a tenth of the observations;
+            reflections of a talker are left out, and the places of a talker who walks are one.
 
         Returns
         -------
@@ -109,10 +120,43 @@ class Census:
         peaks = cells.vectors[cells.peaks(density, SEPARATION, n_talkers or MOST_TALKERS)]
         apart = angle_between(mean[:, None] / np.linalg.norm(mean, axis=1)[:, None, None], peaks)
         owner = np.where(apart.min(axis=1) <= REACH, apart.argmin(axis=1), -1)
-        places = [self._place(filled[owner == k]) for k in range(len(peaks)) if (owner == k).any()]
-        least = LEAST_SHARE if n_talkers is None else 0.0
-        places = [place for place in places if place.share >= least]
+        cells_of = [filled[owner == k] for k in range(len(peaks)) if (owner == k).any()]
+        cells_of.sort(key=lambda cells: -self._weight[cells].sum())
+        if n_talkers is not None:
+            return [self._place(cells) for cells in cells_of]
+        least = LEAST_SHARE * self._weight.sum()
+        cells_of = [cells for cells in cells_of if self._weight[cells].sum() >= least]
+        places = [self._talker(way) for way in self._ways(cells_of)]
         return sorted(places, key=lambda place: -place.share)
+
+    def _ways(self, cells_of: list[np.ndarray]) -> list[list[np.ndarray]]:
+        """Cells of the places of each talker, in order of time."""
+        blocks, index, labels, confidences = np.array(self._seen).reshape(-1, 4).T
+        seen = Observations(
+            blocks.astype(np.int64),
+            labels.astype(np.int64),
+            self._cells.vectors[index.astype(np.int64)],
+            confidences,
+            self._block_seconds,
+        )
+        owner = np.full(len(self._weight), -1)
+        for k, cells in enumerate(cells_of):
+            owner[cells] = k
+        of_each = owner[index.astype(np.int64)]
+        places = [seen.at(of_each, k) for k in range(len(cells_of))]
+        return [[cells_of[k] for k in way] for way in same_talkers(places, seen)]
+
+    def _talker(self, way: list[np.ndarray]) -> Place:
+        """Statistics of a talker; one who walks is where the way ends."""
+        if len(way) == 1:
+            return self._place(way[0])
+        *before, last = (self._place(cells) for cells in way)
+        return replace(
+            self._place(np.concatenate(way)),
+            azimuth=last.azimuth,
+            elevation=last.elevation,
+            way=tuple(place.azimuth for place in before),
+        )
 
     def _tell(self, vector: np.ndarray) -> np.ndarray:
         """Project a direction to the histogram's grid; a unit vector, shape (3,)."""

@@ -288,10 +288,10 @@ def test_who_walks_around_the_table_is_followed(rt60, most_deg):
 def test_the_census_finds_both_talkers_their_shares_and_their_spread():
     grid = DirectionGrid.of(load_array("tetrahedral4-40mm").positions)
     census, rng = Census(grid), np.random.default_rng(0)
-    for where, n, spread in (((0.5, 0.1), 300, 0.03), ((-2.0, 0.4), 100, 0.10)):
+    for label, where, n, spread in ((1, (0.5, 0.1), 300, 0.03), (2, (-2.0, 0.4), 100, 0.10)):
         for _ in range(n):
             vector = direction(*where) + spread / np.sqrt(2) * rng.standard_normal(3)
-            census.add([Track(1, vector / np.linalg.norm(vector), 0.3)])
+            census.add([Track(label, vector / np.linalg.norm(vector), 0.3)])
     first, second = census.places()
     assert (first.azimuth, first.elevation) == pytest.approx((0.5, 0.1), abs=0.02)
     assert (second.azimuth, second.elevation) == pytest.approx((-2.0, 0.4), abs=0.03)
@@ -304,11 +304,74 @@ def test_the_census_finds_both_talkers_their_shares_and_their_spread():
 def test_a_level_array_counts_azimuths_whatever_the_elevation():
     census = Census(DirectionGrid.of(load_array("circular6-46mm").positions))
     for azimuth, elevation in ((3.1, 0.1), (3.1, 0.9), (-3.12, 0.5), (1.0, 0.3)):
-        census.add([Track(1, direction(azimuth, elevation), 0.3)])
+        census.add([Track(1 + (azimuth == 1.0), direction(azimuth, elevation), 0.3)])
+        for _ in range(10):  # a second of silence
+            census.add([])
     first, second = census.places()
     assert (first.share, second.share) == pytest.approx((0.75, 0.25))
     assert apart(np.rad2deg(first.azimuth), 178) < 2 and 0.3 < first.elevation < 0.7
     assert first.spread < 0.05
+
+
+CIRCLE = DirectionGrid.of(load_array("circular6-46mm").positions)
+
+
+def heard(census, *talkers):
+    """Add blocks in which some talkers are heard: label, azimuth in degrees, confidence."""
+    tracks = [Track(label, direction(np.deg2rad(angle)), sure) for label, angle, sure in talkers]
+    census.add(tracks)
+
+
+def found_in(census):
+    """Azimuth of each talker and those that it came from, degrees."""
+    return [
+        (round(np.rad2deg(place.azimuth)), [round(np.rad2deg(angle)) for angle in place.way])
+        for place in census.places()
+    ]
+
+
+def test_a_reflection_is_no_talker():
+    census = Census(CIRCLE)
+    for k in range(200):
+        echo = [(2, -60, 0.1)] if k % 3 == 0 else []
+        heard(census, *[(1, 40, 0.3)] * (k % 10 < 8), *echo)
+    assert found_in(census) == [(40, [])]
+    assert len(census.places(2)) == 2  # unless two are asked for
+
+
+def test_two_who_talk_at_once_are_both_talkers():
+    census = Census(CIRCLE)
+    for k in range(300):
+        one, two = 0.25 + 0.15 * np.sin(k / 15), 0.18 + 0.12 * np.sin(k / 11 + 2)
+        heard(census, (1, 40, one), (2, -60, two))
+    assert found_in(census) == [(40, []), (-60, [])]
+
+
+def test_one_who_walks_from_place_to_place_is_one_talker():
+    census = Census(CIRCLE)
+    for angle in [150] * 30 + list(np.linspace(150, -30, 60)) + [-30] * 50:
+        heard(census, (1, angle, 0.3))
+    (found,) = found_in(census)
+    assert abs(found[0] + 30) <= 3 and found[1] and abs(found[1][0] - 150) <= 3
+    assert np.rad2deg(census.places()[0].spread) > 40
+
+
+@pytest.mark.parametrize("apart_deg", [30, 120])
+def test_two_in_turn_are_two_talkers(apart_deg):
+    """Even if one track jumps from the first to the second, who are close to each other."""
+    census = Census(CIRCLE)
+    for turn in range(2):
+        for _ in range(60):
+            heard(census, (1 if apart_deg < 40 else 1 + turn, turn * apart_deg, 0.3))
+    assert found_in(census) == [(0, []), (apart_deg, [])]
+
+
+def test_one_who_comes_back_is_where_both_talk():
+    """Left, right, left: not a walk, which ends where it ends."""
+    census = Census(CIRCLE)
+    for angle in [0] * 40 + [90] * 40 + [0] * 40:
+        heard(census, (1, angle, 0.3))
+    assert found_in(census) == [(0, []), (90, [])]
 
 
 def test_a_rare_direction_is_no_talker_unless_asked_for():
