@@ -314,7 +314,7 @@ def test_without_a_network_there_are_no_neural_masks():
 
 @pytest.mark.parametrize("inputs", [("microphone",), ("reference",)], ids=",".join)
 def test_online_masks_are_the_networks(inputs, mixture):
-    """The beamformer learns speech from m² and noise from (1 - m)²."""
+    """The beamformer learns speech from m⁴ and noise from (1 - m)²."""
     spec = STFT.analyse(mixture)[:, :, :200]
     config, freqs = statistical(**BLIND, online=True, reference=1), STFT.freqs(RATE)
     network = Network(tiny.recursive_mask(inputs), "pole")
@@ -323,7 +323,7 @@ def test_online_masks_are_the_networks(inputs, mixture):
     online = RecursiveBeam(config, BEAMFORMERS["mvdr"], direction, stream, Networks(network))
     mask = network.run(spec[None, :, 1]) if "reference" in inputs else network.masks(spec)
     blind = RecursiveMvdr(257, 4, 128 / RATE, config.memory_seconds, reference=1)
-    wanted = blind.update(spec, mask**2, (1 - mask) ** 2)
+    wanted = blind.update(spec, mask**4, (1 - mask) ** 2)
     # masks in blocks may differ by a rounding, 1e-7, which filters hardly feel
     assert_allclose(online.update(spec), wanted, atol=1e-4 * np.abs(wanted).max())
 
