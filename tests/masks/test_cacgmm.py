@@ -228,7 +228,7 @@ def test_one_class_takes_everything():
 
 def test_what_begins_is_made_to_sum_to_one():
     given = np.array([[[2.0, 0, -1], [6.0, 0, 3]]])
-    assert_allclose(normalised(given), [[[0.25, 0.5, 0], [0.75, 0.5, 1]]], rtol=EPS)
+    assert_allclose(normalised(given, np.dtype(np.float32)), [[[0.25, 0.5, 0], [0.75, 0.5, 1]]], rtol=EPS)
     chance = random_classes(5, 3, 40, np.random.default_rng(12))
     assert_allclose(chance.sum(axis=1), 1, atol=4 * EPS)
     assert_array_equal(chance, np.broadcast_to(chance[0], chance.shape))
