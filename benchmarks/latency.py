@@ -26,6 +26,7 @@ SYSTEMS = (
     "das@direction+mmse-lsa",
     "superdirective@direction",
     "mvdr[online=true]",
+    "mvdr[online=true]+neural",
     "mvdr[online=true,masks=spp,n_fft=512,hop=128]+mmse-lsa",
     "rank1-mwf[online=true]",
     "gsc[online=true]",
