@@ -52,7 +52,8 @@ def cacgmm(
     Returns
     -------
     posteriors : float ndarray, shape (F, K, T)
-        In the precision of `spec`, in [0, 1], with a sum of 1 over the classes. The priors in a silent frame.
+        In the precision of `spec`, in [0, 1], with a sum of 1 over the classes. The priors in a
+        silent frame.
     log_likelihood : float64 ndarray, shape (iterations,) or (1,)
         Mean over frames and bins, after each iteration (with `shared_priors`) or the last.
 
