@@ -17,7 +17,7 @@ def reverberate(dry, filters, delay):
 
 
 def wpe(spec, taps, delay, iterations, floor=1e-4, loading=0.0):
-    """Nakatani et al. (2010), with relative loading; returns what stays, and the filters (F, K, M, M)."""
+    """Nakatani et al. (2010), loaded; returns what stays, and the filters (F, K, M, M)."""
     n_freqs, n_mics, n_frames = spec.shape
     x = spec.astype(complex)
     past = stacked(x, range(delay, delay + taps))
