@@ -46,18 +46,18 @@ def mvdr_chain(
 
 
 def cacgmm(spec: np.ndarray, gamma: np.ndarray, iterations: int, loading: float) -> np.ndarray:
-    """EM of the cACGMM with priors common to all bins; posteriors (F, K, T)."""
+    """EM of the cACGMM with priors common to all bins, in the precision of `spec`; (F, K, T)."""
     n_freqs, n_mics, _ = spec.shape
     z = spec / np.maximum(np.linalg.norm(spec, axis=1, keepdims=True), 1e-15)
-    quadratic = np.ones(gamma.shape)
+    quadratic = np.ones_like(gamma)
     for _ in range(iterations):
         prior = gamma.mean(axis=0)
-        log = np.empty(gamma.shape)
+        log = np.empty_like(gamma)
         for k in range(gamma.shape[1]):
             weight = gamma[:, k] / quadratic[:, k]
             shape = (z * weight[:, None]) @ z.conj().swapaxes(1, 2)
             shape *= n_mics / np.trace(shape, axis1=1, axis2=2).real[:, None, None]
-            shape = loaded(shape, loading)
+            shape = loaded(shape, loading).astype(spec.dtype)
             through = np.linalg.solve(shape, z)
             quadratic[:, k] = np.sum(z.conj() * through, axis=1).real
             sign, log_det = np.linalg.slogdet(shape)

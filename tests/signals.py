@@ -1,6 +1,13 @@
 """Seeded signals, shaped like what microphones hear."""
 
+from functools import cache
+
 import numpy as np
+
+from arrayenh.scenes.convolution import convolve
+from arrayenh.scenes.image_source import shoebox_responses
+from arrayenh.scenes.packaged import load_clip
+from arrayenh.stft import Stft
 
 RATE = 16_000
 SPEED_OF_SOUND = 343.0
@@ -76,6 +83,27 @@ def voice(rng, n_samples, start=0, rate=RATE, pitch=140.0):
     sound = tone * envelope
     power = np.mean(sound[envelope > 0] ** 2) if (envelope > 0).any() else 1.0
     return sound / np.sqrt(power)
+
+
+@cache
+def reverberant_speech():
+    """Three seconds of a woman in a room, 3 close microphones, noise at -40 dB; (64, 3, 97).
+
+    Every sixteenth bin of the STFT 2048/512 but the first: the matrices of WPE have condition
+    numbers up to 10⁷.
+    """
+    speech = load_clip("female")[0][: 3 * RATE]
+    mics = np.array([2.0, 1.5, 1.4]) + 0.03 * np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0]])
+    room, source = np.array([6.0, 5.0, 2.8]), np.array([4.2, 3.1, 1.5])
+    heard = convolve(speech, shoebox_responses(room, 0.25, source, mics, RATE, length_s=0.4))
+    noise = np.random.default_rng(0).standard_normal(heard.shape)
+    heard = (heard + 1e-2 * heard.std() * noise).astype(np.float32)
+    return np.ascontiguousarray(Stft(2048, 512).analyse(heard)[16::16])
+
+
+def difference_db(found, wanted):
+    """Level of the difference relative to what is wanted, dB."""
+    return level_db(found - wanted) - level_db(wanted)
 
 
 def level_db(signal):

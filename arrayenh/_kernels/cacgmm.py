@@ -8,7 +8,7 @@ from arrayenh._kernels.compiler import njit, prange, uint64
 
 SUM = {"reassoc", "contract", "nsz"}  # fast-math flags for vectorised sums; NaN stays NaN
 TINY = 1e-30
-BLOCK = 512  # frames summed in single precision
+BLOCK = 512  # frames summed in the precision of the spectrum
 
 
 @njit(cache=True)  # no contraction, so that a phase of 90 degrees leaves the result identical
@@ -19,6 +19,7 @@ def outer_products(spec, re, im, rows, heard):
     """
     n_mics, n_frames = spec.shape
     heard[:] = 0
+    one, zero = heard.dtype.type(1), heard.dtype.type(0)
     for m in range(uint64(n_mics)):
         for t in range(uint64(n_frames)):
             re[m, t] = spec[m, t].real
@@ -26,7 +27,7 @@ def outer_products(spec, re, im, rows, heard):
         for t in range(uint64(n_frames)):
             heard[t] += re[m, t] * re[m, t] + im[m, t] * im[m, t]
     for t in range(uint64(n_frames)):
-        heard[t] = np.float32(1) / np.sqrt(heard[t]) if heard[t] > TINY else np.float32(0)
+        heard[t] = one / np.sqrt(heard[t]) if heard[t] > TINY else zero
     for m in range(uint64(n_mics)):
         for t in range(uint64(n_frames)):
             re[m, t] *= heard[t]
@@ -39,7 +40,7 @@ def outer_products(spec, re, im, rows, heard):
             for t in range(uint64(n_frames)):
                 rows[j * n_mics + i, t] = im[i, t] * re[j, t] - re[i, t] * im[j, t]
     for t in range(uint64(n_frames)):
-        heard[t] = np.float32(1) if heard[t] > 0 else np.float32(0)
+        heard[t] = one if heard[t] > 0 else zero
 
 
 @njit(cache=True)
@@ -82,9 +83,9 @@ def invert(shape, load, lower, inverse):
 
 @njit(cache=True, fastmath=SUM)
 def four_sums(weight, rows, q, start, stop, sums):
-    """sums[q ... q + 3] += Σ weight · row from `start` to `stop`, in single precision."""
+    """sums[q ... q + 3] += Σ weight · row from `start` to `stop`, in the precision of the rows."""
     row = uint64(q)
-    a = b = c = d = np.float32(0)
+    a = b = c = d = weight.dtype.type(0)
     for t in range(uint64(start), uint64(stop)):
         w = weight[t]
         a += w * rows[row, t]
@@ -126,7 +127,7 @@ def quadratic(inverse, rows, factors, out):
 
 @njit(cache=True)
 def estimate_shape(weight, rows, sums, shape):
-    """B = Σ weight z zᴴ, up to its scale; summed in single-precision blocks, then in double."""
+    """B = Σ weight z zᴴ, up to its scale; summed in blocks, and those in double."""
     n, n_frames = len(shape), len(weight)
     sums[:] = 0
     for start in range(0, n_frames, BLOCK):
@@ -152,11 +153,11 @@ def likelihoods(quadratics, scale, prior, least, total, out):
     least[:] = np.inf
     total[:] = 0
     for k in range(uint64(n_classes)):
-        factor = np.float32(scale[k])
+        factor = least.dtype.type(scale[k])
         for t in range(uint64(n_frames)):
             least[t] = min(least[t], factor * quadratics[k, t])
     for k in range(uint64(n_classes)):
-        factor = np.float32(scale[k])
+        factor = least.dtype.type(scale[k])
         for t in range(uint64(n_frames)):
             ratio = least[t] / (factor * quadratics[k, t])
             gamma = prior[k, t]
@@ -197,20 +198,23 @@ def log_likelihood(least, total, heard, n_mics):
 def expectation_maximisation(spec, load, fixed, prior, n_iterations, gamma, quadratics, at):
     """Run `n_iterations` of EM in each bin, updating gamma and the quadratic forms, (F, K, T).
 
+    Single or double precision, that of gamma.
+
     With `fixed` the priors are prior[k, t], common to all bins; otherwise each bin has its own
     constant priors. at[f] is set to the log likelihood.
     """
     n_freqs, n_mics, n_frames = spec.shape
     n_classes = gamma.shape[1]
     n_rows = (n_mics * n_mics + 3) // 4 * 4
+    real = gamma.dtype
     for f in prange(n_freqs):
-        rows = np.zeros((n_rows, n_frames), np.float32)
-        re, im = np.empty((n_mics, n_frames), np.float32), np.empty((n_mics, n_frames), np.float32)
-        heard, weight = np.empty(n_frames, np.float32), np.empty(n_frames, np.float32)
+        rows = np.zeros((n_rows, n_frames), real)
+        re, im = np.empty((n_mics, n_frames), real), np.empty((n_mics, n_frames), real)
+        heard, weight = np.empty(n_frames, real), np.empty(n_frames, real)
         outer_products(spec[f], re, im, rows, heard)
-        least, total = np.empty(n_frames, np.float32), np.empty(n_frames, np.float32)
-        own = np.empty((n_classes, n_frames), np.float32)
-        sums, factors = np.empty(n_rows), np.empty(n_rows, np.float32)
+        least, total = np.empty(n_frames, real), np.empty(n_frames, real)
+        own = np.empty((n_classes, n_frames), real)
+        sums, factors = np.empty(n_rows), np.empty(n_rows, real)
         shape = np.empty((n_mics, n_mics), np.complex128)
         lower, inverse = np.empty_like(shape), np.zeros_like(shape)
         scale = np.empty(n_classes + 1)
@@ -239,7 +243,7 @@ def expectation_maximisation(spec, load, fixed, prior, n_iterations, gamma, quad
 @njit(cache=True, fastmath=SUM)
 def weigh(gamma, heard, q, weight):
     """weight = γ / q in frames with sound; returns Σ γ."""
-    mass = np.float32(0)
+    mass = weight.dtype.type(0)
     for t in range(uint64(len(gamma))):
         mass += gamma[t]
     for t in range(uint64(len(gamma))):
@@ -251,7 +255,7 @@ def weigh(gamma, heard, q, weight):
 def bound(heard, q):
     """Make a quadratic form positive, and 1 in silence."""
     for t in range(uint64(len(q))):
-        q[t] = max(q[t], np.float32(TINY)) if heard[t] > 0 else np.float32(1)
+        q[t] = max(q[t], q.dtype.type(TINY)) if heard[t] > 0 else q.dtype.type(1)
 
 
 @njit(cache=True)

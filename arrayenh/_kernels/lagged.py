@@ -8,86 +8,10 @@ from arrayenh._kernels.compiler import njit, prange, uint64
 
 SUM = {"reassoc", "contract", "nsz"}  # fast-math flags for vectorised sums; NaN stays NaN
 EPS = 2.0**-52
-CHUNK = 1024  # frames per block, so that its data stay in the cache
+CHUNK = 512  # frames per block, so that its data stay in the cache
 
 # Loops take their start as an unsigned number instead of a slice, so that numba neither counts
 # references nor checks for negative indices.
-
-
-@njit(cache=True, fastmath=SUM)
-def products(re, im, i, j, start, lag, n, both):
-    """Real parts, then imaginary parts, of x_i(start + s) x_j*(start + s - lag), s < n."""
-    a, b = uint64(start), uint64(start - lag)
-    for s in range(uint64(n)):
-        p, q, u, v = re[i, a + s], im[i, a + s], re[j, b + s], im[j, b + s]
-        both[s] = p * u + q * v
-        both[s + uint64(CHUNK)] = q * u - p * v
-
-
-@njit(cache=True, fastmath=SUM)
-def dot(weight, first, both, n):
-    """Σ_s weight[first + s] · product[s] over the first n."""
-    a = uint64(first)
-    re = im = np.float32(0)
-    for s in range(uint64(n)):
-        re += weight[a + s] * both[s]
-        im += weight[a + s] * both[s + uint64(CHUNK)]
-    return complex(re, im)
-
-
-@njit(cache=True, fastmath=SUM)
-def two_dots(weight, first, second, both, n):
-    """`dot` from two starts, reading each product once."""
-    a, b = uint64(first), uint64(second)
-    a_re = b_re = a_im = b_im = np.float32(0)
-    for s in range(uint64(n)):
-        re, im = both[s], both[s + uint64(CHUNK)]
-        a_re += weight[a + s] * re
-        a_im += weight[a + s] * im
-        b_re += weight[b + s] * re
-        b_im += weight[b + s] * im
-    return complex(a_re, a_im), complex(b_re, b_im)
-
-
-@njit(cache=True, fastmath=SUM)
-def four_dots(weight, first, second, third, fourth, both, n):
-    """`dot` from four starts, reading each product once."""
-    a, b, c, d = uint64(first), uint64(second), uint64(third), uint64(fourth)
-    a_re = b_re = c_re = d_re = a_im = b_im = c_im = d_im = np.float32(0)
-    for s in range(uint64(n)):
-        re, im = both[s], both[s + uint64(CHUNK)]
-        a_re += weight[a + s] * re
-        a_im += weight[a + s] * im
-        b_re += weight[b + s] * re
-        b_im += weight[b + s] * im
-        c_re += weight[c + s] * re
-        c_im += weight[c + s] * im
-        d_re += weight[d + s] * re
-        d_im += weight[d + s] * im
-    return complex(a_re, a_im), complex(b_re, b_im), complex(c_re, c_im), complex(d_re, d_im)
-
-
-@njit(cache=True)
-def add_products(weight, shifts, first, stop, start, both, n, sums):
-    """sums[k] += Σ_s weight[start + shifts[k] + s] · product[s] for k from first to stop."""
-    k = first
-    while k + 4 <= stop:
-        a, b, c, d = four_dots(
-            weight, start + shifts[k], start + shifts[k + 1], start + shifts[k + 2],
-            start + shifts[k + 3], both, n,
-        )  # fmt: skip
-        sums[k] += a
-        sums[k + 1] += b
-        sums[k + 2] += c
-        sums[k + 3] += d
-        k += 4
-    if k + 2 <= stop:
-        a, b = two_dots(weight, start + shifts[k], start + shifts[k + 1], both, n)
-        sums[k] += a
-        sums[k + 1] += b
-        k += 2
-    if k < stop:
-        sums[k] += dot(weight, start + shifts[k], both, n)
 
 
 @njit(cache=True)
@@ -100,50 +24,71 @@ def split(spec, first, re, im):
             im[m, first + t] = spec[m, t].imag
 
 
-@njit(cache=True, parallel=True)
-def lagged_sums(spec, weight, smallest, delays, lags, firsts, pairs, out):
-    """out[f, (a, i), (b, j)] = Σ_t weight[f, t] x_i(t - δ_a) x_j*(t - δ_b).
+@njit(cache=True)
+def weigh(weight, re, im, mic, start, n, row, rows):
+    """rows[row], rows[row + 1] = weight · real and imaginary part of x_mic(start + s), s < n."""
+    m, a = uint64(mic), uint64(start)
+    for s in range(uint64(n)):
+        rows[row, s] = weight[s] * re[m, a + s]
+        rows[row + 1, s] = weight[s] * im[m, a + s]
 
-    `pairs[firsts[k] : firsts[k + 1]]` are the (a, b) whose delays differ by lags[k]. They share
-    the products of two microphones at that lag, so that each entry costs one multiplication by a
-    real weight, a quarter of an outer product of weighted frames. Sums are in single precision
-    over CHUNK frames, in sixteen or more parts each, then in double. The weights are normalised
-    by their largest, so that their scale does not matter.
+
+@njit(cache=True, fastmath=SUM)
+def add_two_by_two(rows, re, im, mics, starts, n, out):
+    """out[r, c] += Σ_s row_r(s) x_c*(starts[c] + s), two rows by two columns.
+
+    Four numbers are read for each four products, so that the arithmetic takes the time, not the
+    reading.
+    """
+    j, k, b, c = uint64(mics[0]), uint64(mics[1]), uint64(starts[0]), uint64(starts[1])
+    re_00 = re_01 = re_10 = re_11 = im_00 = im_01 = im_10 = im_11 = 0.0
+    for s in range(uint64(n)):
+        u, v, x, y = re[j, b + s], im[j, b + s], re[k, c + s], im[k, c + s]
+        p, q = rows[0, s], rows[1, s]
+        re_00 += p * u + q * v
+        im_00 += q * u - p * v
+        re_01 += p * x + q * y
+        im_01 += q * x - p * y
+        p, q = rows[2, s], rows[3, s]
+        re_10 += p * u + q * v
+        im_10 += q * u - p * v
+        re_11 += p * x + q * y
+        im_11 += q * x - p * y
+    out[0, 0] += complex(re_00, im_00)
+    out[0, 1] += complex(re_01, im_01)
+    out[1, 0] += complex(re_10, im_10)
+    out[1, 1] += complex(re_11, im_11)
+
+
+@njit(cache=True, parallel=True)
+def lagged_sums(spec, weight, mics, delays, out):
+    """out[f, a, b] = Σ_t weight[f, t] x_a(t) x_b*(t), x_a(t) = x(t - delays[a]) of mics[a].
+
+    `mics` and `delays` have an even length, one more than `out` if its size is odd. Samples are
+    widened once per bin, and everything is summed in double: the matrices are so badly
+    conditioned (2e7) that sums in single precision would decide the filters.
     """
     n_freqs, n_mics, n_frames = spec.shape
-    shifts = delays[pairs[:, 0]]
+    size, n_rows, longest = out.shape[1], len(mics), delays[-1]
     for f in prange(n_freqs):
-        re = np.empty((n_mics, n_frames), np.float32)
-        im = np.empty((n_mics, n_frames), np.float32)
-        split(spec[f], 0, re, im)
-        w = np.zeros(n_frames + delays[-1], np.float32)  # zero after the end
-        scale = smallest
-        for t in range(n_frames):
-            scale = max(scale, np.float64(weight[f, t]))
-        for t in range(n_frames):
-            w[t] = weight[f, t] / scale
-        sums = np.zeros((n_mics, n_mics, len(pairs)), np.complex128)
-        both = np.empty(2 * CHUNK, np.float32)
+        re, im = np.zeros((n_mics, longest + n_frames)), np.zeros((n_mics, longest + n_frames))
+        split(spec[f], longest, re, im)
+        w = weight[f].astype(np.float64)
+        rows = np.empty((4, CHUNK))
+        sums = np.zeros((n_rows, n_rows), np.complex128)
         for chunk in range(0, n_frames, CHUNK):
-            for k in range(len(lags)):
-                lag, first, stop = lags[k], firsts[k], firsts[k + 1]
-                start = max(chunk, lag)
-                n = min(chunk + CHUNK, n_frames) - start
-                if n <= 0:
-                    continue
-                for i in range(n_mics):
-                    for j in range(n_mics if lag else i + 1):
-                        products(re, im, i, j, start, lag, n, both)
-                        add_products(w, shifts, first, stop, start, both, n, sums[i, j])
-        for p in range(len(pairs)):
-            a, b = pairs[p, 0] * n_mics, pairs[p, 1] * n_mics
-            for i in range(n_mics):
-                for j in range(n_mics if a < b else i + 1):
-                    total = sums[i, j, p] * scale
-                    if a + i == b + j:
-                        total = complex(total.real)  # contraction leaves an imaginary rest
-                    out[f, a + i, b + j] = total
-                    out[f, b + j, a + i] = total.conjugate()
+            n = min(CHUNK, n_frames - chunk)
+            starts = longest + chunk - delays
+            for a in range(0, n_rows, 2):
+                for k in range(2):
+                    weigh(w[chunk:], re, im, mics[a + k], starts[a + k], n, 2 * k, rows)
+                for b in range(0, a + 2, 2):
+                    add_two_by_two(rows, re, im, mics[b:], starts[b:], n, sums[a:, b:])
+        for a in range(size):
+            for b in range(a):
+                out[f, a, b] = sums[a, b]
+                out[f, b, a] = sums[a, b].conjugate()
+            out[f, a, a] = sums[a, a].real  # contraction leaves an imaginary rest
 
 
 @njit(cache=True, fastmath=SUM)
@@ -235,22 +180,23 @@ def solve_each(cov, right, loading, step, most, out, used):
 
 
 @njit(cache=True, fastmath={"contract"})
-def add_four(g, re, im, mics, at, n, y_re, y_im):
-    """y(s) += Σ_k g[k]* x(at[k] + s) of microphone mics[k], k = 0 ... 3, s < n."""
+def add_four(g, re, im, mics, at, n, y):
+    """y(s) += Σ_k g[k]* x(at[k] + s) of microphone mics[k], k = 0 ... 3, s < n.
+
+    The real parts of y are followed, CHUNK later, by the imaginary parts: in one array, so that
+    the compiler can rule out overlap with the input and vectorise.
+    """
     p0, p1, p2, p3 = g[0].real, g[1].real, g[2].real, g[3].real
     q0, q1, q2, q3 = g[0].imag, g[1].imag, g[2].imag, g[3].imag
     i, j, k, m = uint64(mics[0]), uint64(mics[1]), uint64(mics[2]), uint64(mics[3])
     a, b, c, d = uint64(at[0]), uint64(at[1]), uint64(at[2]), uint64(at[3])
     for s in range(uint64(n)):
-        y_re[s] += (
-            p0 * re[i, a + s] + q0 * im[i, a + s] + p1 * re[j, b + s] + q1 * im[j, b + s]
-            + p2 * re[k, c + s] + q2 * im[k, c + s] + p3 * re[m, d + s] + q3 * im[m, d + s]
-        )  # fmt: skip
-    for s in range(uint64(n)):
-        y_im[s] += (
-            p0 * im[i, a + s] - q0 * re[i, a + s] + p1 * im[j, b + s] - q1 * re[j, b + s]
-            + p2 * im[k, c + s] - q2 * re[k, c + s] + p3 * im[m, d + s] - q3 * re[m, d + s]
-        )  # fmt: skip
+        r0, r1, r2, r3 = re[i, a + s], re[j, b + s], re[k, c + s], re[m, d + s]
+        i0, i1, i2, i3 = im[i, a + s], im[j, b + s], im[k, c + s], im[m, d + s]
+        y[s] += p0 * r0 + q0 * i0 + p1 * r1 + q1 * i1 + p2 * r2 + q2 * i2 + p3 * r3 + q3 * i3
+        y[s + uint64(CHUNK)] += (
+            p0 * i0 - q0 * r0 + p1 * i1 - q1 * r1 + p2 * i2 - q2 * r2 + p3 * i3 - q3 * r3
+        )
 
 
 @njit(cache=True, parallel=True)
@@ -267,15 +213,14 @@ def add_lagged(filters, mics, delays, spec, past, out):
         im = np.empty((n_mics, n_past + n_frames), np.float32)
         split(past[f], 0, re, im)
         split(spec[f], n_past, re, im)
-        y_re, y_im = np.empty(CHUNK, np.float32), np.empty(CHUNK, np.float32)
+        y = np.empty(2 * CHUNK, np.float32)
         for chunk in range(0, n_frames, CHUNK):
             n = min(CHUNK, n_frames - chunk)
             at = n_past + chunk - delays
             for o in range(n_out):
-                y_re[:n] = 0
-                y_im[:n] = 0
+                y[:] = 0
                 for k in range(0, len(delays), 4):
                     stop = k + 4
-                    add_four(filters[f, o, k:stop], re, im, mics[k:stop], at[k:stop], n, y_re, y_im)
+                    add_four(filters[f, o, k:stop], re, im, mics[k:stop], at[k:stop], n, y)
                 for t in range(n):
-                    out[f, o, chunk + t] += complex(y_re[t], y_im[t])
+                    out[f, o, chunk + t] += complex(y[t], y[t + CHUNK])

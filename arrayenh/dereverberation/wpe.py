@@ -11,6 +11,7 @@ from arrayenh import _kernels
 from arrayenh.dereverberation.dereverberator import Dereverberator
 from arrayenh.errors import ConfigError, ShapeError
 from arrayenh.statistics.lagged import (
+    LOADING,
     add_lagged,
     check_spec,
     lagged_covariance,
@@ -23,7 +24,12 @@ LEAST_POWER = 1e-4  # floor of λ relative to its mean, so that silent frames do
 
 
 def wpe(
-    spec: np.ndarray, taps: int = TAPS, delay: int = DELAY, iterations: int = ITERATIONS
+    spec: np.ndarray,
+    taps: int = TAPS,
+    delay: int = DELAY,
+    iterations: int = ITERATIONS,
+    loading: float = LOADING,
+    least_power: float = LEAST_POWER,
 ) -> np.ndarray:
     """Dereverberate all microphones of a whole spectrum.
 
@@ -35,18 +41,25 @@ def wpe(
     >>> wpe(np.zeros((1, 2, 20), np.complex64)).shape
     (1, 2, 20)
     """
-    return apply_wpe(wpe_filters(spec, taps, delay, iterations), spec, delay)
+    filters = wpe_filters(spec, taps, delay, iterations, loading, least_power)
+    return apply_wpe(filters, spec, delay)
 
 
 def wpe_filters(
-    spec: np.ndarray, taps: int = TAPS, delay: int = DELAY, iterations: int = ITERATIONS
+    spec: np.ndarray,
+    taps: int = TAPS,
+    delay: int = DELAY,
+    iterations: int = ITERATIONS,
+    loading: float = LOADING,
+    least_power: float = LEAST_POWER,
 ) -> np.ndarray:
     """Estimate the prediction filters of late reverberation.
 
         G = (Σ x̄ x̄ᴴ / λ)⁻¹ Σ x̄ xᴴ / λ,   x̄(t) = [x(t - D); ... x(t - D - K + 1)],
         λ(t) = mean_m |x_m(t) - (Gᴴ x̄(t))_m|²
 
-    G and λ are estimated alternately; the initial λ is that of the input.
+    G and λ are estimated alternately; the initial λ is that of the input. Statistics are summed
+    and solved in double precision.
 
     Parameters
     ----------
@@ -56,6 +69,11 @@ def wpe_filters(
     delay : int
         D, prediction delay, frames; at least the early reflections and the overlap of frames.
     iterations : int
+    loading : float
+        Relative diagonal loading of the matrix. With less, the filters amplify the noise of
+        closely spaced microphones.
+    least_power : float
+        Floor of λ, relative to its mean over the frames of the bin.
 
     Returns
     -------
@@ -93,12 +111,13 @@ def wpe_filters(
         return filters
     sounding = spec if there.all() else np.ascontiguousarray(spec[there])
     delays = [0, *range(delay, delay + taps)]
-    early = sounding
-    for _ in range(iterations):
-        cov = lagged_covariance(sounding, inverse_power(early), delays)
-        found, _ = solve_loaded(cov[:, n_mics:, n_mics:], cov[:, n_mics:, :n_mics])
+    weight = inverse_power(sounding, least_power)
+    for left in reversed(range(iterations)):
+        cov = lagged_covariance(sounding, weight, delays)
+        found, _ = solve_loaded(cov[:, n_mics:, n_mics:], cov[:, n_mics:, :n_mics], loading)
         filters[there] = found.reshape(-1, taps, n_mics, n_mics)
-        early = apply_wpe(filters[there], sounding, delay)
+        if left:
+            weight = inverse_power(apply_wpe(filters[there], sounding, delay), least_power)
     return filters
 
 
@@ -150,14 +169,14 @@ def frame_power(spec: np.ndarray) -> np.ndarray:
     return power
 
 
-def inverse_power(early: np.ndarray) -> np.ndarray:
-    """Weight 1 / λ of each frame, with λ at least 1e-4 of its mean; float32, shape (F, T).
+def inverse_power(early: np.ndarray, least_power: float = LEAST_POWER) -> np.ndarray:
+    """Weight 1 / λ of each frame, λ at least a part of its mean; float32, shape (F, T).
 
     It is scaled to be at most 1.
     """
     power = frame_power(early)
     # the smallest float avoids 0 / 0 in silence
-    _kernels.wpe.relative_inverse(power, LEAST_POWER, float(np.finfo(np.float32).tiny))
+    _kernels.wpe.relative_inverse(power, least_power, float(np.finfo(np.float32).tiny))
     return power
 
 

@@ -17,7 +17,7 @@ from arrayenh.statistics.lagged import check_spec
 
 ITERATIONS = 20
 EM_ITERATIONS = 5  # in the chain; more iterations fit better but do not separate better
-LOADING = 1e-4  # relative, of the shape matrices
+LOADING = 1e-6  # relative, of the shape matrices; the least that single precision bears
 MOST_CLASSES = 6  # all permutations are evaluated
 ALIGNMENTS = 20  # most iterations of the alignment
 
@@ -27,6 +27,7 @@ def cacgmm(
     initial: np.ndarray,
     iterations: int = ITERATIONS,
     shared_priors: bool = True,
+    loading: float = LOADING,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Posteriors of the classes in each bin, by expectation maximisation.
 
@@ -35,7 +36,8 @@ def cacgmm(
 
     Parameters
     ----------
-    spec : complex64 ndarray, shape (F, M, T)
+    spec : complex64 or complex128 ndarray, shape (F, M, T)
+        All is computed in its precision but the sums of B, which are double.
     initial : float ndarray, shape (F, K, T)
         Initial γ, from masks or random; normalised to a sum of 1 over the classes.
     iterations : int
@@ -43,11 +45,15 @@ def cacgmm(
         Whether π_k depends on time and is common to all frequencies, so that a class is the
         same source in every bin (Ito, Araki & Nakatani 2013). Otherwise each bin has its own
         constant priors, and `align` is needed unless `initial` is aligned over frequency.
+    loading : float
+        Diagonal loading of B_k, of trace M. In single precision the rounding of zᴴ B_k⁻¹ z is
+        up to 6e-8 / loading; below 1e-6 use complex128.
 
     Returns
     -------
-    posteriors : float32 ndarray, shape (F, K, T)
-        In [0, 1], with a sum of 1 over the classes. The priors in a silent frame.
+    posteriors : float ndarray, shape (F, K, T)
+        In the precision of `spec`, in [0, 1], with a sum of 1 over the classes. The priors in a
+        silent frame.
     log_likelihood : float64 ndarray, shape (iterations,) or (1,)
         Mean over frames and bins, after each iteration (with `shared_priors`) or the last.
 
@@ -81,22 +87,22 @@ def cacgmm(
         )
     if iterations < 1:
         raise ConfigError(f"iterations must be at least 1; got {iterations}")
-    gamma = normalised(initial)
+    gamma = normalised(initial, spec.real.dtype)
     steps, each = (iterations, 1) if shared_priors else (1, iterations)
     log_likelihood = np.zeros(steps)
     quadratics, at = np.ones_like(gamma), np.empty(n_freqs)
     for step in range(steps):
         prior = gamma.mean(axis=0) if shared_priors else gamma[:1].mean(axis=0)
         _kernels.cacgmm.expectation_maximisation(
-            spec, LOADING, shared_priors, prior, each, gamma, quadratics, at
+            spec, loading, shared_priors, prior, each, gamma, quadratics, at
         )
         log_likelihood[step] = at.sum() / max(n_freqs * n_frames, 1)
     return gamma, log_likelihood
 
 
-def normalised(initial: np.ndarray) -> np.ndarray:
-    """Normalise classes to a sum of 1 in every bin, float32; equal where all are zero."""
-    gamma = np.maximum(initial, 0).astype(np.float32)
+def normalised(initial: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """Normalise classes to a sum of 1 in every bin; equal where all are zero."""
+    gamma = np.maximum(initial, 0).astype(dtype)
     total = gamma.sum(axis=1, keepdims=True)
     return np.divide(gamma, total, out=np.full_like(gamma, 1 / gamma.shape[1]), where=total > 0)
 

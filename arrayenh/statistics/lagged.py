@@ -13,9 +13,9 @@ import numpy as np
 from arrayenh import _kernels
 from arrayenh.errors import ConfigError, NumericalError, ShapeError
 
-LOADING = 1e-6  # relative; covers the rounding of statistics summed in single precision
+LOADING = 1e-6  # relative: 60 dB below the mean power, about the noise of microphones
 LOADING_STEP, MOST_LOADING = 100.0, 1e-2  # raised until the matrix is positive definite
-FOUR = 4  # delays processed at once by the kernel
+PAIR, FOUR = 2, 4  # rows processed at once by the kernels
 
 
 def lagged_covariance(spec: np.ndarray, weight: np.ndarray, delays: Sequence[int]) -> np.ndarray:
@@ -59,11 +59,9 @@ def lagged_covariance(spec: np.ndarray, weight: np.ndarray, delays: Sequence[int
             f"got {weight.shape}"
         )
     shifts = checked_delays(delays)
-    lags, firsts, pairs = pairs_by_lag(shifts)
     size = len(shifts) * spec.shape[1]
     cov = np.empty((len(spec), size, size), np.complex128)
-    smallest = float(np.finfo(weight.dtype).tiny)
-    _kernels.lagged.lagged_sums(spec, weight, smallest, shifts, lags, firsts, pairs, cov)
+    _kernels.lagged.lagged_sums(spec, weight, *rows(shifts, spec.shape[1], PAIR), cov)
     return cov
 
 
@@ -171,12 +169,10 @@ def add_lagged(
     if past is not None and n_past:
         held = past[:, :, -n_past:]
         before[:, :, n_past - held.shape[2] :] = held
+    mics, shifts = rows(delays, n_mics, FOUR)
     size = len(delays) * n_mics
-    extra = -size % FOUR
-    flat = np.zeros((n_freqs, out.shape[1], size + extra), np.complex64)
+    flat = np.zeros((n_freqs, out.shape[1], len(mics)), np.complex64)
     flat[:, :, :size] = filters.reshape(n_freqs, size, -1).swapaxes(1, 2)
-    mics = np.append(np.tile(np.arange(n_mics), len(delays)), np.zeros(extra, np.int64))
-    shifts = np.append(np.repeat(delays, n_mics), np.full(extra, n_past))
     _kernels.lagged.add_lagged(flat, mics, shifts, spec, before, out)
 
 
@@ -238,23 +234,11 @@ def checked_delays(delays: Sequence[int]) -> np.ndarray:
     return shifts.astype(np.int64)
 
 
-def pairs_by_lag(delays: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """All pairs a <= b of delays, grouped by their difference.
-
-    Returns
-    -------
-    lags : int64 ndarray, shape (L,)
-        δ_b - δ_a, increasing.
-    firsts : int64 ndarray, shape (L + 1,)
-        Index of the first pair of each lag, and the number of pairs.
-    pairs : int64 ndarray, shape (P, 2)
-    """
-    first, second = np.triu_indices(len(delays))
-    apart = delays[second] - delays[first]
-    order = np.argsort(apart, kind="stable")
-    lags, firsts = np.unique(apart[order], return_index=True)
-    pairs = np.stack([first, second], axis=1)[order]
-    return lags, np.append(firsts, len(pairs)), pairs
+def rows(delays: np.ndarray, n_mics: int, multiple: int) -> tuple[np.ndarray, np.ndarray]:
+    """Microphone and delay of each row of x̄; the last is repeated up to a multiple."""
+    mics, shifts = np.tile(np.arange(n_mics), len(delays)), np.repeat(delays, n_mics)
+    extra = -len(mics) % multiple
+    return np.pad(mics, (0, extra), "edge"), np.pad(shifts, (0, extra), "edge")
 
 
 def check_spec(spec: np.ndarray) -> None:

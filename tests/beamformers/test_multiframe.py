@@ -10,12 +10,18 @@ from arrayenh.beamformers.mcwf import MCWF, multi_frame_least_squares
 from arrayenh.beamformers.mvdr import MVDR
 from arrayenh.beamformers.wpd import wpd
 from arrayenh.chain.settings import Settings
-from arrayenh.dereverberation.wpe import inverse_power
+from arrayenh.dereverberation.wpe import LEAST_POWER, inverse_power
 from arrayenh.errors import NumericalError, ShapeError
-from arrayenh.statistics.lagged import apply_lagged, lagged_covariance
+from arrayenh.statistics.lagged import LOADING, apply_lagged, lagged_covariance
 from tests.reference import dereverb as slow
 from tests.reference.convolutional import stacked
-from tests.signals import complex_normal, level_db, random_covariances
+from tests.signals import (
+    complex_normal,
+    difference_db,
+    level_db,
+    random_covariances,
+    reverberant_speech,
+)
 
 EPS = float(np.finfo(np.float32).eps)
 F, M, T = 3, 3, 400
@@ -31,9 +37,10 @@ def spec():
 
 
 def conditioned(spec, delays, weight=1.0):
-    """What statistics summed in single precision leave uncertain of weights: eps times κ."""
+    """What a loading of 1e-12 and the float32 output leave uncertain, given the condition κ."""
     x = stacked(spec, delays)
-    return 3 * EPS * np.linalg.cond((weight * x) @ x.conj().swapaxes(1, 2)).max()
+    cond = np.linalg.cond((weight * x) @ x.conj().swapaxes(1, 2)).max()
+    return 2e-12 * cond + 10 * EPS
 
 
 def error(spec, target, delays):
@@ -99,6 +106,45 @@ def test_where_hardly_anything_is_speech_a_tenth_stays_and_no_hole(spec):
     parts = np.array([1, 0.1, 1])[:, None]
     tolerance = conditioned(spec, (0,)) * np.abs(gain * mvdr).max()
     assert_allclose(found, gain * parts * mvdr, atol=tolerance)
+
+
+def wpd_output(spec):
+    """Output of WPD towards a talker in front of all microphones."""
+    weights, delays = wpd(spec, np.ones(spec.shape[:2]))
+    return apply_lagged(weights, spec, delays)
+
+
+def mcwf_output(spec):
+    """Output of the multi-frame filter towards the mean of the microphones, gated."""
+    target = spec.mean(axis=1) * (np.arange(spec.shape[2]) % 7 < 4)
+    return apply_lagged(multi_frame_least_squares(spec, target, range(4)), spec, range(4))
+
+
+@pytest.mark.parametrize("enhance", [wpd_output, mcwf_output])
+def test_gain_and_order_of_microphones_do_not_matter_in_reverberant_speech(enhance):
+    spec = reverberant_speech()
+    wanted = enhance(spec)
+    for gain in (1e-3, 1e3):
+        assert difference_db(enhance(np.float32(gain) * spec) / gain, wanted) < -100
+    assert difference_db(enhance(np.ascontiguousarray(spec[:, [2, 0, 1]])), wanted) < -100
+
+
+def test_on_reverberant_speech_wpd_is_the_formula_in_double_precision():
+    spec = reverberant_speech()
+    past = stacked(spec, [0, 2, 3, 4, 5, 6])
+    towards = np.zeros(past.shape[:2])
+    towards[:, : spec.shape[1]] = 1
+    power = np.mean(np.abs(spec.astype(complex)) ** 2, axis=1)
+    for _ in range(2):
+        power = np.maximum(power, LEAST_POWER * power.mean(axis=1, keepdims=True))
+        cov = (past / power[:, None]) @ past.conj().swapaxes(1, 2)
+        mean = np.trace(cov, axis1=1, axis2=2).real / cov.shape[1]
+        cov += LOADING * mean[:, None, None] * np.eye(cov.shape[1])
+        weights = np.linalg.solve(cov, towards[:, :, None])[:, :, 0]
+        weights /= np.sum(towards * weights, axis=1, keepdims=True)
+        output = np.sum(weights.conj()[:, :, None] * past, axis=1)
+        power = np.abs(output) ** 2
+    assert difference_db(wpd_output(spec), output) < -100
 
 
 @pytest.fixture

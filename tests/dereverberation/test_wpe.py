@@ -22,7 +22,7 @@ from arrayenh.statistics.lagged import LOADING
 from arrayenh.stft import Stft
 from tests.reference import dereverb as slow
 from tests.reference.convolutional import stacked
-from tests.signals import RATE, complex_normal, level_db
+from tests.signals import RATE, complex_normal, difference_db, level_db, reverberant_speech
 
 EPS = float(np.finfo(np.float32).eps)
 F, M, K, D = 3, 2, 3, 2
@@ -55,7 +55,7 @@ def excess(filters, true, spec, dry):
 
 
 def uncertainty(early, spec, taps, delay):
-    """What loading, which hides the rounding of the statistics, may change of filters below 1.
+    """What the loading may change of filters below 1.
 
     δ times the condition number, of the last of a few iterations that pull the same way.
     """
@@ -128,6 +128,41 @@ def test_offline_is_that_of_nara_wpe():
     assert inverse_power(early).max() < 1  # no frame below the floor, which theirs lacks
     bound = uncertainty(wanted, wet, 4, 3)
     assert_allclose(early, wanted, atol=bound * np.abs(wet).max())
+
+
+def online(spec):
+    """Recursive WPE with its own settings."""
+    return RecursiveWpe(*spec.shape[:2]).update(spec)
+
+
+@pytest.mark.parametrize("gain", [1e-3, 1e3])
+@pytest.mark.parametrize("dereverberate", [wpe, online], ids=["offline", "online"])
+def test_a_gain_of_reverberant_speech_only_scales_it(dereverberate, gain):
+    spec = reverberant_speech()
+    found = dereverberate(np.float32(gain) * spec)
+    assert difference_db(found / gain, dereverberate(spec)) < -100
+
+
+@pytest.mark.parametrize("dereverberate", [wpe, online], ids=["offline", "online"])
+def test_the_order_of_the_microphones_does_not_matter_in_reverberant_speech(dereverberate):
+    spec = reverberant_speech()
+    found = dereverberate(np.ascontiguousarray(spec[:, [2, 0, 1]]))
+    assert difference_db(found, dereverberate(spec)[:, [2, 0, 1]]) < -100
+
+
+def test_on_reverberant_speech_it_is_the_formula_in_double_precision():
+    spec = np.ascontiguousarray(reverberant_speech()[::4])
+    wanted, filters = slow.wpe(spec, 5, 2, 3, loading=LOADING)
+    assert difference_db(wpe(spec), wanted) < -100
+    assert difference_db(wpe_filters(spec), filters) < -90
+
+
+def test_on_reverberant_speech_it_is_that_of_nara_wpe_but_for_loading_and_floor():
+    nara = pytest.importorskip("nara_wpe.wpe")
+    spec = reverberant_speech()
+    wanted = nara.wpe_v8(spec.astype(complex), taps=5, delay=2, iterations=3)
+    assert difference_db(wpe(spec, loading=1e-14, least_power=1e-10), wanted) < -90
+    assert difference_db(wpe(spec), wanted) > -50
 
 
 def test_the_power_is_that_of_all_microphones_with_a_floor():

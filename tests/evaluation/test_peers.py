@@ -8,6 +8,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.signal import butter, sosfiltfilt
 
 from arrayenh.errors import MissingExtraError, TrialError
+from arrayenh.evaluation.systems.mask_peers import RECORDS as MASKED
+from arrayenh.evaluation.systems.mask_peers import souden, talker_class
 from arrayenh.evaluation.systems.names import system
 from arrayenh.evaluation.systems.peer import PEERS, Peer, installed
 from arrayenh.evaluation.systems.steered_peers import RECORDS as STEERED
@@ -17,7 +19,15 @@ from arrayenh.evaluation.systems.system import Output, Trial
 from arrayenh.microphones.geometry import load_array
 from arrayenh.microphones.mic_array import MicArray
 from arrayenh.scenes.packaged import load_clip
-from tests.signals import RATE, SPEED_OF_SOUND, band_limited, delayed, level_db
+from tests.signals import (
+    RATE,
+    SPEED_OF_SOUND,
+    band_limited,
+    complex_normal,
+    delayed,
+    level_db,
+    random_covariances,
+)
 
 PLACE = np.array([1.0, 0.8, 0.1])  # of the talker, metres from the middle of the array
 MIRRORED = np.array([[-5.0, 0.8, 0.1], [1.0, 6.0, 0.1], [1.0, 0.8, -4.0]])
@@ -99,8 +109,8 @@ def test_any_recording_comes_back_as_long(peer, kind):
     rate = 48_000 if kind == "48 kHz" else RATE
     trial = Trial(mixture, rate, None, array, 0.7, PLACE, MIRRORED)
     refuses = {
-        "one microphone": ("pra-srp-das",),
-        "90 samples": ("noisereduce", "noisereduce-nonstationary"),
+        "one microphone": ("pra-srp-das", "ssspy-cacgmm-mvdr"),
+        "90 samples": ("noisereduce", "noisereduce-nonstationary", "noisereduce-mvdr"),
     }
     if peer.name in refuses.get(kind, ()):
         with pytest.raises(TrialError, match="needs"):
@@ -139,6 +149,33 @@ def test_nobody_gives_what_is_not_finite(trial):
     broken = Peer("broken", "", "numpy", lambda trial: Output(np.full(3, np.nan, np.float32)))
     with pytest.raises(TrialError, match="NaN or infinite"):
         broken.run(trial)
+
+
+# ---- mask-based ones ---------------------------------------------------------------------
+
+
+def test_souden_weights_of_a_rank_one_talker_are_the_mvdr():
+    rng = np.random.default_rng(4)
+    steering, noise = complex_normal(rng, 5, 4), random_covariances(rng, 5, 4)
+    speech = steering[:, :, None] * steering[:, None].conj()
+    through = np.linalg.solve(noise, steering[:, :, None])[:, :, 0]
+    mvdr = through / np.sum(steering.conj() * through, axis=1)[:, None]
+    wanted = mvdr * steering[:, :1].conj()  # the talker as at microphone 0
+    assert_allclose(souden(speech, noise), wanted, rtol=1e-4)
+    assert not souden(0 * speech, 0 * noise).any()
+
+
+def test_the_talker_is_the_class_that_is_silent_in_the_lead_in():
+    talker = np.tile([0.1, 0.1, 0.8, 0.9], (3, 1))
+    assert_array_equal(talker_class(np.stack([1 - talker, talker]), 2), talker)
+
+
+@pytest.mark.parametrize("peer", [record.name for record in MASKED], indirect=True)
+def test_a_mask_based_peer_is_linear(peer, trial):
+    short = replace(trial, mixture=trial.mixture[:, : 2 * RATE], target=trial.target[:, : 2 * RATE])
+    output = peer.run(short)
+    peak = np.abs(output.samples).max()
+    assert_allclose(output.speech + output.noise, output.samples, rtol=0, atol=1e-5 * peak)
 
 
 # ---- steered ones ------------------------------------------------------------------------

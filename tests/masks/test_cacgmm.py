@@ -73,17 +73,31 @@ def test_steps_match_the_formula(n_mics, n_classes, floor, shared):
     assert_allclose(likelihood, likelihoods if shared else likelihoods[-1:], atol=bound)
 
 
+@pytest.mark.parametrize("loading", [1e-4, 1e-10])
+def test_in_double_precision_close_microphones_match_the_formula(loading):
+    """Eigenvalues of B spread over eight decades, as of microphones 12 mm apart at 200 Hz."""
+    rng = np.random.default_rng(5)
+    spec, label, _ = drawn(rng, 2, 3, 1e-4, 3, 120)
+    spec, initial = spec.astype(np.complex128), hints(rng, label, 2)
+    found, likelihood = cacgmm(spec, initial, 6, loading=loading)
+    wanted, likelihoods = slow.cacgmm(spec, initial, 6, loading=loading)
+    assert found.dtype == np.float64
+    assert_allclose(found, wanted, atol=1e-6)
+    assert_allclose(likelihood, likelihoods, atol=1e-6)
+
+
 @pytest.mark.parametrize("n_mics", [12, 16])
 def test_many_microphones_and_a_clean_direction_do_not_underflow(n_mics):
     """det(B)⁻¹ of one class is 1e45 times that of the other, more than a float32 holds."""
     rng = np.random.default_rng(0)
     spec, label, _ = drawn(rng, 2, n_mics, 1e-3, 2, 200)
-    found, likelihood = cacgmm(spec, hints(rng, label, 2), 6, shared_priors=False)
-    wanted, likelihoods = slow.cacgmm(spec, hints(rng, label, 2), 6, False, LOADING)
+    loading = 1e-4
+    found, likelihood = cacgmm(spec, hints(rng, label, 2), 6, False, loading)
+    wanted, likelihoods = slow.cacgmm(spec, hints(rng, label, 2), 6, False, loading)
     assert_array_equal(found.argmax(axis=1), label)
     assert np.abs(found - wanted).max() < 0.01
     # eigenvalues at the loading: the terms of q are as large as 1e4, against 1 / M
-    assert_allclose(likelihood, likelihoods[-1:], atol=n_mics**2 * EPS / LOADING)
+    assert_allclose(likelihood, likelihoods[-1:], atol=n_mics**2 * EPS / loading)
 
 
 @pytest.mark.parametrize("shared", [True, False], ids=["shared", "own"])
@@ -228,7 +242,9 @@ def test_one_class_takes_everything():
 
 def test_what_begins_is_made_to_sum_to_one():
     given = np.array([[[2.0, 0, -1], [6.0, 0, 3]]])
-    assert_allclose(normalised(given), [[[0.25, 0.5, 0], [0.75, 0.5, 1]]], rtol=EPS)
+    assert_allclose(
+        normalised(given, np.dtype(np.float32)), [[[0.25, 0.5, 0], [0.75, 0.5, 1]]], rtol=EPS
+    )
     chance = random_classes(5, 3, 40, np.random.default_rng(12))
     assert_allclose(chance.sum(axis=1), 1, atol=4 * EPS)
     assert_array_equal(chance, np.broadcast_to(chance[0], chance.shape))

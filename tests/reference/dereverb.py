@@ -16,8 +16,8 @@ def reverberate(dry, filters, delay):
     return x
 
 
-def wpe(spec, taps, delay, iterations, floor=1e-4):
-    """Nakatani et al. (2010); returns what stays, and the filters (F, K, M, M)."""
+def wpe(spec, taps, delay, iterations, floor=1e-4, loading=0.0):
+    """Nakatani et al. (2010), loaded; returns what stays, and the filters (F, K, M, M)."""
     n_freqs, n_mics, n_frames = spec.shape
     x = spec.astype(complex)
     past = stacked(x, range(delay, delay + taps))
@@ -32,7 +32,8 @@ def wpe(spec, taps, delay, iterations, floor=1e-4):
             cross = sum(
                 np.outer(past[f, :, t], x[f, :, t].conj()) / power[t] for t in range(n_frames)
             )
-            found = np.linalg.solve(cov, cross)
+            mean = np.trace(cov).real / len(cov)
+            found = np.linalg.solve(cov + loading * mean * np.eye(len(cov)), cross)
             early[f] = x[f] - found.conj().T @ past[f]
             filters[f] = found.reshape(taps, n_mics, n_mics)
     return early, filters
