@@ -13,7 +13,14 @@ from arrayenh.masks.source import MaskSource
 from arrayenh.masks.spp import SppMasks
 from arrayenh.networks.runtime import Network
 from arrayenh.statistics.loading import LOADING, adaptive_loading
-from arrayenh.statistics.movement import BLOCK_SECONDS, SpeechBlocks, averaging, memories
+from arrayenh.statistics.movement import (
+    BLOCK_SECONDS,
+    HINT,
+    PROOF,
+    SpeechBlocks,
+    averaging,
+    memories,
+)
 from arrayenh.stft import Stft
 
 ROUNDS = 3  # passes of the mask network behind a beamformer that follows
@@ -116,15 +123,17 @@ class Follower:
             None if the talker stays.
         """
         self.n_segments += 1
-        found = self._memories(spec, mask, there)
+        found = self._memories(spec, mask, there, HINT if self._masks else PROOF)
         if found is None:
             return mask, None
         if self._masks is not None:
             weights = averaging(found, self._seconds)
             beam = FollowingBeam(spec, self._reference, LOADING, there, weights, self._frames)
-            mask = self._masks.estimate(spec, beam)
-            again = self._memories(spec, mask, there)
-            found = found if again is None else again
+            followed = self._masks.estimate(spec, beam)
+            found = self._memories(spec, followed, there, PROOF)
+            if found is None:
+                return mask, None
+            mask = followed
         length = spec.shape[2] / self._frames * self._seconds
         spans = np.minimum(2 * found, length)
         self.spans.append((float(spans.min()), float(spans.max())))
@@ -140,5 +149,7 @@ class Follower:
             f"follows, with speech averaged over {shortest:.0f} to {longest:.0f} s"
         ]
 
-    def _memories(self, spec: np.ndarray, mask: np.ndarray, there: np.ndarray) -> np.ndarray | None:
-        return memories(spec, mask, self._freqs, there, self._frames, self._seconds)
+    def _memories(
+        self, spec: np.ndarray, mask: np.ndarray, there: np.ndarray, least_gain: float
+    ) -> np.ndarray | None:
+        return memories(spec, mask, self._freqs, there, self._frames, self._seconds, least_gain)

@@ -16,7 +16,9 @@ from arrayenh.statistics.loading import LOADING, adaptive_loading, solvable
 
 BLOCK_SECONDS = 0.5
 MEMORIES = (1.0, 2.0, 4.0, 8.0)  # seconds to each side; compared with the whole segment
-LEAST_GAIN = 1.02  # of the caught speech, if a shorter average is to be used
+HINT, PROOF = 1.03, 1.10
+"""Gains of the caught speech by a shorter average, from which movement is possible, and certain."""
+
 SMOOTHING_SECONDS = 2.5  # to each side, over which blocks vote
 LEAST_BLOCKS = 6
 BAND_HZ, MOST_BINS = (300.0, 4000.0), 64
@@ -75,6 +77,7 @@ def memories(
     there: np.ndarray,
     block_frames: int,
     block_seconds: float,
+    least_gain: float = PROOF,
 ) -> np.ndarray | None:
     """Choose the length of the speech average around each block.
 
@@ -89,6 +92,9 @@ def memories(
         Valid bins.
     block_frames, block_seconds
         Length of a block.
+    least_gain : float
+        Least gain of the caught speech anywhere in the segment; then shorter averages are used
+        where the gain exceeds `HINT`.
 
     Returns
     -------
@@ -114,8 +120,8 @@ def memories(
     votes = averaging(np.full(n_blocks, SMOOTHING_SECONDS), block_seconds)
     caught = caught @ votes
     best = caught.argmax(axis=0)
-    clear = caught.max(axis=0) > LEAST_GAIN * caught[-1]
-    return np.where(clear, lengths[best], np.inf) if clear.any() else None
+    gain = caught.max(axis=0) / np.maximum(caught[-1], 1e-300)
+    return np.where(gain > HINT, lengths[best], np.inf) if gain.max() > least_gain else None
 
 
 def caught_speech(sums: np.ndarray, memory: float, block_seconds: float) -> np.ndarray:
