@@ -8,11 +8,21 @@ import pytest
 from arrayenh.scenes.draw import draw_scene
 from arrayenh.scenes.recipe import Recipe, load_recipe
 from arrayenh.scenes.render import render
-from simulations import diffuse_field, imperfections, mic_count, rt60_sweep, snr_sweep
+from simulations import (
+    diffuse_field,
+    imperfections,
+    mic_count,
+    online_level,
+    recorders,
+    rt60_sweep,
+    snr_sweep,
+    walking,
+)
 from simulations.beams import snr_gains
 from simulations.study import Condition, Study, as_csv, markdown, measure, plot, scene_tree, summary
 
 MODULES = (diffuse_field, imperfections, mic_count, rt60_sweep, snr_sweep)
+LONG = (online_level, recorders, walking)
 STUDIES = [module.STUDY for module in MODULES]
 FOLDER = Path(__file__).parent.parent / "simulations"
 

@@ -114,6 +114,7 @@ def souden_mvdr(
     return ratio[..., reference] / trace[:, None]
 
 
+USUAL_GAIN = 1.4  # of the level, before the first speech: 3 dB are lost in ordinary rooms
 LEVEL_SECONDS = 0.05
 """Time constant of the gain that restores the speech level, while there is nothing but speech."""
 
@@ -192,7 +193,7 @@ class RecursiveMvdr(Recursion):
         self._totals = np.zeros((4, self.n_freqs))
         self._weights = np.zeros(line), np.zeros(line)
         self._weights[0][self.reference] = 1
-        self._gain = 1.0
+        self._gain = USUAL_GAIN
         self._turn = 0
 
     @property
@@ -274,7 +275,7 @@ class RecursiveMvdr(Recursion):
             if sure > 0:
                 rate = (1 - self._keep_level) * sure
                 self._gain += rate * (np.sqrt(before / after) - self._gain)
-            gains[t] = self._gain
+            gains[t] = self._gain if heard > 0 else 1.0
         return gains
 
 

@@ -55,9 +55,9 @@ def blind_mwf(spec, speech_weight, noise_weight, mu, reference, forget, loading,
     """w = Φₙ⁻¹ Φₛ e / (μ + tr Φₙ⁻¹ Φₛ), then one gain that restores the level of speech.
 
     Speech is what Φₛ holds above Φₙ, at the reference (Φₙ without its loading) and at the output;
-    the gain learns as far as it holds speech.
+    the gain learns as far as it holds speech, from 1.4 on.
     """
-    outputs, smooth, heard = [], 1.0, np.zeros(len(spec))
+    outputs, smooth, heard = [], 1.4, np.zeros(len(spec))
     noise = noise_covariances(spec, noise_weight, forget, loading)
     speech = speech_covariances(spec, speech_weight, forget)
     for t, ((phi, total), phi_s) in enumerate(zip(noise, speech, strict=True)):
