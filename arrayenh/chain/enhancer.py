@@ -18,7 +18,7 @@ from arrayenh.chain.chain import Chain, build_chain
 from arrayenh.chain.networks import Networks, chosen
 from arrayenh.chain.postfilter import one_or_two
 from arrayenh.chain.settings import AUTO, Settings
-from arrayenh.chain.synchronised import Synchronised
+from arrayenh.chain.synchronised import Synchronised, synchronised
 from arrayenh.checks import numbers
 from arrayenh.errors import ConfigError, ShapeError
 from arrayenh.microphones.diagnostics import ChannelReport
@@ -193,7 +193,10 @@ class Session:
         self._reference = settings.reference
         if notes and self._reference not in (AUTO, *selected.channels):
             self._reference = selected.channels[0]
-        self.source = self._in_step(selected)
+        lines: list[str] = []
+        self.source: Source = selected
+        if settings.sync:
+            self.source, lines = synchronised(selected, self._reference)
         survey_seconds = SURVEY_SECONDS if online else np.inf
         self.capture = Capture(self.source, array, self._reference, survey_seconds)
         stft = Stft(*networks.frames(settings), "hann")
@@ -206,17 +209,7 @@ class Session:
         self.chain: Chain = build_chain(settings, self.capture, networks, keep_filters)
         self.reports, self.used = self.capture.reports, self.capture.channels
         self.log = self.capture.log
-        self.log[:0] = notes
-        if isinstance(self.source, Synchronised):
-            self.log[:0] = self.source.log
-
-    def _in_step(self, source: Source) -> Source:
-        """Align the recording of separate devices, if asked for."""
-        if not self.settings.sync or source.n_mics == 1 or source.n_samples == 0:
-            return source
-        wanted = self._reference
-        known = wanted in source.channels
-        return Synchronised(source, source.channels.index(int(wanted)) if known else 0)
+        self.log[:0] = [*notes, *lines]
 
     @property
     def outputs(self) -> tuple[int, ...]:

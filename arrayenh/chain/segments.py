@@ -20,7 +20,7 @@ from arrayenh.dereverberation.dereverberator import Dereverberator
 from arrayenh.masks.choice import mask_source
 from arrayenh.masks.neural import hears_a_guide
 from arrayenh.networks.cleanness import cleanness
-from arrayenh.statistics.covariance import covariances, sounding, spatial_covariance
+from arrayenh.statistics.covariance import complete, covariances, sounding, spatial_covariance
 from arrayenh.statistics.loading import (
     GEOMETRY_LOADING,
     LOADING,
@@ -32,6 +32,7 @@ from arrayenh.statistics.loading import (
 from arrayenh.statistics.power import squared
 from arrayenh.stft import Stft
 
+LEAST_COMPLETE = 0.25  # share of the frames without dropouts that are enough for statistics
 TOLD = ("noise", "masked")  # signals that the stage provides to a neural post-filter
 
 
@@ -199,7 +200,22 @@ class SegmentStage:
         return GEOMETRY_LOADING + position_loading(freqs, error)
 
     def _estimate(self, beamformer: Beamformer, spec: np.ndarray) -> Estimated:
-        """Estimate the filters of a segment."""
+        """Estimate the filters of a segment from the frames in which no microphone drops out."""
+        kept = np.flatnonzero(complete(spec))
+        if len(kept) == spec.shape[2] or len(kept) < LEAST_COMPLETE * spec.shape[2]:
+            return self._estimate_from(beamformer, spec)
+        estimated = self._estimate_from(beamformer, np.ascontiguousarray(spec[:, :, kept]))
+        course = estimated.course
+        cuts = tuple(int(kept[cut]) for cut in course.cuts)
+        estimated.course = replace(course, cuts=cuts)
+        if estimated.mask is not None:
+            mask = np.full((len(spec), spec.shape[2]), 0.5, np.float32)
+            mask[:, kept] = estimated.mask
+            estimated.mask = mask
+        return estimated
+
+    def _estimate_from(self, beamformer: Beamformer, spec: np.ndarray) -> Estimated:
+        """Estimate the filters of a segment from some of its frames."""
         there = sounding(spec)
         self._n_passed += int(np.sum(~there))
         self._n_bins += len(there)

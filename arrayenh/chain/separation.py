@@ -14,6 +14,7 @@ import numpy as np
 from arrayenh.audio import Recording
 from arrayenh.chain.capture import Capture, Source, segment_sizes
 from arrayenh.chain.enhancer import restored
+from arrayenh.chain.synchronised import synchronised
 from arrayenh.checks import one_of, within
 from arrayenh.errors import AudioError
 from arrayenh.separation import iva as spatial
@@ -48,6 +49,8 @@ class SeparationConfig:
         Seed of ILRMA's initial values.
     n_fft, hop : int
         Samples at 16 kHz; the frame should be as long as the reverberation.
+    sync : bool
+        Align recordings of separate devices first.
 
     Raises
     ------
@@ -63,6 +66,7 @@ class SeparationConfig:
     seed: int = 0
     n_fft: int = 4096
     hop: int = 1024
+    sync: bool = False
 
     def __post_init__(self) -> None:
         one_of("method", self.method, METHODS)
@@ -165,8 +169,12 @@ class Separation:
         progress: Progress = lambda part: None,
     ) -> None:
         refuse_too_few(source.n_mics, config.talkers, f"{source.name} gives")
+        notes: list[str] = []
+        if config.sync:
+            source, notes = synchronised(source, config.reference)
         self.config, self._capture = config, Capture(source, reference=config.reference)
         self.used, self.log = self._capture.channels, self._capture.log
+        self.log[:0] = notes
         refuse_too_few(len(self.used), config.talkers, f"of {source.name} we can use")
         self.stft = Stft(config.n_fft, config.hop, "hann")
         self.demixing = estimate(self.kept_frames(), config, self._capture.reference, progress)

@@ -70,6 +70,19 @@ class Synchronised:
         return in_step(blocks, self.sample_rate, self.clocks)
 
 
+def synchronised(source: Source, reference: int | str) -> tuple[Source, list[str]]:
+    """Align a recording to the clock of a reference channel; return it with its log lines.
+
+    With another reference, such as "auto", the first channel gives the time. A recording of one
+    channel, or none, is returned as it is.
+    """
+    if source.n_mics == 1 or source.n_samples == 0:
+        return source, []
+    known = reference in source.channels
+    aligned = Synchronised(source, source.channels.index(int(reference)) if known else 0)
+    return aligned, aligned.log
+
+
 def find_clocks(source: Source, reference: int) -> tuple[Clock, ...]:
     """Estimate the clock of each channel, in two passes and bounded memory.
 

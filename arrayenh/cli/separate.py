@@ -69,6 +69,10 @@ def command(
     pad: Annotated[
         bool, typer.Option("--pad", help="Pad shorter mono files with silence.")
     ] = False,
+    sync: Annotated[
+        bool,
+        typer.Option("--sync", help="Align recordings of separate devices; mono files may differ."),
+    ] = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace existing outputs.")
     ] = False,
@@ -91,10 +95,11 @@ def command(
         iterations=iterations,
         reference=first if reference is None else reference,
         seed=seed,
+        sync=sync,
     )
     if rate is not None and not LEAST_RATE <= rate <= MOST_RATE:
         raise ConfigError(f"--rate must be {LEAST_RATE} to {MOST_RATE} Hz; got {rate}")
-    source = open_recording(only_one(recording), mics, chosen, pad)
+    source = open_recording(only_one(recording), mics, chosen, pad or sync)
     outputs = places(source, output, talkers, overwrite)
     with terminal.progress(1, source.name) as progress:
         summary = separate_file(source, config, outputs, rate, overwrite, progress)

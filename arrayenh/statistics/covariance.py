@@ -267,6 +267,21 @@ def sounding(spec: np.ndarray) -> np.ndarray:
     return power.min(axis=1) > EMPTY * max(power.max(initial=0), 1e-20)
 
 
+def complete(spec: np.ndarray) -> np.ndarray:
+    """Frames in which no single microphone is silent; bool, shape (T,).
+
+    A recorder that starts late, or a microphone that drops out, is no plane of zeros that an MVDR
+    should learn from. Frames in which all are silent are complete.
+
+    Examples
+    --------
+    >>> complete(np.array([[[1, 0, 1], [1, 0, 0]]], np.complex64))
+    array([ True,  True, False])
+    """
+    power = sum(np.einsum("fmt,fmt->mt", part, part) for part in (spec.real, spec.imag))
+    return np.asarray(power.min(axis=0) > EMPTY * power.max(axis=0)) | ~power.any(axis=0)
+
+
 def covariances(
     spec: np.ndarray, mask: np.ndarray, there: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:

@@ -10,10 +10,11 @@ from arrayenh.chain.enhancer import Enhancer
 from arrayenh.cli.batch import Request, batch
 from arrayenh.cli.inputs import Job
 from arrayenh.errors import AudioError, ConfigError, GeometryError
+from arrayenh.evaluation.scoring import si_sdr
 from arrayenh.microphones.geometry import load_array
 from arrayenh.networks.runtime import Network
 from tests.settings import statistical
-from tests.signals import arrivals, band_limited, delayed
+from tests.signals import arrivals, band_limited, delayed, diffuse_noise, voice
 
 ARRAY = load_array("circular4-35mm")
 
@@ -110,3 +111,22 @@ def test_the_networks_of_a_batch_are_loaded_once(tmp_path, monkeypatch, sound):
     done = list(batch(jobs, Request(Settings()), jobs=1))
     assert [summary.stages for summary in done] == 3 * [("reference", "mvdr", "neural")]
     assert loaded == ["mask-gru", "postfilter-gru"]
+
+
+def test_a_microphone_that_drops_out_does_not_spoil_the_rest():
+    """Statistics are those of the frames in which all microphones run."""
+    rng = np.random.default_rng(4)
+    n_samples, lost = 8 * RATE, slice(3 * RATE, 4 * RATE)
+    voices = 0.1 * delayed(voice(rng, n_samples), arrivals(ARRAY.positions, 0.5))
+    noise = 0.03 * diffuse_noise(rng, ARRAY.positions, n_samples, n_waves=24)
+    whole = (voices + noise).astype(np.float32)
+    broken = whole.copy()
+    broken[2, lost] = 0
+    elsewhere = np.r_[0 : 3 * RATE - 2048, 4 * RATE + 2048 : n_samples]
+    scores = [
+        si_sdr(voices[0, elsewhere], enhanced.stages["mvdr"][elsewhere], RATE)
+        for enhanced in (
+            Enhancer(statistical()).enhance(Recording(samples, RATE)) for samples in (whole, broken)
+        )
+    ]
+    assert scores[1] > scores[0] - 0.5
