@@ -34,7 +34,7 @@ def tree(speed: float) -> dict:
     walk = {"azimuth_deg": -45.0, "distance": 1.8, "speed": speed}
     talker = {"azimuth_deg": 75.0, "distance": 1.8, "height": 1.6}
     return scene_tree(
-        seconds=14.0,
+        seconds=9.0,
         room={"size": [7.0, 6.0, 2.8]},
         array={"name": "circular6-46mm", "position": [3.5, 3.0, 0.9], "azimuth_deg": 0.0},
         talkers=[{**talker, "walk": walk} if speed else talker],
