@@ -7,10 +7,12 @@ Results of the suites are stored in benchmarks/out, from which the same command 
 """
 
 import argparse
+import os
 import platform
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
@@ -26,7 +28,13 @@ def section(title: str, module: str, *options: str, shown: tuple[str, ...] | Non
     run = [sys.executable, "-m", f"benchmarks.{module}", *options]
     out = subprocess.run(run, check=True, stdout=subprocess.PIPE, text=True, cwd=HERE.parent).stdout
     command = " ".join([f"python -m benchmarks.{module}", *(options if shown is None else shown)])
-    return f"## {title}\n\n    {command}\n\n{out.strip()}"
+    return f"## {title}\n\n    {command}\n\n{measured_at()}\n\n{out.strip()}"
+
+
+def measured_at() -> str:
+    """Date and load of a measurement: on a busy machine times are long and ratios uncertain."""
+    today, load = datetime.now(UTC).date(), os.getloadavg()[2]
+    return f"Measured on {today}, {os.cpu_count()} cores, load {load:.1f} (this run included)."
 
 
 def suite(
@@ -68,6 +76,9 @@ def main() -> None:
         "Speed": lambda title: section(title, "speed", "--seconds", "30"),
         "Speed, short recordings": lambda title: section(title, "speed", "--seconds", "10"),
         "Spatial kernels": lambda title: section(title, "spatial"),
+        "Spatial kernels, two threads": lambda title: section(
+            title, "spatial", "--scaling", "--seconds", "120"
+        ),
         "Latency": lambda title: section(title, "latency"),
         "Scenes": lambda title: section(title, "rendering"),
         "Start-up": lambda title: section(title, "startup"),
@@ -84,8 +95,10 @@ def main() -> None:
         f"{packages}; Python {platform.python_version()}, {platform.machine()}.",
     ]
     for title, measure in measured.items():
-        kept = before.get(title) if args.only and title not in args.only else None
-        parts.append(measure(title) if kept is None else kept)
+        if not args.only or title in args.only:
+            parts.append(measure(title))
+        elif title in before:
+            parts.append(before[title])
     page.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
 
 

@@ -1,12 +1,12 @@
 """Speed of the spatial kernels, compared with pyroomacoustics, nara_wpe and NumPy.
 
-    python -m benchmarks.spatial [--seconds 30] [--repeats 5] [--threads 1]
+    python -m benchmarks.spatial [--seconds 30] [--repeats 5] [--threads 1] [--scaling]
 
 Four microphones of `circular4-35mm` in the room of `arrayenh demo` with a second talker, STFT
 2048/512 at 16 kHz, one thread. Both implementations of a job process the same spectrum. Their
 outputs are compared first; a difference above the bound is an error. Times are medians, with the
-implementations taking turns. With `--threads 2`
-only the library's own times are printed.
+implementations taking turns. With `--scaling` the library's own times are compared on one and
+two threads instead, which needs two idle cores.
 """
 
 import os
@@ -378,6 +378,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=30.0)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--scaling", action="store_true", help="one thread and two, nothing else")
     parser.add_argument("--own", action="store_true", help="only the library's own times")
     args = parser.parse_args()
     warnings.simplefilter("ignore")
@@ -385,9 +386,8 @@ def main() -> None:
         for name, taken in own_times(args.seconds, args.repeats).items():
             print(f"{name}\t{taken}")
         return
-    print(table(args.seconds, args.repeats))
-    print()
-    print(scaling(4 * args.seconds, args.repeats))
+    measure = scaling if args.scaling else table
+    print(measure(args.seconds, args.repeats))
 
 
 if __name__ == "__main__":
