@@ -23,6 +23,9 @@ from arrayenh.statistics.movement import (
 )
 from arrayenh.stft import Stft
 
+LEAST_RAISED = 0.05
+"""A mask that is larger everywhere was raised, because all sound comes from one place."""
+
 ROUNDS = 3  # passes of the mask network behind a beamformer that follows
 
 
@@ -123,6 +126,8 @@ class Follower:
             None if the talker stays.
         """
         self.n_segments += 1
+        if mask.min() > LEAST_RAISED:
+            return mask, None
         found = self._memories(spec, mask, there, HINT if self._masks else PROOF)
         if found is None:
             return mask, None

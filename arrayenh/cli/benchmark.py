@@ -137,11 +137,11 @@ def cases(
     from arrayenh.evaluation.suite import Suite, check_target, load_suite
     from arrayenh.microphones.geometry import load_array
 
-    data, split, speech, noise, array, listed = sounds
+    data, split, speech, noise, array, spoken = sounds
     given = {key: value for key, value in options.items() if value is not None}
-    texts = packaged_transcripts() | (read_transcripts(listed) if listed else {})
+    texts = packaged_transcripts() | (read_transcripts(spoken) if spoken else {})
     check_folder(output)
-    read = map(Path, filter(None, (what, speech, noise, array, listed)))
+    read = map(Path, filter(None, (what, speech, noise, array, spoken)))
     refuse_inputs((output / name for name in (PLAN, *TABLES)), read)
     check_target(given.get("target", "early"))
     if Path(what).is_dir():

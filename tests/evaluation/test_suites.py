@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from arrayenh.audio import write
 from arrayenh.cli.main import run
-from arrayenh.errors import AudioError, ConfigError, SceneError
+from arrayenh.errors import AudioError, ConfigError, GeometryError, SceneError
 from arrayenh.evaluation.cases.drawn import DrawnScenes, in_range, mirrored, stem
 from arrayenh.evaluation.cases.folders import find_cases
 from arrayenh.evaluation.corpus import with_corpus, with_folders
@@ -285,7 +285,7 @@ def test_recordings_alone_become_cases(tmp_path):
     array = load_array("linear2-12mm")
     cases = find_cases(tmp_path, "early", array, {})
     assert [one.name for one in cases.files] == ["a"] and cases.case(0).reference is None
-    with pytest.raises(AudioError, match="2 channels, the array circular4-35mm 4 microphones"):
+    with pytest.raises(GeometryError, match="circular4-35mm has 4 microphones but a.wav gives 2"):
         find_cases(tmp_path, "early", load_array("circular4-35mm"), {}).case(0)
     with pytest.raises(ConfigError, match="holds nothing to score"):
         (tmp_path / "empty").mkdir()
