@@ -17,7 +17,7 @@ from arrayenh.statistics.lagged import check_spec
 
 ITERATIONS = 20
 EM_ITERATIONS = 5  # in the chain; more iterations fit better but do not separate better
-LOADING = 1e-5  # relative, of the shape matrices; the least that single precision bears
+LOADING = 1e-5  # relative, of the shape matrices; single precision bears it
 MOST_CLASSES = 6  # all permutations are evaluated
 ALIGNMENTS = 20  # most iterations of the alignment
 
