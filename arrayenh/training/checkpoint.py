@@ -120,9 +120,12 @@ def load_weights(network: nn.Module, weights: Mapping[str, Tensor]) -> None:
 
 
 def restore_scaler(scaler: torch.amp.GradScaler, state: Mapping[str, float]) -> None:
-    """Restore the scaler of gradients; raise ConfigError if a value is missing."""
-    if missing := scaler.state_dict().keys() - state.keys():
-        raise ConfigError(f"the checkpoint has no {sorted(missing)[0]} of the gradient scaler")
+    """Restore the scaler of gradients; raise ConfigError if a value is missing or no number."""
+    for key, usual in scaler.state_dict().items():
+        if not isinstance(state.get(key), type(usual)):
+            raise ConfigError(
+                f"the checkpoint is damaged: {key} of the gradient scaler is {state.get(key)!r}"
+            )
     scaler.load_state_dict(dict(state))
 
 

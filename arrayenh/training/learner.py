@@ -270,7 +270,7 @@ class Facts:
     step: Count
     course: Course
     n_averaged: Count = 0
-    scaler: dict[str, float] = field(default_factory=dict)
+    scaler: dict[str, int | float] = field(default_factory=dict)
     elapsed_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
 
 
