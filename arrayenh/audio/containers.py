@@ -6,6 +6,7 @@ length is put before the samples.
 """
 
 import io
+import os
 import re
 import struct
 from collections.abc import Iterator
@@ -340,6 +341,9 @@ def explained(file: BinaryIO, path: Path, layout: Layout, position: int, size: i
 
 
 def read_at(file: BinaryIO, position: int, n_bytes: int) -> bytes:
-    """Read bytes at a position of a file; fewer at its end."""
+    """Read bytes at a position of a file; fewer at its end, none behind it."""
+    left = os.fstat(file.fileno()).st_size - position
+    if left <= 0:  # a size of a damaged header, perhaps larger than any position
+        return b""
     file.seek(position)
-    return file.read(n_bytes)
+    return file.read(min(n_bytes, left))

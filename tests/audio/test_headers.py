@@ -319,3 +319,19 @@ def test_stderr_of_others_is_left_alone(tmp_path, capfd):
             os.write(2, name.encode())
     os.write(2, b" end")
     assert capfd.readouterr().err == "x.wav end"
+
+
+@pytest.mark.parametrize("size", [2**63 - 1, 2**64 - 1, 2**62])
+@pytest.mark.parametrize("format", ["W64", "CAF"])
+def test_a_chunk_larger_than_any_file_is_refused_or_read(tmp_path, format, size):
+    """Sizes of 64 bits, of which the position behind the chunk is no position of a file."""
+    path = tmp_path / f"a.{format.lower()}"
+    soundfile.write(path, np.full((3200, 2), 0.1), 16_000, format=format, subtype="PCM_16")
+    content = bytearray(path.read_bytes())
+    at = content.index(b"fmt ") + 16 if format == "W64" else content.index(b"desc") + 4
+    content[at : at + 8] = size.to_bytes(8, "little" if format == "W64" else "big")
+    path.write_bytes(content)
+    try:
+        assert read(path).n_samples == 3200
+    except AudioError as error:
+        assert "\n" not in str(error)
