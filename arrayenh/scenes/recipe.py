@@ -24,6 +24,7 @@ from arrayenh.validation import validated
 
 PRESETS = files("arrayenh.scenes") / "presets"
 MOST_SOURCES = 100
+WHOLE = {"integer", "choice"}  # forms of random values that give whole numbers
 COUNT = "[[count]]"  # key of the number of sources in a `Change`; no file has it
 SOURCES = ("talkers", "noises")
 SOUND = frozenset(
@@ -123,7 +124,13 @@ def check_tree(tree: Tree) -> None:
         if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
             raise SceneError(f"{group} must be tables, each starting with [[{group}]]")
         for k, table in enumerate(tables):
-            for count in extremes(table.get("count", 1)):
+            drawn = table.get("count", 1)
+            if left_to_chance(drawn) and not WHOLE & drawn.keys():
+                raise SceneError(
+                    f"{group}.{k}.count: must be a whole number, drawn by integer or choice; "
+                    f"got {drawn!r}"
+                )
+            for count in extremes(drawn):
                 whole = isinstance(count, int) and not isinstance(count, bool)
                 if not whole or not 0 <= count <= MOST_SOURCES:
                     raise SceneError(

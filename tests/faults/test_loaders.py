@@ -172,6 +172,7 @@ def test_json_that_no_code_expects(text, message):
     ("text", "message"),
     [
         ("[[talkers]]\ndistance = 1e300", r"talkers\.0\.distance: .*less than or equal to 350"),
+        ("[[talkers]]\ncount = {uniform = [1, 3]}", r"talkers\.0\.count: .*integer or choice"),
         ("seconds = 1e300", "seconds: "),
         ("early_ms = 1e300", "early_ms: "),
         ("[array]\nposition = [1e300, 1, 1]", r"array\.position\.0: "),
