@@ -283,7 +283,11 @@ def read_arrays(path: Path, error: Errors = ConfigError) -> dict[str, np.ndarray
     content = read_bytes(path, None, error)
     try:
         with np.load(BytesIO(content)) as file:
-            return dict(file)
+            found = dict(file)
+            # an entry that does not begin like an array is given as bytes
+            if not all(isinstance(array, np.ndarray) for array in found.values()):
+                raise ValueError("an entry is no array")
+            return found
     except DAMAGE as problem:
         raise error(f"{path} is damaged: not an npz file of arrays") from problem
 

@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import shutil
+import zipfile
 from dataclasses import replace
 
 import numpy as np
@@ -474,3 +475,12 @@ def test_the_samples_of_a_stored_scene_have_its_shape(tmp_path, shape):
     np.save(path, np.zeros(shape, np.int16))
     with pytest.raises(AudioError, match=r"000000\.npy is damaged: int16 of shape \(3, 2, 100\)"):
         loaders.stored(path)
+
+
+def test_an_entry_of_an_npz_file_that_is_no_array_is_damage(tmp_path):
+    path = tmp_path / "a.npz"
+    np.savez(path, x=np.zeros(3))
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("y.npy", b"not an array")
+    with pytest.raises(ConfigError, match=r"a\.npz is damaged: not an npz file of arrays"):
+        read_arrays(path)
