@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from arrayenh.errors import ConfigError
 from arrayenh.networks.signature import Signature
 from arrayenh.stft import Stft
 from arrayenh.training.distributed import gathered
@@ -106,7 +107,11 @@ class TinyMask(nn.Module):
 
 
 def build(name, settings):
-    return TinyMask(**{key: tuple(v) if key == "inputs" else v for key, v in settings.items()})
+    given = {key: tuple(v) if key == "inputs" else v for key, v in settings.items()}
+    try:
+        return TinyMask(**given)
+    except TypeError as error:  # a key that it does not have
+        raise ConfigError(str(error)) from error
 
 
 def recipe_of(tables=None, **run):
