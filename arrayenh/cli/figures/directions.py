@@ -88,7 +88,9 @@ def draw_angle(axes: Axes, located: Located, angle: str) -> None:
         value = float(np.rad2deg(getattr(place, angle)))
         axes.axhline(value, color="0.25", linestyle="--", linewidth=0.9, zorder=0)
         if angle == "azimuth":
-            name = f" talker {k + 1}: {value:.0f}°"
+            way = " to ".join(f"{np.rad2deg(at):.0f}°" for at in (*place.way, place.azimuth))
+            # two lines, as the margin is no wider than one direction
+            name = f" talker {k + 1}:{chr(10) if place.way else ''} {way}"
             axes.annotate(
                 name, (1, value), xycoords=("axes fraction", "data"), size=8, va="center",
                 annotation_clip=False,
