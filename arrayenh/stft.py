@@ -31,6 +31,10 @@ class Stft:
         Samples from one frame to the next, 1 <= hop <= n_fft.
     window : str or float ndarray, shape (n_fft,)
         A name known to `scipy.signal.get_window` (periodic form), `sqrt_hann`, or samples.
+    synthesis : int, optional
+        Length of the synthesis window, at the end of the frame. It makes the latency shorter than
+        the frame; both windows are then roots of Hann windows with unequal halves (see
+        `low_delay_windows`), and `window` must be `sqrt_hann`. Default: n_fft.
 
     Raises
     ------
@@ -51,6 +55,7 @@ class Stft:
     n_fft: int = 2048
     hop: int = 512
     window: str | np.ndarray = "sqrt_hann"
+    synthesis: int | None = None
     analysis_window: np.ndarray = field(init=False, repr=False)
     synthesis_window: np.ndarray = field(init=False, repr=False)
 
@@ -60,9 +65,14 @@ class Stft:
                 f"an STFT needs n_fft >= 2 and 1 <= hop <= n_fft; "
                 f"got n_fft={self.n_fft}, hop={self.hop}"
             )
-        window = window_samples(self.window, self.n_fft)
+        if self.synthesis is None:
+            window = window_samples(self.window, self.n_fft)
+            dual = dual_window(window, self.hop)
+        else:
+            check_low_delay(self.n_fft, self.hop, self.synthesis, self.window)
+            window, dual = low_delay_windows(self.n_fft, self.hop, self.synthesis)
         object.__setattr__(self, "analysis_window", frozen(window))
-        object.__setattr__(self, "synthesis_window", frozen(dual_window(window, self.hop)))
+        object.__setattr__(self, "synthesis_window", frozen(dual))
 
     @property
     def n_freqs(self) -> int:
@@ -74,9 +84,14 @@ class Stft:
         """Number of zeros in front of the signal, n_fft - hop samples."""
         return self.n_fft - self.hop
 
+    @property
+    def latency(self) -> int:
+        """Delay of the reconstruction in a stream, samples: length of the synthesis window."""
+        return len(self.synthesis_window)
+
     def n_frames(self, n_samples: int) -> int:
-        """Number of frames that overlap a signal of `n_samples` samples (0 for no samples)."""
-        return -(-(n_samples + self.lead) // self.hop) if n_samples else 0
+        """Number of frames that reconstruct `n_samples` samples (0 for no samples)."""
+        return -(-(n_samples + self.latency - self.hop) // self.hop) if n_samples else 0
 
     def freqs(self, sample_rate: float) -> np.ndarray:
         """Centre frequencies of the bins, Hz, shape (F,)."""
@@ -183,8 +198,8 @@ class Synthesis:
 
     def __init__(self, stft: Stft) -> None:
         self.stft = stft
-        self._overlap = np.zeros(stft.lead)
-        self._skip = stft.lead
+        self._overlap = np.zeros(stft.latency - stft.hop)
+        self._skip = stft.latency - stft.hop
 
     def push(self, spec: np.ndarray) -> np.ndarray:
         """Reconstruct the samples that the frames of `spec` complete.
@@ -196,18 +211,18 @@ class Synthesis:
         Returns
         -------
         samples : float32 ndarray, shape (n,)
-            hop samples per frame, without the n_fft - hop zeros in front of the signal. After
-            the last frame the caller cuts the output to the length of the signal.
+            hop samples per frame, without those in front of the signal. After the last frame the
+            caller cuts the output to the length of the signal.
         """
         from scipy import fft  # a tenth of a second that the command line need not wait
 
         stft, n_frames = self.stft, spec.shape[1]
         # with many overlapping frames float32 sums would lose a digit
         dtype = np.float64 if stft.n_fft > MOST_OVERLAP * stft.hop else np.float32
-        out = np.zeros(stft.lead + n_frames * stft.hop, dtype)
-        out[: stft.lead] = self._overlap
+        out = np.zeros(len(self._overlap) + n_frames * stft.hop, dtype)
+        out[: len(self._overlap)] = self._overlap
         for start in range(0, n_frames, CHUNK):
-            frames = fft.irfft(spec[:, start : start + CHUNK].T, stft.n_fft)
+            frames = fft.irfft(spec[:, start : start + CHUNK].T, stft.n_fft)[:, -stft.latency :]
             frames *= stft.synthesis_window
             overlap_add(frames, stft.hop, out[start * stft.hop :])
         self._overlap = out[n_frames * stft.hop :].copy()
@@ -282,6 +297,36 @@ def dual_window(window: np.ndarray, hop: int) -> np.ndarray:
             f"{overlap.min():.3g} of {overlap.max():.3g}; use a smaller hop (now {hop})"
         )
     return window / np.tile(overlap, n_parts)[: len(window)]
+
+
+def check_low_delay(n_fft: int, hop: int, synthesis: int, window: str | np.ndarray) -> None:
+    """Raise ConfigError if a short synthesis window cannot reconstruct the signal."""
+    if not isinstance(window, str) or window != "sqrt_hann":
+        raise ConfigError(f"a short synthesis window needs the window sqrt_hann; got {window!r}")
+    if not 2 * hop <= synthesis <= n_fft or synthesis % hop or synthesis % 2:
+        raise ConfigError(
+            f"the synthesis window must be even, a multiple of the hop {hop}, and "
+            f"{2 * hop} to {n_fft} samples; got {synthesis}"
+        )
+
+
+def low_delay_windows(n_fft: int, hop: int, synthesis: int) -> tuple[np.ndarray, np.ndarray]:
+    """Analysis window (n_fft,), and synthesis window (synthesis,) at the end of a frame.
+
+    The analysis window rises slowly and falls within half the synthesis window, both as the root
+    of a Hann window; the product of the windows is a Hann window of length `synthesis`, which
+    overlaps to a constant (Mauler & Martin 2007, "A low delay, variable resolution, perfect
+    reconstruction spectral analysis-synthesis system for speech enhancement", section 3).
+    """
+    fall = synthesis // 2
+    rise = n_fft - fall
+    slow = np.sqrt(named_window("hann", 2 * rise))
+    fast = np.sqrt(named_window("hann", synthesis))
+    analysis = np.concatenate([slow[:rise], fast[fall:]])
+    end = analysis[-synthesis:]
+    product = named_window("hann", synthesis) * (2 * hop / synthesis)
+    # both windows begin at zero if the frame is as short as the synthesis window
+    return analysis, np.divide(product, end, out=np.zeros(synthesis), where=end > 0)
 
 
 def frozen(window: np.ndarray) -> np.ndarray:

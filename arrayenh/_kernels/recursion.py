@@ -208,6 +208,7 @@ def levels(s_re, s_im, total, below, reference, w_re, w_im, u_re, u_im, level, l
         heard = total[1, k] > 0 and total[0, k] > 0
         passed = not (below[k] > 0 and np.isfinite(below[k]))
         noise = total[3, k] if passed else level[0, k] / below[k]
+        total[4, k] = noise
         level[2, k] = s_re[reference, reference, k] / total[1, k] if heard else 0.0
         level[1, k] = level[1, k] / total[1, k] - noise / total[0, k] if heard else 0.0
         level[0, k] = level[2, k] - total[3, k] / total[0, k] if heard else 0.0
@@ -220,8 +221,8 @@ def recursive_beamformer(
 ):  # fmt: skip
     """For each frame: update the statistics, compute weights, filter.  See RecursiveMvdr.
 
-    State: P and Φₛ (M, M, F), totals (4, F) (sums of noise and speech weights, tr Φₙ, Φₙ at the
-    reference), weights (M, F). `levels` are written to level (3, F, t).
+    State: P and Φₛ (M, M, F), totals (5, F) (sums of noise and speech weights, tr Φₙ, Φₙ at the
+    reference, wᴴ Φₙ w), weights (M, F). `levels` are written to level (3, F, t).
     """
     n_freqs, n_mics, n_frames = spec.shape
     for b in prange((n_freqs + LANES - 1) // LANES):
@@ -231,7 +232,7 @@ def recursive_beamformer(
         pb_re, pb_im, sb_re, sb_im = blocks(p_re, p_im, s_re, s_im, first, n)
         x_re, x_im, u_re, u_im = np.zeros(line), np.zeros(line), np.zeros(line), np.zeros(line)
         ab_re, ab_im, wb_re, wb_im = np.zeros(line), np.zeros(line), np.zeros(line), np.zeros(line)
-        lane, total, y = np.zeros((4, LANES)), np.zeros((4, LANES)), np.zeros((2, LANES))
+        lane, total, y = np.zeros((4, LANES)), np.zeros((5, LANES)), np.zeros((2, LANES))
         below, heard = np.zeros(LANES), np.zeros((3, LANES))
         gamma, sigma = np.zeros(LANES), np.zeros(LANES)
         total[:, :n] = totals[:, first : first + n]
@@ -257,6 +258,8 @@ def recursive_beamformer(
                         level[i, first + k, t] = heard[i, k]
             else:
                 steer(pb_re, pb_im, ab_re, ab_im, reference, wb_re, wb_im, lane)
+                for k in range(n):
+                    total[4, k] = 1 / lane[0, k] if lane[0, k] > 0 else total[3, k]
             inner(wb_re, wb_im, x_re, x_im, y[0], y[1])
             for k in range(n):
                 out[first + k, t] = complex(y[0, k], y[1, k])
@@ -267,6 +270,36 @@ def recursive_beamformer(
         totals[:, first : first + n] = total[:, :n]
         w_re[:, first : first + n] = wb_re[:, :n]
         w_im[:, first : first + n] = wb_im[:, :n]
+
+
+@njit(cache=True, parallel=True)
+def look(spec, p_re, p_im, w_re, w_im, passed, out, noise):
+    """Filter frames with the weights as they are, and estimate the noise left in the output.
+
+    n² = ((wᴴ Φₙ w) (xᴴ Φₙ⁻¹ x) - |wᴴ x|²) / (M - 1), with wᴴ Φₙ w in `passed` (F,).
+    """
+    n_freqs, n_mics, n_frames = spec.shape
+    for b in prange((n_freqs + LANES - 1) // LANES):
+        first = b * LANES
+        n = min(LANES, n_freqs - first)
+        square, line = (n_mics, n_mics, LANES), (n_mics, LANES)
+        pb_re, pb_im = np.zeros(square), np.zeros(square)
+        take(p_re, first, n, pb_re)
+        take(p_im, first, n, pb_im)
+        x_re, x_im, u_re, u_im = np.zeros(line), np.zeros(line), np.zeros(line), np.zeros(line)
+        wb_re, wb_im = np.zeros(line), np.zeros(line)
+        wb_re[:, :n] = w_re[:, first : first + n]
+        wb_im[:, :n] = w_im[:, first : first + n]
+        y, total = np.zeros((2, LANES)), np.zeros((2, LANES))
+        for t in range(n_frames):
+            load_frame(spec, first, t, n, x_re, x_im)
+            inner(wb_re, wb_im, x_re, x_im, y[0], y[1])
+            times(pb_re, pb_im, x_re, x_im, u_re, u_im)
+            inner(x_re, x_im, u_re, u_im, total[0], total[1])
+            for k in range(n):
+                out[first + k, t] = complex(y[0, k], y[1, k])
+                left = passed[first + k] * total[0, k] - y[0, k] ** 2 - y[1, k] ** 2
+                noise[first + k, t] = np.sqrt(max(left, 0.0) / (n_mics - 1)) if n_mics > 1 else 0.0
 
 
 @njit(cache=True)

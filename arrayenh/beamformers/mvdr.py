@@ -190,10 +190,10 @@ class RecursiveMvdr(Recursion):
         square, line = (self.n_mics, self.n_mics, self.n_freqs), (self.n_mics, self.n_freqs)
         self._inverse = np.zeros(square), np.zeros(square)
         self._speech = np.zeros(square), np.zeros(square)
-        self._totals = np.zeros((4, self.n_freqs))
+        self._totals = np.zeros((5, self.n_freqs))
         self._weights = np.zeros(line), np.zeros(line)
         self._weights[0][self.reference] = 1
-        self._gain = USUAL_GAIN
+        self._gain, self._applied = USUAL_GAIN, np.float32(1)
         self._turn = 0
 
     @property
@@ -263,8 +263,39 @@ class RecursiveMvdr(Recursion):
         )
         self._turn = (self._turn + spec.shape[2]) % self.n_mics
         if blind and self.keep_level:
-            beamformed *= self._level_gains(level)
+            gains = self._level_gains(level)
+            beamformed *= gains
+            self._applied = gains[-1] if len(gains) else self._applied
         return beamformed
+
+    def look(self, spec: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Beamform frames with the weights as they are, and estimate the noise that is left.
+
+        A network of masks may so hear the beamformer before `update` learns from its mask.
+
+        Parameters
+        ----------
+        spec : complex64 ndarray, shape (F, M, t)
+
+        Returns
+        -------
+        beamformed : complex64 ndarray, shape (F, t)
+        noise : float32 ndarray, shape (F, t)
+            Magnitude, estimated from the other directions; see
+            `arrayenh.beamformers.blind.residual_noise`. 0 for one microphone.
+
+        Raises
+        ------
+        ShapeError
+            If the shape does not fit.
+        """
+        self._check(spec)
+        shape = self.n_freqs, spec.shape[2]
+        beamformed, noise = np.empty(shape, np.complex64), np.empty(shape, np.float32)
+        _kernels.recursion.look(
+            spec, *self._inverse, *self._weights, self._totals[4], beamformed, noise
+        )
+        return beamformed * self._applied, noise * self._applied
 
     def _level_gains(self, level: np.ndarray) -> np.ndarray:
         """Smoothed gain of each frame that restores the speech level, float32, shape (t,)."""

@@ -8,7 +8,6 @@ from arrayenh.checks import within
 from arrayenh.errors import ConfigError
 from arrayenh.formats import json_object
 from arrayenh.networks.signature import TASKS, Signature
-from arrayenh.stft import Stft
 from arrayenh.validation import validated
 
 KEY = "arrayenh"  # metadata key of a JSON object with the fields of `Signature` and `Words`
@@ -59,7 +58,7 @@ def task_of(metadata: Mapping[str, str], where: str) -> str:
     """
     task = json_object(own_text(metadata, where), f"{where}: its signature").get("task")
     if task not in TASKS:
-        raise ConfigError(f"{where}: task must be {' or '.join(TASKS)}; got {task!r}")
+        raise ConfigError(f"{where}: task must be {', '.join(TASKS)}; got {task!r}")
     return str(task)
 
 
@@ -79,7 +78,7 @@ def check_sizes(signature: Signature) -> None:
     """Raise ConfigError if the STFT or the sample rate is out of range."""
     within("n_fft", signature.n_fft, 16, 16384)
     within("sample_rate", signature.sample_rate, 8000, 192_000)
-    Stft(signature.n_fft, signature.hop, "hann")
+    signature.stft  # noqa: B018 - raises if its windows cannot reconstruct
 
 
 def check_roles(signature: Signature) -> None:
@@ -91,3 +90,8 @@ def check_roles(signature: Signature) -> None:
         raise ConfigError("input 'microphone' must be the only input, of a mask network")
     if signature.task == "postfilter" and "beamformed" not in roles:
         raise ConfigError(f"a post-filter needs the input 'beamformed'; got {', '.join(roles)}")
+    if signature.task == "both" and not {"beamformed", "reference"}.issubset(roles):
+        raise ConfigError(
+            f"a network of masks and post-filter needs the inputs 'beamformed' and 'reference'; "
+            f"got {', '.join(roles)}"
+        )

@@ -69,9 +69,9 @@ class Network:
 
     @property
     def latency_seconds(self) -> float | None:
-        """Latency of a streaming network, one frame, s; None for others."""
+        """Latency of a streaming network, its synthesis window, s; None for others."""
         signature = self.signature
-        return signature.n_fft / signature.sample_rate if self.streaming else None
+        return signature.stft.latency / signature.sample_rate if self.streaming else None
 
     def signals(
         self,
@@ -221,7 +221,8 @@ class Network:
         """Run the network on a little noise, and check the shapes of its outputs."""
         signature, before = self.signature, self.initial_state(2)
         out, after = self.evaluate(self._noise(), before)
-        shape = (2, 3, signature.n_freqs, 2)[: 3 if signature.task == "mask" else 4]
+        parts = {"mask": (), "postfilter": (2,), "both": (3,)}[signature.task]
+        shape = (2, 3, signature.n_freqs, *parts)
         for name, found, wanted in [
             ("out", out, shape),
             *((NEXT + name, after[name], before[name].shape) for name in before),

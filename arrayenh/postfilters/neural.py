@@ -38,7 +38,7 @@ class NeuralPostFilter:
         signature = network.signature
         if signature.task != "postfilter":
             raise ConfigError(f"model {network.source} estimates masks: it is not a post-filter")
-        stft = Stft(signature.n_fft, signature.hop, "hann")
+        stft = signature.stft
         self._network = network
         self._analysis = Analysis(stft, n_channels)
         self._others = {role: Ahead(stft) for role in OTHERS if network.needs(role)}

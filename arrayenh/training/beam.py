@@ -8,9 +8,12 @@ beamformer-supported multi-channel ASR system", ICASSP 2017.
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from arrayenh.beamformers.mvdr import RecursiveMvdr
+from arrayenh.beamformers.recursion import MEMORY_SECONDS, RECURSIVE_LOADING
 from arrayenh.statistics.covariance import LEAST_MASK
 from arrayenh.statistics.loading import CLEAN_SNR, LEAST_LOADING, LOADING
 
@@ -92,6 +95,43 @@ def beamform(mask: Tensor, mics: Tensor) -> Beamed:
         mask * reference,
         torch.complex(magnitude, torch.zeros_like(magnitude)).transpose(1, 2),
     )
+
+
+def follow(mask: Tensor, mics: Tensor, hop_seconds: float) -> Beamed:
+    """Apply the recursive beamformer of a live chain, which learns from each frame behind it.
+
+    Parameters
+    ----------
+    mask, mics
+        See `beamform`. No gradient passes.
+    hop_seconds : float
+        Time from frame to frame, s.
+    """
+    spec = torch.view_as_complex(mics.contiguous()).permute(0, 3, 1, 2).cpu().numpy()
+    masks = mask.transpose(1, 2).cpu().numpy()
+    heard = (spec != 0).any(axis=(1, 3)).sum(axis=1)
+    found = [
+        followed(one[:, :n_mics], m, hop_seconds)
+        for one, m, n_mics in zip(spec, masks, np.maximum(heard, 1), strict=True)
+    ]
+    roles = (torch.from_numpy(np.stack(role)).to(mask.device) for role in zip(*found, strict=True))
+    reference, beamformed, noise = (role.transpose(1, 2) for role in roles)
+    return Beamed(reference, beamformed, mask * reference, torch.complex(noise, 0 * noise))
+
+
+def followed(
+    spec: np.ndarray, mask: np.ndarray, hop_seconds: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Reference, beamformed and residual noise (F, T) of one example, (F, M, T) and (F, T)."""
+    beam = RecursiveMvdr(*spec.shape[:2], hop_seconds, MEMORY_SECONDS, loading=RECURSIVE_LOADING)
+    spec, looks = np.ascontiguousarray(spec), []
+    for t in range(spec.shape[2]):
+        frame = np.ascontiguousarray(spec[:, :, t : t + 1])
+        looks.append(beam.look(frame))
+        m = mask[:, t : t + 1]
+        beam.update(frame, m**4, (1 - m) ** 2)
+    beamformed, noise = (np.concatenate(parts, axis=1) for parts in zip(*looks, strict=True))
+    return spec[:, 0], beamformed, noise
 
 
 def covariance(x: Tensor, weight: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from arrayenh.errors import ConfigError, NumericalError, ShapeError
 from arrayenh.networks.signature import Signature
-from arrayenh.training.beam import beamform
+from arrayenh.training.beam import Beamed, beamform, follow
 from arrayenh.training.checkpoint import (
     EMA,
     NETWORK,
@@ -248,8 +248,15 @@ class Learner:
         """Network input from a beamformer, after `rounds` passes with the network's own masks."""
         network.eval()
         for _ in range(rounds):
-            mask, _ = network(beamform(mask, mics).spec(self.signature.inputs))
-        return beamform(mask, mics).spec(self.signature.inputs)
+            out, _ = network(self._steered(mask, mics).spec(self.signature.inputs))
+            mask = self.loss.mask(out)
+        return self._steered(mask, mics).spec(self.signature.inputs)
+
+    def _steered(self, mask: Tensor, mics: Tensor) -> Beamed:
+        """Apply the beamformer that the network steers: of whole recordings, or a live one."""
+        if self.signature.task == "both":
+            return follow(mask, mics, self.signature.hop / self.signature.sample_rate)
+        return beamform(mask, mics)
 
     def _heard(
         self, network: Any, spec: Tensor, target: Tensor, mics: Tensor | None

@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from arrayenh.errors import ConfigError
 from arrayenh.networks.signature import Signature
+from arrayenh.stft import Stft
 from arrayenh.training.beam import beamform
 from arrayenh.training.models.model import NOISE_DB, RANGE_DB, SQUEEZED_DB, loudness
 from arrayenh.training.recipe import LossRecipe
@@ -295,18 +296,24 @@ class Loss:
         self, recipe: LossRecipe, signature: Signature, device: torch.device | str = "cpu"
     ) -> None:
         for term in ("mask", *BEAM):
-            if recipe.weights[term] and signature.task != "mask":
+            if recipe.weights[term] and signature.task == "postfilter":
                 raise ConfigError(f"loss.{term} needs a mask; a post-filter returns a spectrum")
         self.recipe, self.signature = recipe, signature
+        joint = signature.task == "both"
+        self._masked = signature.inputs.index("reference") if joint else 0
         self.weights = {term: weight for term, weight in recipe.weights.items() if weight}
-        self.stft = TorchStft(signature.n_fft, signature.hop, device)
+        self.stft = TorchStft(signature.stft, device)
         self._bands = hearing_bands(signature.n_freqs, N_BANDS).to(device)
         sizes = recipe.resolutions if recipe.stft else ()
-        self._stfts = [TorchStft(size, size // 4, device) for size in sizes]
+        self._stfts = [TorchStft(Stft(size, size // 4, "hann"), device) for size in sizes]
 
     def estimate(self, out: Tensor, spec: Tensor) -> Tensor:
         """Estimated spectrum: masked input or network output, (B, T, F, 2)."""
-        return spec[:, 0] * out[..., None] if self.signature.task == "mask" else out
+        return spec[:, 0] * out[..., None] if self.signature.task == "mask" else out[..., -2:]
+
+    def mask(self, out: Tensor) -> Tensor:
+        """Mask in the output of a network that estimates one, (B, T, F)."""
+        return out[..., 0] if self.signature.task == "both" else out
 
     def __call__(
         self, out: Tensor, spec: Tensor, target: Tensor, mics: Tensor | None = None
@@ -315,8 +322,9 @@ class Loss:
 
         Parameters
         ----------
-        out : Tensor, shape (B, T, F) or (B, T, F, 2)
-            Network output: a mask for the first signal, or a spectrum.
+        out : Tensor, shape (B, T, F), (B, T, F, 2) or (B, T, F, 3)
+            Network output: a mask for the reference microphone or the first signal, a spectrum,
+            or both.
         spec : Tensor, shape (B, C, T, F, 2)
             Network input.
         target : Tensor, shape (B, N)
@@ -329,13 +337,13 @@ class Loss:
         terms : dict of str to Tensor
             Terms in the order of `weights`.
         """
-        recipe, noisy = self.recipe, spec[:, 0]
+        recipe, noisy = self.recipe, spec[:, self._masked]
         wanted, clean = self.estimate(out, spec), self.stft.analyse(target)
         level = (2 * noisy.square().mean(dim=(1, 2, 3))).sqrt()
         terms = {}
         if "mask" in self.weights:
             terms["mask"] = mask_loss(
-                out, noisy, clean, recipe.measure, recipe.ratio_power, recipe.mask_power,
+                self.mask(out), noisy, clean, recipe.measure, recipe.ratio_power, recipe.mask_power,
                 recipe.bin_power,
             )  # fmt: skip
         if "spectral" in self.weights:
@@ -347,7 +355,7 @@ class Loss:
         if self.weights.keys() & {"si_sdr", "stft"}:
             terms |= self._of_waveforms(wanted, target, level)
         if self.weights.keys() & set(BEAM):
-            terms |= self._of_the_beam(out, mics, target, clean)
+            terms |= self._of_the_beam(self.mask(out), mics, target, clean)
         terms = {term: terms[term] for term in self.weights}
         return sum_of(weight * terms[term] for term, weight in self.weights.items()), terms
 

@@ -9,24 +9,17 @@ from arrayenh.stft import Stft
 
 
 class TorchStft:
-    """STFT of batches with gradients, with the same frames as `Stft(n_fft, hop, "hann")`.
+    """STFT of batches with gradients, with the frames of an `Stft`.
 
     Parameters
     ----------
-    n_fft, hop : int
-        Samples.
+    stft : Stft
     device : torch.device or str
         Device of the signals.
-
-    Raises
-    ------
-    ConfigError
-        If the window and the hop do not allow perfect reconstruction.
     """
 
-    def __init__(self, n_fft: int, hop: int, device: torch.device | str = "cpu") -> None:
-        stft = Stft(n_fft, hop, "hann")
-        self.stft, self.n_fft, self.hop = stft, n_fft, hop
+    def __init__(self, stft: Stft, device: torch.device | str = "cpu") -> None:
+        self.stft, self.n_fft, self.hop = stft, stft.n_fft, stft.hop
         self._analysis = torch.tensor(stft.analysis_window, device=device)
         self._synthesis = torch.tensor(stft.synthesis_window, device=device)
 
@@ -52,15 +45,16 @@ class TorchStft:
                 f"{n_samples} samples need spectra of (T, F, 2) = {wanted}; got {tuple(spec.shape)}"
             )
         frames = torch.fft.irfft(torch.view_as_complex(spec.contiguous()), self.n_fft)
-        signal = overlap_add(frames * self._synthesis, self.hop)
-        return signal[..., self.stft.lead : self.stft.lead + n_samples]
+        signal = overlap_add(frames[..., -self.stft.latency :] * self._synthesis, self.hop)
+        start = self.stft.latency - self.hop
+        return signal[..., start : start + n_samples]
 
 
 def overlap_add(frames: Tensor, hop: int) -> Tensor:
-    """Overlap-add, frame t at sample t·hop; (..., T, n_fft) -> (..., n), n a multiple of hop."""
-    n_frames, n_fft = frames.shape[-2:]
-    n_parts = -(-n_fft // hop)
-    parts = functional.pad(frames, (0, n_parts * hop - n_fft)).unflatten(-1, (n_parts, hop))
+    """Overlap-add, frame t at sample t·hop; (..., T, n) -> (..., N), N a multiple of hop."""
+    n_frames, size = frames.shape[-2:]
+    n_parts = -(-size // hop)
+    parts = functional.pad(frames, (0, n_parts * hop - size)).unflatten(-1, (n_parts, hop))
     signal = frames.new_zeros(*frames.shape[:-2], n_frames + n_parts - 1, hop)
     for k in range(n_parts):  # part k of frame t lies in block t + k
         signal = signal + functional.pad(parts[..., k, :], (0, 0, k, n_parts - 1 - k))

@@ -8,6 +8,7 @@ from arrayenh.beamformers.delay_and_sum import RecursiveDas, delay_and_sum
 from arrayenh.beamformers.gsc import RecursiveGsc, blocking_matrix
 from arrayenh.beamformers.mvdr import LEVEL_SECONDS, RecursiveMvdr, mvdr
 from arrayenh.beamformers.mwf import rank_one_mwf
+from arrayenh.beamformers.recursion import RECURSIVE_LOADING
 from arrayenh.beamformers.weights import apply
 from arrayenh.errors import ConfigError, ShapeError
 from arrayenh.statistics.covariance import spatial_covariance
@@ -17,7 +18,7 @@ from tests.signals import complex_normal
 EPS = float(np.finfo(np.float32).eps)
 HOP = 0.032  # seconds
 F, M, T = 70, 4, 250  # more bins than the lanes of a block
-LOADING = 1e-3
+LOADING = RECURSIVE_LOADING
 
 
 def scene(rng, n_freqs=F, n_mics=M, n_frames=T):

@@ -5,6 +5,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="networks are trained with torch: arrayenh[train]")
 
 from arrayenh.errors import ConfigError  # noqa: E402
+from arrayenh.stft import Stft  # noqa: E402
 from arrayenh.training.models import FILES, build  # noqa: E402
 from arrayenh.training.stft import TorchStft  # noqa: E402
 
@@ -259,7 +260,7 @@ def test_conv_tasnet_sees_as_far_as_its_dilations_reach():
 def test_conv_tasnet_is_as_loud_as_what_it_was_given_says(causal):
     """The output is nearest to the input: what is left over stands at a right angle to it."""
     model = made("conv-tasnet", TASNET | {"causal": causal})
-    stft = TorchStft(TASNET["L"], TASNET["L"] // 2)
+    stft = TorchStft(Stft(TASNET["L"], TASNET["L"] // 2, "hann"))
     samples = torch.randn(2, 3200, generator=torch.Generator().manual_seed(3))
     x = stft.analyse(samples)[:, None]
     with torch.no_grad():

@@ -84,8 +84,7 @@ def stft_of(masks: str) -> Stft:
     """STFT of the beamformer for a source of masks."""
     if not by_network(masks):
         return CHAIN
-    signature = network(masks).signature
-    return Stft(signature.n_fft, signature.hop, "hann")
+    return network(masks).signature.stft
 
 
 def source_of(masks: str, stft: Stft, sample_rate: int) -> MaskSource:

@@ -317,7 +317,7 @@ def source_of(settings: Data, signature: Signature, finish: Finish, part: str) -
         mixing = replace(mixing, remix=0.0, clean=0.0, silent=0.0)
     scenes = open_bank(Path(settings.bank), part, count)
     beam = Beam(settings.masks, round(settings.context * RATE), settings.passed)
-    if signature.task == "mask" and by_network(settings.masks):
+    if signature.task != "postfilter" and by_network(settings.masks):
         raise ConfigError("data.masks of a network of masks must be oracle, spp or cacgmm")
     return SceneExamples(scenes, signature, mixing, finish, beam)
 

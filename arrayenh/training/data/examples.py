@@ -7,7 +7,6 @@ from typing import Protocol
 import numpy as np
 
 from arrayenh.networks.signature import Signature
-from arrayenh.stft import Stft
 from arrayenh.training.data import augmentation as channel
 from arrayenh.training.data.augmentation import NONE, Augmentation
 from arrayenh.training.data.beamformed import Roles, beamform, first_mask
@@ -113,8 +112,8 @@ class SceneExamples:
         beam: Beam,
     ) -> None:
         self._scenes, self._roles = scenes, signature.inputs
-        self._steers = signature.task == "mask" and signature.inputs != ("microphone",)
-        self._stft = Stft(signature.n_fft, signature.hop, "hann")
+        self._steers = signature.task != "postfilter" and signature.inputs != ("microphone",)
+        self._stft = signature.stft
         self._mixing, self._finish, self._beam = mixing, finish, beam
         self._same: dict[str, list[StoredScene]] = {}
         for scene in scenes:

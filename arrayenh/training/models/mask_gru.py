@@ -54,11 +54,13 @@ class Config:
 
     Attributes
     ----------
-    task : {"mask", "postfilter"}
+    task : {"mask", "postfilter", "both"}
         A post-filter multiplies its first input by a complex mask.
     inputs : tuple of str
         See `Signature`.
     n_fft, hop : int
+    synthesis : int, optional
+        See `Signature`.
     causal : bool
         Frame by frame; otherwise the recurrent layers are bidirectional.
     channels : tuple of int
@@ -79,6 +81,7 @@ class Config:
     inputs: tuple[str, ...] = ("reference", "beamformed", "noise", "masked")
     n_fft: Frame = 2048
     hop: Hop = 512
+    synthesis: Hop | None = None
     causal: bool = False
     channels: Widths = (16, 16, 24, 24, 32)
     bands: Width = 248
@@ -97,7 +100,13 @@ class Model(model.Model):
         super().__init__()
         self.config = config
         self.signature = Signature(
-            "mask-gru", config.task, config.inputs, config.n_fft, config.hop, causal=config.causal
+            "mask-gru",
+            config.task,
+            config.inputs,
+            config.n_fft,
+            config.hop,
+            causal=config.causal,
+            synthesis=config.synthesis,
         )
         self.n_features = len(config.inputs) * (len(config.inputs) + 1) // 2
         widths = (self.n_features, *config.channels)
@@ -130,13 +139,13 @@ class Model(model.Model):
         self.rising = nn.ModuleList(
             Deconvolution(upwards[k + 1], upwards[k], sizes[k]) for k in range(len(config.channels))
         )
-        self.n_parts = 2 if config.task == "postfilter" else 1
+        self.n_parts = {"mask": 1, "postfilter": 2, "both": 3}[config.task]
         self.last = nn.Conv2d(
             FINEST + self.n_features, self.n_parts, (N_FRAMES, BINS), padding=(0, BINS // 2)
         )
-        if config.task == "postfilter":
+        if self.n_parts > 1:
             with torch.no_grad():
-                self.last.bias[0] = OPEN  # type: ignore[index]
+                self.last.bias[-2] = OPEN  # type: ignore[index]
         if config.causal:
             alone = ("before", "after") if config.narrow else ()
             self.state_names = ("level", "recurrent", "first", "last", *alone)
@@ -158,7 +167,7 @@ class Model(model.Model):
     def forward(
         self, spec: Tensor, state: tuple[Tensor, ...] | None = None
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """Mask (B, T, F), or spectrum (B, T, F, 2), and the state after these frames."""
+        """Mask (B, T, F), spectrum (B, T, F, 2) or both, and the state after these frames."""
         before: Sequence[Tensor | None] = (None,) * 5
         after: tuple[Tensor, ...] = ()
         bin_power = power(spec)  # (B, C, T, F)
@@ -188,13 +197,16 @@ class Model(model.Model):
         for k in reversed(range(len(kept))):
             risen = self.rising[k](risen + self.across[k](kept[k]))
         near, last = surrounded(torch.cat([risen, features], dim=1), last)
-        out = self.last(near)  # (B, 1 or 2, T, F)
+        out = self.last(near)  # (B, 1 to 3, T, F)
         if self.config.causal:
             after = (*after, hidden, first, last, *alone_after)
         if self.n_parts == 1:
             return torch.sigmoid(out[:, 0]), after
-        gain = MOST_COMPLEX_GAIN * torch.tanh(out / MOST_COMPLEX_GAIN)
-        return complex_product(spec[:, 0], gain.permute(0, 2, 3, 1)), after
+        gain = MOST_COMPLEX_GAIN * torch.tanh(out[:, -2:] / MOST_COMPLEX_GAIN)
+        filtered = complex_product(spec[:, 0], gain.permute(0, 2, 3, 1))
+        if self.n_parts == 2:
+            return filtered, after
+        return torch.cat([torch.sigmoid(out[:, 0])[..., None], filtered], dim=-1), after
 
     def features(self, magnitudes: Tensor) -> Tensor:
         """Magnitudes, and for each pair the share of the first in their sum, (B, *, T, F)."""
