@@ -18,7 +18,7 @@ from arrayenh.statistics.loading import loaded
 from arrayenh.statistics.transfer_functions import LEAST_HEARD, principal_direction
 
 Update = Callable[[np.ndarray, np.ndarray | None, np.ndarray | None], np.ndarray | None]
-"""Maps frames (F, M, t), a speech mask (F, t) and a steering vector (F, M) to the output (F, t)."""
+"""Maps frames (F, M, t), a speech mask (F, t) and a steering vector (F, M) to outputs (F, O, t)."""
 
 
 class BeamformerSettings(Protocol):
@@ -151,12 +151,20 @@ class Stream:
     hop_seconds : float
         Time from frame to frame, s.
     reference : int
+    ears : pair of int, optional
+        Microphones at the left and the right ear.
     """
 
     n_freqs: int
     n_mics: int
     hop_seconds: float
     reference: int = 0
+    ears: tuple[int, int] | None = None
+
+    @property
+    def outputs(self) -> tuple[int, ...]:
+        """Microphones at which speech is estimated: the reference, or one at each ear."""
+        return self.ears or (self.reference,)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

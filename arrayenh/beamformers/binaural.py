@@ -4,6 +4,7 @@ import numpy as np
 
 from arrayenh.beamformers.beamformer import Beamformer, BeamformerSettings, Statistics
 from arrayenh.beamformers.filters import Filters
+from arrayenh.beamformers.mvdr import recursive_binaural_mwf
 from arrayenh.beamformers.mwf import mwf, rank_one_mwf
 from arrayenh.beamformers.weights import level_gain
 from arrayenh.checks import within
@@ -170,4 +171,5 @@ BINAURAL = Beamformer(
     "Wiener filter at each ear that preserves the interaural cues",
     estimate_binaural,
     two_ears=True,
+    recursive=recursive_binaural_mwf,
 )

@@ -142,7 +142,14 @@ def estimate_delay_and_sum(heard: Statistics, settings: BeamformerSettings) -> F
 def recursive_delay_and_sum(stream: Stream, settings: BeamformerSettings) -> Update:
     """Make a recursive delay-and-sum; it returns None until a direction is known."""
     beam = RecursiveDas(stream.n_freqs, stream.n_mics, stream.hop_seconds, TURN_SECONDS)
-    return lambda spec, mask, steering: None if steering is None else beam.update(spec, steering)
+
+
+    def update(
+        spec: np.ndarray, mask: np.ndarray | None, steering: np.ndarray | None
+    ) -> np.ndarray | None:
+        return None if steering is None else beam.update(spec, steering)[:, None]
+
+    return update
 
 
 DAS = Beamformer(

@@ -265,7 +265,7 @@ def recursive_gsc(stream: Stream, settings: BeamformerSettings) -> Update:
         assert mask is not None  # the chain passes a mask to all but fixed beamformers
         if steering is None:
             return blind and blind(spec, mask, None)
-        return canceller.update(spec, (1 - mask) ** 2, steering)
+        return canceller.update(spec, (1 - mask) ** 2, steering)[:, None]
 
     return update
 

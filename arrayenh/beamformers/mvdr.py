@@ -4,6 +4,8 @@ Weights are estimated and applied by separate calls, so that the same weights ca
 the mixture, or to the speech and the noise alone (shadow filtering).
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from arrayenh import _kernels
@@ -268,7 +270,9 @@ class RecursiveMvdr(Recursion):
             self._applied = gains[-1] if len(gains) else self._applied
         return beamformed
 
-    def look(self, spec: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def look(
+        self, spec: np.ndarray, reference: int | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Beamform frames with the weights as they are, and estimate the noise that is left.
 
         A network of masks may so hear the beamformer before `update` learns from its mask.
@@ -276,6 +280,8 @@ class RecursiveMvdr(Recursion):
         Parameters
         ----------
         spec : complex64 ndarray, shape (F, M, t)
+        reference : int, optional
+            Another microphone at which the speech is estimated, in the blind form.
 
         Returns
         -------
@@ -292,10 +298,61 @@ class RecursiveMvdr(Recursion):
         self._check(spec)
         shape = self.n_freqs, spec.shape[2]
         beamformed, noise = np.empty(shape, np.complex64), np.empty(shape, np.float32)
-        _kernels.recursion.look(
-            spec, *self._inverse, *self._weights, self._totals[4], beamformed, noise
-        )
+        weights, passed = self._weights, self._totals[4]
+        if reference is not None and reference != self.reference:
+            found, passed = self._blind(reference)
+            weights = np.ascontiguousarray(found.real), np.ascontiguousarray(found.imag)
+        _kernels.recursion.look(spec, *self._inverse, *weights, passed, beamformed, noise)
         return beamformed * self._applied, noise * self._applied
+
+    def inherit(self, other: "RecursiveMvdr", mics: Sequence[int | None]) -> None:
+        """Take over the statistics of another one, where microphones are lost or come back.
+
+        A new microphone begins with the mean noise power, and without speech. Before the next
+        frame is learnt, the weights are those of the blind form.
+
+        Parameters
+        ----------
+        other : RecursiveMvdr
+            With the same frames.
+        mics : sequence of int or None
+            For each microphone, which one of `other` it is; None if it is new.
+        """
+        kept = [m for m in mics if m is not None]
+        rows = [k for k, m in enumerate(mics) if m is not None]
+        heard = other._totals[0] > 0
+        noise = np.zeros((self.n_freqs, self.n_mics, self.n_mics), np.complex128)
+        theirs = np.linalg.inv(as_matrices(other._inverse)[heard])
+        mean = np.trace(theirs, axis1=1, axis2=2).real / other.n_mics
+        noise[heard] = mean[:, None, None] * np.eye(self.n_mics)
+        noise[np.ix_(heard, rows, rows)] = theirs[:, kept][:, :, kept]
+        inverse = np.zeros_like(noise)
+        inverse[heard] = np.linalg.inv(noise[heard])
+        speech = np.zeros_like(noise)
+        speech[np.ix_(range(self.n_freqs), rows, rows)] = as_matrices(other._speech)[:, kept][
+            :, :, kept
+        ]
+        self._inverse, self._speech = as_lanes(inverse), as_lanes(speech)
+        self._totals = other._totals.copy()
+        self._totals[2] = np.trace(noise, axis1=1, axis2=2).real
+        self._totals[3] = noise[:, self.reference, self.reference].real
+        found, self._totals[4] = self._blind(self.reference)
+        self._weights = np.ascontiguousarray(found.real), np.ascontiguousarray(found.imag)
+        self._gain, self._applied = other._gain, other._applied
+
+    def _blind(self, reference: int) -> tuple[np.ndarray, np.ndarray]:
+        """Weights (M, F) of the blind form for a microphone, and their noise power wᴴ Φₙ w (F,)."""
+        inverse, speech = (re + 1j * im for re, im in (self._inverse, self._speech))
+        found = np.einsum("ijf,jf->if", inverse, speech[:, reference])
+        below = np.einsum("ijf,jif->f", inverse, speech).real
+        at = np.zeros((self.n_mics, 1))
+        at[reference] = 1
+        with np.errstate(divide="ignore", invalid="ignore"):
+            below = np.where(below > 0, below + self.mu * self._totals[1] / self._totals[0], 0)
+            good = (below > 0) & np.isfinite(below)
+            found = np.where(good, found / below, at)
+            passed = np.sum(found.conj() * speech[:, reference], axis=0).real / below
+        return found, np.where(good, passed, self._totals[3])
 
     def _level_gains(self, level: np.ndarray) -> np.ndarray:
         """Smoothed gain of each frame that restores the speech level, float32, shape (t,)."""
@@ -310,6 +367,17 @@ class RecursiveMvdr(Recursion):
         return gains
 
 
+def as_matrices(lanes: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+    """Join real and imaginary parts (M, M, F) of matrices, (F, M, M)."""
+    return (lanes[0] + 1j * lanes[1]).transpose(2, 0, 1)
+
+
+def as_lanes(matrices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Split matrices (F, M, M) into real and imaginary parts (M, M, F)."""
+    turned = matrices.transpose(1, 2, 0)
+    return np.ascontiguousarray(turned.real), np.ascontiguousarray(turned.imag)
+
+
 def estimate_mvdr(heard: Statistics, settings: BeamformerSettings) -> Filters:
     """MVDR filters of a segment: steered if a direction is known, else Souden's."""
     steering = heard.steering
@@ -321,38 +389,91 @@ def estimate_mvdr(heard: Statistics, settings: BeamformerSettings) -> Filters:
     return Filters.of(heard.levelled(found))
 
 
+class MaskedMvdr:
+    """A `RecursiveMvdr` that learns from masks, frame by frame: an `Update` of the chain.
+
+    It may have one output, or one at each ear, where a fraction of the unprocessed signal is kept
+    as in `binaural_mwf`.
+
+    Parameters
+    ----------
+    stream : Stream
+    settings : BeamformerSettings
+    mu : float
+        See `RecursiveMvdr`.
+    steered : bool
+        Whether steering vectors are used.
+    partial : float
+        Fraction of the unprocessed signal that is kept.
+    """
+
+    def __init__(
+        self,
+        stream: Stream,
+        settings: BeamformerSettings,
+        mu: float = 0.0,
+        steered: bool = False,
+        partial: float = 0.0,
+    ) -> None:
+        loading = GEOMETRY_LOADING if settings.loading is None else settings.loading
+        self._steered, self._outputs, self._partial = steered, stream.outputs, np.float32(partial)
+        self._beam = RecursiveMvdr(
+            stream.n_freqs,
+            stream.n_mics,
+            stream.hop_seconds,
+            settings.memory_seconds,
+            mu,
+            self._outputs[0],
+            loading if steered else RECURSIVE_LOADING,
+        )
+
+    def __call__(
+        self, frame: np.ndarray, mask: np.ndarray | None, steering: np.ndarray | None
+    ) -> np.ndarray:
+        """Learn from the next frame, (F, M, 1), and beamform it, (F, O, 1)."""
+        assert mask is not None  # the chain passes a mask to all but fixed beamformers
+        # noise that the mask lets through, a little in every frame, would outweigh a talker's
+        # first frames: speech is learnt where the mask is sure
+        towards = steering if self._steered else None
+        self._beam.update(frame, mask**4, (1 - mask) ** 2, towards)
+        return self.look(frame)[0]
+
+    def look(self, frame: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Beamform a frame with the weights as they are; see `RecursiveMvdr.look`.
+
+        Returns
+        -------
+        beamformed : complex64 ndarray, shape (F, O, 1)
+        noise : float32 ndarray, shape (F, 1)
+            Root of the mean power of the outputs.
+        """
+        found = [self._beam.look(frame, output) for output in self._outputs]
+        beamformed = np.stack([one for one, _ in found], axis=1)
+        noise = found[0][1]
+        if len(found) > 1:
+            noise = np.sqrt(np.mean([part**2 for _, part in found], axis=0))
+        if self._partial:
+            beamformed += self._partial * (frame[:, list(self._outputs)] - beamformed)
+        return beamformed, noise
+
+    def inherit(self, other: "MaskedMvdr", mics: Sequence[int | None]) -> None:
+        """Take over what another one has learnt; see `RecursiveMvdr.inherit`."""
+        self._beam.inherit(other._beam, mics)
+
+
 def recursive_mvdr(stream: Stream, settings: BeamformerSettings) -> Update:
     """Make a recursive MVDR: steered if a direction is known, else Souden's."""
-    return _recursive(stream, settings, 0.0, settings.doa is None)
+    return MaskedMvdr(stream, settings, steered=settings.doa is not None)
 
 
 def recursive_rank_one_mwf(stream: Stream, settings: BeamformerSettings) -> Update:
     """Make a recursive rank-one Wiener filter; it is never steered."""
-    update = _recursive(stream, settings, settings.mu, True)
-    return lambda spec, mask, steering: update(spec, mask, None)
+    return MaskedMvdr(stream, settings, settings.mu)
 
 
-def _recursive(stream: Stream, settings: BeamformerSettings, mu: float, blind: bool) -> Update:
-    loading = GEOMETRY_LOADING if settings.loading is None else settings.loading
-    beam = RecursiveMvdr(
-        stream.n_freqs,
-        stream.n_mics,
-        stream.hop_seconds,
-        settings.memory_seconds,
-        mu,
-        stream.reference,
-        RECURSIVE_LOADING if blind else loading,
-    )
-
-    def update(
-        spec: np.ndarray, mask: np.ndarray | None, steering: np.ndarray | None
-    ) -> np.ndarray:
-        assert mask is not None  # the chain passes a mask to all but fixed beamformers
-        # noise that the mask lets through, a little in every frame, would outweigh a talker's
-        # first frames: speech is learnt where the mask is sure
-        return beam.update(spec, mask**4, (1 - mask) ** 2, steering)
-
-    return update
+def recursive_binaural_mwf(stream: Stream, settings: BeamformerSettings) -> Update:
+    """Make a recursive Wiener filter at each ear."""
+    return MaskedMvdr(stream, settings, settings.mu, partial=settings.partial)
 
 
 MVDR = Beamformer(

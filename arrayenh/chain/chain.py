@@ -6,7 +6,6 @@ from arrayenh.beamformers.binaural import ears
 from arrayenh.chain.capture import RATE, Capture
 from arrayenh.chain.networks import Networks
 from arrayenh.chain.postfilter import postfilter_stage
-from arrayenh.chain.recursive import RecursiveStage
 from arrayenh.chain.segments import SegmentStage
 from arrayenh.chain.settings import Settings
 from arrayenh.chain.signals import Aligned, Signals, Stage
@@ -48,11 +47,6 @@ class Chain:
     def spatial(self) -> SegmentStage | None:
         """The stage whose filters can be applied to other signals, if there is one."""
         return next((stage for stage in self.stages if isinstance(stage, SegmentStage)), None)
-
-    @property
-    def changes_always(self) -> bool:
-        """Whether the filters change in every frame."""
-        return any(isinstance(stage, RecursiveStage) for stage in self.stages)
 
     def push(self, microphones: np.ndarray, last: bool) -> dict[str, np.ndarray]:
         """Run the next samples through all stages.
@@ -103,16 +97,14 @@ def build_chain(
     ConfigError
         If the recording does not fit the settings: ears or a noise interval are missing.
     """
-    stft = Stft(*networks.frames(settings), "hann")
+    stft = networks.stft(settings)
     outputs = outputs_of(settings, capture)
     aside = why_aside(settings, capture, stft)
     beamformer = None if aside else settings.beamforming
     dereverberator = settings.dereverberation if capture.n_samples >= stft.n_fft else None
     noise = noise_stretch(settings.noise, capture, stft) if settings.noise else None
     stages: list[Stage] = []
-    if settings.online and (beamformer or dereverberator):
-        stages.append(RecursiveStage(settings, stft, capture, networks, beamformer, dereverberator))
-    elif beamformer or dereverberator:
+    if beamformer or dereverberator:
         stages.append(
             SegmentStage(
                 settings,

@@ -1,7 +1,5 @@
 """Direction of the talker, given or estimated, and the steering vector towards it."""
 
-from itertools import groupby
-
 import numpy as np
 
 from arrayenh.acoustics.coherence import diffuse_coherence
@@ -39,7 +37,8 @@ class TalkerDirection:
         self, settings: Settings, array: MicArray | None, reference: int, freqs: np.ndarray
     ) -> None:
         self.settings, self.reference, self.freqs = settings, reference, freqs
-        self._found_deg: list[float] = []
+        self._turns: list[int] = []
+        self._azimuth_deg: float | None = None
         self.steering: np.ndarray | None = None
         self.design: np.ndarray | None = None
         beamforming = settings.beamforming
@@ -52,6 +51,11 @@ class TalkerDirection:
     def auto(self) -> bool:
         """Whether the direction has to be estimated."""
         return self.positions is not None and not self.settings.direction_given
+
+    @property
+    def azimuth_deg(self) -> float | None:
+        """Azimuth of the look direction, degrees; None if nothing is steered."""
+        return self._azimuth_deg
 
     def guide(self) -> DirectionalMasks | None:
         """Directional masks, if the direction is given in the settings; else None."""
@@ -67,12 +71,15 @@ class TalkerDirection:
 
     def found(self, azimuth: float) -> None:
         """Steer towards an estimated direction, radians, and log it."""
-        self._found_deg.append(float(np.rad2deg(azimuth)))
+        azimuth_deg = round(float(np.rad2deg(azimuth)))
+        if self._turns[-1:] != [azimuth_deg] and len(self._turns) <= MOST_SHOWN:
+            self._turns.append(azimuth_deg)
         self.look(azimuth)
 
     def look(self, azimuth: float) -> None:
         """Steer towards a direction, radians."""
         assert self.positions is not None
+        self._azimuth_deg = float(np.rad2deg(azimuth))
         self.steering = self._steering(azimuth)
         beamforming = self.settings.beamforming
         if beamforming is not None and beamforming.design is not None:
@@ -81,9 +88,9 @@ class TalkerDirection:
 
     def summary(self) -> list[str]:
         """Log lines for the user, after the last block."""
-        if not self._found_deg:
+        if not self._turns:
             return []
-        turns = [angle for angle, _ in groupby(f"{azimuth:.0f}" for azimuth in self._found_deg)]
+        turns = [str(azimuth_deg) for azimuth_deg in self._turns]
         shown = ", ".join(turns[:MOST_SHOWN]) + ", ..." * (len(turns) > MOST_SHOWN)
         return [f"direction of the talker: {shown} degrees"]
 

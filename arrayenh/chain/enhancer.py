@@ -3,8 +3,7 @@
 A recording is read twice: once to check its microphones, once to enhance it. Statistics are
 estimated in segments of equal length, about 20 s each, and the weights change from one to the
 next by a crossfade. At most one segment is in memory. Recordings in memory are processed in the
-same way. An online chain checks the microphones in the first seconds only, and works frame by
-frame instead of in segments.
+same way. An online chain reads a recording once, as if it were being recorded.
 """
 
 from collections.abc import Iterator, Mapping
@@ -15,19 +14,16 @@ import numpy as np
 from arrayenh.audio import BLOCK, Recording, resample
 from arrayenh.chain.capture import RATE, Capture, Recorded, Source, pieces, segment_sizes
 from arrayenh.chain.chain import Chain, build_chain
+from arrayenh.chain.geometry import check_geometry
 from arrayenh.chain.networks import Networks, chosen
+from arrayenh.chain.online import OnlineSession
 from arrayenh.chain.postfilter import one_or_two
 from arrayenh.chain.settings import AUTO, Settings
 from arrayenh.chain.synchronised import Synchronised, synchronised
-from arrayenh.checks import numbers
-from arrayenh.errors import ConfigError, ShapeError
+from arrayenh.errors import ShapeError
 from arrayenh.microphones.diagnostics import ChannelReport
 from arrayenh.microphones.geometry import MicArray, load_array
 from arrayenh.microphones.wiring import microphones_of
-from arrayenh.stft import Stft
-
-SURVEY_SECONDS = 5.0  # in which an online chain checks the microphones
-ONLINE_SECONDS = 1.0  # block length of an online chain
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -141,9 +137,12 @@ class Enhancer:
         """
         session = self.open(recording, keep_filters=images is not None)
         parts = list(session.stages(block=max(recording.n_samples, 1)))
-        stages = {name: restored([part[name] for part in parts], recording) for name in parts[0]}
+        rate = session.sample_rate
+        stages = {
+            name: restored([part[name] for part in parts], rate, recording) for name in parts[0]
+        }
         shadows = {
-            name: restored([session.shadow(image, recording.sample_rate)], recording)
+            name: restored([session.shadow(image, recording.sample_rate)], rate, recording)
             for name, image in (images or {}).items()
         }
         return Enhanced(
@@ -158,19 +157,25 @@ class Enhancer:
             recording.metadata,
         )
 
-    def open(self, source: Recorded, keep_filters: bool = False) -> "Session":
+    def open(
+        self, source: Recorded, keep_filters: bool = False
+    ) -> "Session | OnlineSession":
         """Check the microphones of a recording and build the chain for it.
 
         With `keep_filters` the filters of past segments are kept, for `Session.shadow`.
         """
+        if self.settings.online:
+            return OnlineSession(self.settings, self.array, source, self.networks)
         return Session(self.settings, self.array, source, self.networks, keep_filters)
 
 
 class Session:
-    """One pass of one recording through the chain.
+    """One pass of one recording through the chain, in segments.
 
     Attributes
     ----------
+    sample_rate : int
+        Hz, of what `stages` yields.
     reports : tuple of ChannelReport
         Diagnosis of each channel.
     used : tuple of int
@@ -187,8 +192,7 @@ class Session:
         networks: Networks,
         keep_filters: bool = False,
     ) -> None:
-        online = settings.online
-        self.settings = settings
+        self.settings, self.sample_rate = settings, RATE
         selected, notes = microphones_of(source, array)
         self._reference = settings.reference
         if notes and self._reference not in (AUTO, *selected.channels):
@@ -197,15 +201,11 @@ class Session:
         self.source: Source = selected
         if settings.sync:
             self.source, lines = synchronised(selected, self._reference)
-        survey_seconds = SURVEY_SECONDS if online else np.inf
-        self.capture = Capture(self.source, array, self._reference, survey_seconds)
-        stft = Stft(*networks.frames(settings), "hann")
-        self._sizes = segment_sizes(
-            stft, self.n_samples, ONLINE_SECONDS if online else settings.segment_seconds
-        )
+        self.capture = Capture(self.source, array, self._reference)
+        stft = networks.stft(settings)
+        self._sizes = segment_sizes(stft, self.n_samples, settings.segment_seconds)
         if settings.reference == AUTO:
-            beginning = round(SURVEY_SECONDS * RATE) if online else self._sizes[0]
-            self.capture.take_best_reference(stft, min(beginning, self.n_samples))
+            self.capture.take_best_reference(stft, min(self._sizes[0], self.n_samples))
         self.chain: Chain = build_chain(settings, self.capture, networks, keep_filters)
         self.reports, self.used = self.capture.reports, self.capture.channels
         self.log = self.capture.log
@@ -260,8 +260,6 @@ class Session:
         ------
         ShapeError
             If `images` does not have the recording's shape.
-        ConfigError
-            If the filters change in every frame.
         """
         if images.shape != (self.source.n_mics, self.source.n_samples):
             raise ShapeError(
@@ -269,10 +267,6 @@ class Session:
                 f"{(self.source.n_mics, self.source.n_samples)}; got {images.shape}"
             )
         spatial, capture = self.chain.spatial, self.capture
-        if self.chain.changes_always:
-            raise ConfigError(
-                "an online beamformer changes in every frame: shadow filtering needs an offline one"
-            )
         rows, gains = list(capture.microphones.rows), capture.microphones.gains[:, None]
         blocks: Iterator[np.ndarray] = iter([images.astype(np.float32)])
         if isinstance(self.source, Synchronised):
@@ -289,46 +283,12 @@ class Session:
         return one_or_two(np.concatenate(parts, axis=-1)[..., : self.n_samples])
 
 
-def check_geometry(settings: Settings, array: MicArray | None) -> None:
-    """Raise ConfigError if the settings need microphone geometry that is missing.
-
-    Raises
-    ------
-    ConfigError
-        If an array or a direction is missing, or the array has too few microphones.
-    """
-    beamforming, postfiltering = settings.beamforming, settings.postfiltering
-    needs = None
-    if beamforming is not None and beamforming.steering == "required":
-        needs = f"beamformer {settings.beamformer}"
-    elif settings.doa is not None:
-        needs = "a direction (doa)"
-    elif postfiltering is not None and postfiltering.needs_array:
-        needs = f"postfilter {settings.postfilter}"
-    elif beamforming is not None and beamforming.two_ears and settings.ears is None:
-        needs = f"beamformer {settings.beamformer} without ears (--ears LEFT,RIGHT)"
-    if array is None and needs:
-        raise ConfigError(f"{needs} needs the array's geometry: give --array NAME or FILE")
-    if beamforming is not None and beamforming.steering == "required" and not beamforming.fixed:
-        if settings.doa is None:
-            raise ConfigError(
-                f"beamformer {settings.beamformer} needs a direction: give --doa DEG or --doa auto"
-            )
-    if array is not None and settings.nulls is not None:
-        n_nulls = len(numbers("nulls", settings.nulls))
-        if n_nulls >= array.n_mics:
-            raise ConfigError(
-                f"{array.n_mics} microphones keep one direction and at most "
-                f"{array.n_mics - 1} nulls; got {n_nulls}"
-            )
-
-
-def restored(parts: list[np.ndarray], recording: Recording) -> np.ndarray:
+def restored(parts: list[np.ndarray], rate: int, recording: Recording) -> np.ndarray:
     """Resample a stage's output to the recording's rate and length, shape (N,) or (2, N)."""
     blocks = (np.atleast_2d(part) for part in parts)
     n_channels = len(np.atleast_2d(parts[0]))
     samples = np.concatenate(
-        list(resample(blocks, n_channels, RATE, recording.sample_rate)), axis=1
+        list(resample(blocks, n_channels, rate, recording.sample_rate)), axis=1
     )
     missing = max(recording.n_samples - samples.shape[1], 0)
     whole = np.pad(samples, ((0, 0), (0, missing)))[:, : recording.n_samples]

@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 
+from arrayenh.chain.frames import LIVE
 from arrayenh.chain.settings import NEURAL, Settings, model_names
 from arrayenh.errors import ConfigError
 from arrayenh.networks import catalogue
 from arrayenh.networks.runtime import Network
+from arrayenh.stft import Stft
 
 SETTINGS = {"mask": "masks", "postfilter": "postfilter"}
 """The setting of each task that is "neural" if a network does it."""
@@ -20,13 +22,20 @@ class Networks:
     mask: Network | None = None
     postfilter: Network | None = None
 
-    def frames(self, settings: Settings) -> tuple[int, int]:
-        """Frame length and hop of the beamformer, samples."""
+    @property
+    def joint(self) -> bool:
+        """Whether one network is for both tasks."""
+        return self.mask is not None and self.mask is self.postfilter
+
+    def stft(self, settings: Settings) -> Stft:
+        """STFT of the beamformer, and of the whole of a live chain."""
         if settings.n_fft is not None:
-            return settings.n_fft, settings.hop or settings.n_fft // 4
+            return Stft(settings.n_fft, settings.hop or settings.n_fft // 4, "hann")
         if self.mask is not None:
-            return self.mask.signature.n_fft, self.mask.signature.hop
-        return FRAMES
+            return self.mask.signature.stft
+        if settings.online and self.postfilter is not None:
+            return self.postfilter.signature.stft
+        return LIVE[settings.latency].stft if settings.online else Stft(*FRAMES, "hann")
 
     @property
     def digests(self) -> dict[str, str]:
@@ -44,21 +53,31 @@ def chosen(settings: Settings, sample_rate: int) -> Networks:
         If a model cannot be read, is not used by the settings, does not fit, or is missing.
     """
     found = by_task(settings.model)
+    loaded: dict[str, Network] = {}
     for task, setting in SETTINGS.items():
         value = getattr(settings, setting)
-        if task in found and value != NEURAL:
+        if task in found and value != NEURAL and not (found[task].signature.task == "both"):
             raise ConfigError(
                 f"model {found[task].source} is for {setting} neural, and {setting} is {value}"
             )
+        name = default(task, settings) if value == NEURAL else value
+        if value != NEURAL:
+            found.pop(task, None)
         if task == "mask" and not settings.learns:
             continue
-        if value in catalogue.names(task):
-            found[task] = Network.load(value)
-        elif value == NEURAL and task not in found:
-            found[task] = Network.load(catalogue.default(task, settings.online))
-        if task in found:
-            check_fit(found[task], settings, sample_rate)
-    return Networks(**found)
+        if task not in found and name in [*catalogue.names(task), *catalogue.names("both")]:
+            found[task] = loaded[name] = loaded.get(name) or Network.load(name)
+    for network in found.values():
+        check_fit(network, settings, sample_rate)
+    networks = Networks(**found)
+    if settings.online and networks.mask is not None and networks.postfilter is not None:
+        check_together(networks.mask, networks.postfilter)
+    return networks
+
+
+def default(task: str, settings: Settings) -> str:
+    """Name of the packaged network for a task: of the frames of a live chain, or offline."""
+    return LIVE[settings.latency].network if settings.online else catalogue.default(task)
 
 
 def by_task(model: str | None) -> dict[str, Network]:
@@ -73,9 +92,10 @@ def by_task(model: str | None) -> dict[str, Network]:
     for name in () if model is None else model_names("model", model):
         network = Network.load(name)
         task = network.signature.task
-        if task in found:
-            raise ConfigError(f"model names two networks for {SETTINGS[task]}: {model}")
-        found[task] = network
+        for one in SETTINGS if task == "both" else (task,):
+            if one in found:
+                raise ConfigError(f"model names two networks for {SETTINGS[one]}: {model}")
+            found[one] = network
     return found
 
 
@@ -88,13 +108,23 @@ def check_fit(network: Network, settings: Settings, sample_rate: int) -> None:
         )
     if settings.online:
         network.check_streaming()
-        if network.needs("noise") or network.needs("masked"):
+    elif signature.task == "both":
+        raise ConfigError(f"{where} hears the beamformer frame by frame: it needs --online")
+    beams = settings.online or signature.task == "mask"
+    if beams and settings.n_fft is not None:
+        wanted, stft = Networks().stft(settings), signature.stft
+        if (stft.n_fft, stft.hop, stft.latency) != (wanted.n_fft, wanted.hop, wanted.latency):
             raise ConfigError(
-                f"{where} needs the residual noise as an input, which no online chain provides"
+                f"{where} needs n_fft {stft.n_fft} and hop {stft.hop}, but the settings are "
+                f"{wanted.n_fft} and {wanted.hop}: leave n_fft and hop out, or choose masks cacgmm"
             )
-    wanted, sizes = Networks().frames(settings), (signature.n_fft, signature.hop)
-    if signature.task == "mask" and settings.n_fft is not None and sizes != wanted:
+
+
+def check_together(mask: Network, postfilter: Network) -> None:
+    """Raise ConfigError if the networks of a live chain have different frames."""
+    ours, theirs = (network.signature for network in (mask, postfilter))
+    if (ours.n_fft, ours.hop, ours.synthesis) != (theirs.n_fft, theirs.hop, theirs.synthesis):
         raise ConfigError(
-            f"{where} needs n_fft {sizes[0]} and hop {sizes[1]}, but the settings are "
-            f"{wanted[0]} and {wanted[1]}: leave n_fft and hop out, or choose masks cacgmm"
+            f"a live chain has one STFT, but model {mask.source} needs n_fft {ours.n_fft}, hop "
+            f"{ours.hop} and model {postfilter.source} n_fft {theirs.n_fft}, hop {theirs.hop}"
         )

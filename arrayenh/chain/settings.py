@@ -6,6 +6,7 @@ from functools import cache
 from typing import Annotated, Any, cast
 
 from arrayenh.beamformers.beamformer import BEAMFORMERS, Beamformer
+from arrayenh.chain.frames import CONFERENCE, LIVE
 from arrayenh.chain.setting_record import (
     ARRAY,
     BEAMFORMER,
@@ -37,12 +38,18 @@ def beamformer_names() -> Sequence[str]:
 
 def mask_names() -> Sequence[str]:
     """Names of the mask estimators: statistical ones and networks."""
-    return (*source.MASKS, NEURAL, *catalogue.names("mask"))
+    return (*source.MASKS, NEURAL, *catalogue.names("mask"), *catalogue.names("both"))
 
 
 def postfilter_names() -> Sequence[str]:
     """Names of the post-filters: statistical ones and networks, and "none"."""
-    return (*POSTFILTERS, NEURAL, *catalogue.names("postfilter"), NONE)
+    return (
+        *POSTFILTERS,
+        NEURAL,
+        *catalogue.names("postfilter"),
+        *catalogue.names("both"),
+        NONE,
+    )
 
 
 def dereverb_names() -> Sequence[str]:
@@ -192,6 +199,16 @@ class Settings:
             TIMING,
         ),
     ] = False
+    latency: Annotated[
+        str,
+        Setting(
+            "With --online: frames, for a latency of at most 40 ms (conference), 20 ms "
+            "(low-latency) or 8 ms (hearing-aid).",
+            TIMING,
+            choices=lambda: tuple(LIVE),
+            metavar="NAME",
+        ),
+    ] = CONFERENCE
     memory_seconds: Annotated[
         float,
         Setting(
@@ -388,6 +405,8 @@ class Settings:
             )
         if self.online and self.sync:
             raise ConfigError("clocks are compared over the whole recording: sync is not online")
+        if self.online and self.reference == AUTO:
+            raise ConfigError("the best reference is chosen from a whole recording: name a channel")
         if self.head and self.distance is not None:
             raise ConfigError("steering around a head assumes the far field: give head or distance")
         for one in BEAMFORMERS.values():

@@ -57,7 +57,7 @@ def enhance_file(
         listener = Listener(session, outputs, stack)
         pieces = reported(session.stages(), session.n_samples, progress)
         enhanced = (np.atleast_2d(listener(piece)["enhanced"]) for piece in pieces)
-        for block in resample(enhanced, n_channels, RATE, rate):
+        for block in resample(enhanced, n_channels, session.sample_rate, rate):
             spool.write(block)
         gain = 10 ** (PEAK_DBFS / 20) / spool.peak if outputs.normalise and spool.peak else 1.0
         gain *= headroom(spool.peak * gain)
@@ -129,7 +129,7 @@ class Listener:
             self._power[name] = power + float(np.sum(piece[name].astype(np.float64) ** 2))
         for name, writer in self._writers.items():
             writer.write(np.atleast_2d(piece[name]))
-        if self.outputs.report and self._heard < REPORT_SECONDS * RATE:
+        if self.outputs.report and self._heard < REPORT_SECONDS * self.session.sample_rate:
             self._heard += piece["enhanced"].shape[-1]
             for name, samples in piece.items():  # the report shows the left of two ears
                 self._excerpt.setdefault(name, []).append(np.atleast_2d(samples)[0])
@@ -147,7 +147,13 @@ class Listener:
         if self.outputs.report:
             from arrayenh.cli.reports import enhancement_report
 
-            enhancement_report(self.outputs, summary, self._excerpts(), enhancer.array)
+            enhancement_report(
+                self.outputs,
+                summary,
+                self._excerpts(),
+                self.session.sample_rate,
+                enhancer.array,
+            )
 
     def _open(self) -> None:
         if self.outputs.stages is None:
@@ -156,7 +162,7 @@ class Listener:
             self._writers[name] = self._stack.enter_context(
                 AudioWriter(
                     self.outputs.stage(name),
-                    RATE,
+                    self.session.sample_rate,
                     len(self.session.outputs),
                     self.session.n_samples,
                     "FLOAT",
@@ -165,7 +171,7 @@ class Listener:
             )
 
     def _excerpts(self) -> dict[str, np.ndarray]:
-        n = REPORT_SECONDS * RATE
+        n = REPORT_SECONDS * self.session.sample_rate
         return {name: np.concatenate(parts)[:n] for name, parts in self._excerpt.items()}
 
 

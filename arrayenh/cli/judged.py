@@ -129,7 +129,7 @@ def enhance(enhancer: Enhancer, source: Recording) -> tuple[np.ndarray, int, tup
     """
     session = enhancer.open(source)
     pieces = [piece["enhanced"] for piece in session.stages(max(source.n_samples, 1))]
-    enhanced = np.atleast_2d(restored(pieces, source))
+    enhanced = np.atleast_2d(restored(pieces, session.sample_rate, source))
     gain = headroom(float(np.abs(enhanced).max(initial=0.0)))
     return enhanced[0] * np.float32(gain), session.used[session.outputs[0]], tuple(session.log)
 

@@ -22,6 +22,7 @@ def enhancement_report(
     outputs: "Outputs",
     summary: "Summary",
     excerpts: Mapping[str, np.ndarray],
+    sample_rate: int,
     array: MicArray | None,
 ) -> None:
     """Write the report of one enhanced recording: no reference, so no scores."""
@@ -43,7 +44,7 @@ def enhancement_report(
         "Made with": f"arrayenh {version('arrayenh')}",
     }
     assert outputs.report is not None
-    report = Report(f"Enhancement of {summary.input}", stages, RATE, facts, summary.log, array)
+    report = Report(f"Enhancement of {summary.input}", stages, sample_rate, facts, summary.log, array)
     write_report(outputs.report, report, overwrite=outputs.overwrite)
 
 

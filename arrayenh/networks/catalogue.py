@@ -17,12 +17,10 @@ from arrayenh.registry import plugins
 
 FOLDER: Traversable = resources.files("arrayenh") / "networks"
 DEFAULTS = {
-    ("mask", False): "mask-gru",
-    ("mask", True): "mask-gru-online",
-    ("postfilter", False): "postfilter-gru",
-    ("postfilter", True): "postfilter-gru-online",
+    "mask": "mask-gru",
+    "postfilter": "postfilter-gru",
 }
-"""Default network by task and whether it must be causal."""
+"""Default network of recordings by task."""
 
 
 def names(task: str | None = None) -> list[str]:
@@ -56,16 +54,9 @@ def tasks(folder: Any) -> dict[str, str]:
     }
 
 
-def default(task: str, causal: bool) -> str:
-    """Name of the default network for a task.
-
-    Parameters
-    ----------
-    task : {"mask", "postfilter"}
-    causal : bool
-        Whether the network must run frame by frame, without look-ahead.
-    """
-    return DEFAULTS[task, causal]
+def default(task: str) -> str:
+    """Name of the default network for a task, "mask" or "postfilter", of recordings."""
+    return DEFAULTS[task]
 
 
 def read(name_or_path: str) -> bytes:

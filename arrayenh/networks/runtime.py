@@ -265,11 +265,20 @@ class Stream:
 
     def push(self, spec: np.ndarray) -> np.ndarray:
         """Mask or spectrum of the next frames, (C, F, t) -> (F, t); see `Network.run`."""
+        self._check(spec)
+        return self._advance(spec[None])[0]
+
+    def _check(self, spec: np.ndarray) -> None:
         signature = self.network.signature
         wanted = (len(signature.inputs), signature.n_freqs)
         if spec.ndim != 3 or spec.shape[:2] != wanted:
             raise ShapeError(f"spec must have shape {(*wanted, 't')}; got {spec.shape}")
-        return self._advance(spec[None])[0]
+
+    def both(self, spec: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Mask and spectrum of the next frames, (C, F, t) -> (F, t) each, of a network for both."""
+        self._check(spec)
+        mask, filtered = self._advance_both(spec[None])
+        return mask[0], filtered[0]
 
     def masks(self, spec: np.ndarray) -> np.ndarray:
         """Mean mask of the next frames over all microphones; see `Network.masks`."""
@@ -286,25 +295,41 @@ class Stream:
         return masks.sum(axis=0) / np.maximum(n_heard, 1).astype(np.float32)
 
     def _advance(self, spec: np.ndarray) -> np.ndarray:
-        """Output of the next frames, (B, C, F, t) -> (B, F, t); zero in silent frames."""
-        n_batch, _, n_freqs, n_frames = spec.shape
+        """Mask or spectrum of the next frames, (B, C, F, t) -> (B, F, t); zero in silent frames."""
         masking = self.network.signature.task == "mask"
-        if n_frames == 0:
+        if spec.shape[3] == 0:
             dtype = np.float32 if masking else np.complex64
-            return np.zeros((n_batch, n_freqs, 0), dtype)
+            return np.zeros((len(spec), spec.shape[2], 0), dtype)
+        out = self._run(spec)
+        return heard_only(np.clip(out, 0, 1) if masking else as_complex(out), spec)
+
+    def _advance_both(self, spec: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Mask and spectrum of the next frames, at least one; see `_advance`."""
+        out = self._run(spec)
+        mask, filtered = np.clip(out[..., 0], 0, 1), as_complex(out[..., 1:])
+        return heard_only(mask, spec), heard_only(filtered, spec)
+
+    def _run(self, spec: np.ndarray) -> np.ndarray:
+        """Output of the graph for the next frames, and the next state."""
         if self._state is None:
-            self._state, self._n_batch = self.network.initial_state(n_batch), n_batch
-        if n_batch != self._n_batch:
-            raise ShapeError(f"the stream began with {self._n_batch} signals; got {n_batch}")
+            self._state, self._n_batch = self.network.initial_state(len(spec)), len(spec)
+        if len(spec) != self._n_batch:
+            raise ShapeError(f"the stream began with {self._n_batch} signals; got {len(spec)}")
         out, self._state = self.network.evaluate(spec.swapaxes(2, 3), self._state)
         if not np.isfinite(out).all():
             raise NumericalError(f"model {self.network.source} gives values that are not finite")
-        if masking:
-            found = np.clip(out, 0, 1)
-        else:
-            found = np.ascontiguousarray(out).view(np.complex64)[..., 0]
-        heard = np.asarray(spec.any(axis=(1, 2)))  # (B, t)
-        return np.ascontiguousarray(np.where(heard[:, None], found.swapaxes(1, 2), 0))
+        return out
+
+
+def as_complex(parts: np.ndarray) -> np.ndarray:
+    """Join real and imaginary parts, (..., 2) -> (...), complex64."""
+    return np.ascontiguousarray(parts).view(np.complex64)[..., 0]
+
+
+def heard_only(out: np.ndarray, spec: np.ndarray) -> np.ndarray:
+    """Output (B, t, F) with zeros where the input (B, C, F, t) is silent, (B, F, t)."""
+    heard = np.asarray(spec.any(axis=(1, 2)))  # (B, t)
+    return np.ascontiguousarray(np.where(heard[:, None], out.swapaxes(1, 2), 0))
 
 
 def session(content: bytes, where: str) -> "InferenceSession":

@@ -9,6 +9,41 @@ from arrayenh.stft import Analysis, Stft, Synthesis
 N_FFT, HOP = 512, 128
 
 
+class StatisticalGain:
+    """Causal spectral gain with a noise tracker, on spectra.
+
+    Parameters
+    ----------
+    rule, least_gain_db, noise
+        See `StatisticalPostFilter`.
+    n_freqs : int
+    hop_seconds : float
+        Time from frame to frame, s.
+    """
+
+    def __init__(
+        self,
+        rule: str,
+        n_freqs: int,
+        hop_seconds: float,
+        least_gain_db: float = -15.0,
+        noise: str | None = None,
+    ) -> None:
+        record = POSTFILTERS.get_known(rule)
+        if record.gain is None:
+            raise ConfigError(f"postfilter {rule} needs several microphones, not one channel")
+        self._gain = record.gain(n_freqs, least_gain_db)
+        self._tracker = NOISE_TRACKERS.get_known(noise or record.tracker).tracker(
+            n_freqs, hop_seconds
+        )
+
+    def apply(self, spec: np.ndarray) -> np.ndarray:
+        """Filter the next frames with one gain for all channels, (F, C, t) -> (F, C, t)."""
+        power = np.mean(spec.real**2 + spec.imag**2, axis=1)
+        noise_psd, _ = self._tracker.update(power)
+        return spec * self._gain.update(power, noise_psd)[:, None]
+
+
 class StatisticalPostFilter:
     """Causal post-filter: a spectral gain with a noise tracker, in its own STFT.
 
@@ -48,12 +83,7 @@ class StatisticalPostFilter:
         stft = Stft(N_FFT, HOP, "hann")
         self._analysis = Analysis(stft, n_channels)
         self._synthesis = [Synthesis(stft) for _ in range(n_channels)]
-        record = POSTFILTERS.get_known(rule)
-        if record.gain is None:
-            raise ConfigError(f"postfilter {rule} needs several microphones, not one channel")
-        self._gain = record.gain(stft.n_freqs, least_gain_db)
-        tracking = NOISE_TRACKERS.get_known(noise or record.tracker)
-        self._tracker = tracking.tracker(stft.n_freqs, HOP / sample_rate)
+        self._gain = StatisticalGain(rule, stft.n_freqs, HOP / sample_rate, least_gain_db, noise)
 
     def push(self, samples: np.ndarray, last: bool = False) -> np.ndarray:
         """Filter the next samples.
@@ -71,10 +101,8 @@ class StatisticalPostFilter:
             at least as many as the input at the end.
         """
         spec = self._analysis.push(np.atleast_2d(samples), last)
-        power = np.mean(spec.real**2 + spec.imag**2, axis=1)
-        noise_psd, _ = self._tracker.update(power)
-        gain = self._gain.update(power, noise_psd)
+        gained = self._gain.apply(spec)
         filtered = [
-            synthesis.push(spec[:, c] * gain) for c, synthesis in enumerate(self._synthesis)
+            synthesis.push(gained[:, c]) for c, synthesis in enumerate(self._synthesis)
         ]
         return np.stack(filtered) if samples.ndim == 2 else filtered[0]

@@ -96,8 +96,11 @@ class Chain:
         if not causal(settings, self.true_direction):
             return None
         stages, networks = [], self._networks
+        stft = networks.stft(settings)
+        if settings.online:
+            return stft.latency / RATE
         if settings.beamformer != "none" or settings.dereverb != "none":
-            stages.append(networks.frames(settings))
+            stages.append((stft.n_fft, stft.hop))
         if settings.postfiltering is not None and settings.postfiltering.gain is not None:
             stages.append((N_FFT, HOP))
         if (network := networks.postfilter) is not None:
