@@ -143,7 +143,6 @@ def recursive_delay_and_sum(stream: Stream, settings: BeamformerSettings) -> Upd
     """Make a recursive delay-and-sum; it returns None until a direction is known."""
     beam = RecursiveDas(stream.n_freqs, stream.n_mics, stream.hop_seconds, TURN_SECONDS)
 
-
     def update(
         spec: np.ndarray, mask: np.ndarray | None, steering: np.ndarray | None
     ) -> np.ndarray | None:

@@ -270,9 +270,7 @@ class RecursiveMvdr(Recursion):
             self._applied = gains[-1] if len(gains) else self._applied
         return beamformed
 
-    def look(
-        self, spec: np.ndarray, reference: int | None = None
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def look(self, spec: np.ndarray, reference: int | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Beamform frames with the weights as they are, and estimate the noise that is left.
 
         A network of masks may so hear the beamformer before `update` learns from its mask.
@@ -415,7 +413,8 @@ class MaskedMvdr:
         steered: bool = False,
         partial: float = 0.0,
     ) -> None:
-        loading = GEOMETRY_LOADING if settings.loading is None else settings.loading
+        usual = GEOMETRY_LOADING if steered else RECURSIVE_LOADING
+        loading = usual if settings.loading is None else settings.loading
         self._steered, self._outputs, self._partial = steered, stream.outputs, np.float32(partial)
         self._beam = RecursiveMvdr(
             stream.n_freqs,
@@ -424,7 +423,7 @@ class MaskedMvdr:
             settings.memory_seconds,
             mu,
             self._outputs[0],
-            loading if steered else RECURSIVE_LOADING,
+            loading,
         )
 
     def __call__(

@@ -10,7 +10,7 @@ import numpy as np
 from arrayenh.checks import within
 from arrayenh.errors import ConfigError, ShapeError
 
-RECURSIVE_LOADING = 1e-4  # relative; also the loading of the first frame
+RECURSIVE_LOADING = 3e-4  # relative; also the loading of the first frame
 MEMORY_SECONDS = 2.0  # of the statistics of a live chain
 
 

@@ -157,9 +157,7 @@ class Enhancer:
             recording.metadata,
         )
 
-    def open(
-        self, source: Recorded, keep_filters: bool = False
-    ) -> "Session | OnlineSession":
+    def open(self, source: Recorded, keep_filters: bool = False) -> "Session | OnlineSession":
         """Check the microphones of a recording and build the chain for it.
 
         With `keep_filters` the filters of past segments are kept, for `Session.shadow`.

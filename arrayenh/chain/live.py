@@ -191,9 +191,7 @@ class LiveChain:
         return tuple(row if row in rows else rows[0] for row in wanted)
 
 
-def ears_of(
-    settings: Settings, n_mics: int, array: MicArray | None
-) -> tuple[int, int] | None:
+def ears_of(settings: Settings, n_mics: int, array: MicArray | None) -> tuple[int, int] | None:
     """Microphones at the left and the right ear; None if the beamformer has one output."""
     beamforming = settings.beamforming
     if beamforming is None or not beamforming.two_ears or n_mics == 1:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Protocol
 
 import numpy as np
 
@@ -16,6 +17,35 @@ from arrayenh.errors import AudioError, ConfigError, GeometryError
 from arrayenh.microphones.diagnostics import ChannelReport, ChannelSurvey
 from arrayenh.microphones.geometry import MicArray
 from arrayenh.microphones.wiring import microphones_of
+
+
+class Pass(Protocol):
+    """One pass of a recording through a chain: in segments, or frame by frame."""
+
+    sample_rate: int
+    log: list[str]
+
+    @property
+    def used(self) -> tuple[int, ...]:
+        """Channels of the file that are processed."""
+
+    @property
+    def reports(self) -> tuple[ChannelReport, ...]:
+        """Diagnosis of each channel."""
+
+    @property
+    def outputs(self) -> tuple[int, ...]:
+        """Reference microphones, as rows of those in use: one, or one at each ear."""
+
+    @property
+    def n_samples(self) -> int:
+        """Length at `sample_rate`."""
+
+    def stages(self, block: int = BLOCK) -> Iterator[dict[str, np.ndarray]]:
+        """Run the recording through the chain; see `Session.stages`."""
+
+    def shadow(self, images: np.ndarray, sample_rate: int) -> np.ndarray:
+        """Apply the beamformer to one component of the recording; see `Session.shadow`."""
 
 
 class OnlineSession:
@@ -110,7 +140,7 @@ def in_rows(settings: Settings, channels: tuple[int, ...]) -> Settings:
             )
         return channels.index(channel)
 
-    ears = settings.ears
-    if ears is not None:
-        ears = ",".join(str(row("ear", int(ear))) for ear in numbers("ears", ears))
+    ears = None  # of one microphone
+    if settings.ears is not None and len(channels) > 1:
+        ears = ",".join(str(row("ear", int(ear))) for ear in numbers("ears", settings.ears))
     return replace(settings, reference=row("reference", int(settings.reference)), ears=ears)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from arrayenh.audio import Recording
-from arrayenh.chain.capture import Capture, Source, segment_sizes
+from arrayenh.chain.capture import RATE, Capture, Source, segment_sizes
 from arrayenh.chain.enhancer import restored
 from arrayenh.chain.synchronised import synchronised
 from arrayenh.checks import one_of, within
@@ -134,7 +134,7 @@ def separate(recording: Recording, config: SeparationConfig | None = None) -> Se
     separation = Separation(config or SeparationConfig(), recording)
     pieces = np.concatenate(list(separation.voices()), axis=1)
     return Separated(
-        np.stack([restored([piece], recording) for piece in pieces]),
+        np.stack([restored([piece], RATE, recording) for piece in pieces]),
         recording.sample_rate,
         tuple(separation.log),
         separation.used,

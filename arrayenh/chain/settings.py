@@ -6,6 +6,7 @@ from functools import cache
 from typing import Annotated, Any, cast
 
 from arrayenh.beamformers.beamformer import BEAMFORMERS, Beamformer
+from arrayenh.beamformers.recursion import MEMORY_SECONDS
 from arrayenh.chain.frames import CONFERENCE, LIVE
 from arrayenh.chain.setting_record import (
     ARRAY,
@@ -219,7 +220,7 @@ class Settings:
             option="--memory",
             metavar="S",
         ),
-    ] = 2.0
+    ] = MEMORY_SECONDS
     dereverb: Annotated[
         str,
         Setting(

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from arrayenh.audio.low_delay import LowDelayResampler
 from arrayenh.audio import LEAST_RATE, MOST_RATE
+from arrayenh.audio.low_delay import LowDelayResampler
 from arrayenh.chain.capture import RATE
 from arrayenh.chain.geometry import check_geometry
 from arrayenh.chain.live import LiveChain, split

@@ -11,7 +11,8 @@ import numpy as np
 
 from arrayenh.audio import AudioWriter, RecordingFile, headroom, resample
 from arrayenh.chain.capture import RATE
-from arrayenh.chain.enhancer import Enhancer, Session
+from arrayenh.chain.enhancer import Enhancer
+from arrayenh.chain.online import Pass
 from arrayenh.chain.profile import as_toml
 from arrayenh.cli.outputs import SETTINGS, Outputs, make_folder
 from arrayenh.cli.results import Summary
@@ -112,7 +113,7 @@ def reported(
 class Listener:
     """Records levels, stage files and an excerpt for the report as the stages stream by."""
 
-    def __init__(self, session: Session, outputs: Outputs, stack: ExitStack) -> None:
+    def __init__(self, session: Pass, outputs: Outputs, stack: ExitStack) -> None:
         self.session, self.outputs, self._stack = session, outputs, stack
         self.names: tuple[str, ...] = ()
         self._power = {"reference": 0.0, "enhanced": 0.0}

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from arrayenh.chain.capture import RATE
 from arrayenh.chain.settings import label_of
 from arrayenh.microphones.geometry import MicArray
 from arrayenh.reports import Report, StageReport, write_report
@@ -44,7 +43,9 @@ def enhancement_report(
         "Made with": f"arrayenh {version('arrayenh')}",
     }
     assert outputs.report is not None
-    report = Report(f"Enhancement of {summary.input}", stages, sample_rate, facts, summary.log, array)
+    report = Report(
+        f"Enhancement of {summary.input}", stages, sample_rate, facts, summary.log, array
+    )
     write_report(outputs.report, report, overwrite=outputs.overwrite)
 
 

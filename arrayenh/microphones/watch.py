@@ -45,9 +45,7 @@ class MicrophoneWatch:
         One line for each change.
     """
 
-    def __init__(
-        self, n_mics: int, sample_rate: int, labels: Sequence[int] | None = None
-    ) -> None:
+    def __init__(self, n_mics: int, sample_rate: int, labels: Sequence[int] | None = None) -> None:
         self.n_mics, self._rate = n_mics, sample_rate
         self._labels = tuple(labels or range(n_mics))
         self.step = max(round(STEP_SECONDS * sample_rate), LEAST_RUN + 1)
@@ -86,7 +84,9 @@ class MicrophoneWatch:
         now = np.full(self.n_mics, -1)
         for kind, found in reversed(list(enumerate(at_fault))):
             now[found] = kind
-        self._wait = np.where(now >= 0, good[now].round().astype(int), np.maximum(self._wait - 1, 0))
+        self._wait = np.where(
+            now >= 0, good[now].round().astype(int), np.maximum(self._wait - 1, 0)
+        )
         used = tuple(np.flatnonzero(self._wait == 0).tolist())
         if not used:  # those that wait are better than none
             return

@@ -102,7 +102,5 @@ class StatisticalPostFilter:
         """
         spec = self._analysis.push(np.atleast_2d(samples), last)
         gained = self._gain.apply(spec)
-        filtered = [
-            synthesis.push(gained[:, c]) for c, synthesis in enumerate(self._synthesis)
-        ]
+        filtered = [synthesis.push(gained[:, c]) for c, synthesis in enumerate(self._synthesis)]
         return np.stack(filtered) if samples.ndim == 2 else filtered[0]

@@ -123,7 +123,8 @@ def followed(
     spec: np.ndarray, mask: np.ndarray, hop_seconds: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Reference, beamformed and residual noise (F, T) of one example, (F, M, T) and (F, T)."""
-    beam = RecursiveMvdr(*spec.shape[:2], hop_seconds, MEMORY_SECONDS, loading=RECURSIVE_LOADING)
+    n_freqs, n_mics = spec.shape[:2]
+    beam = RecursiveMvdr(n_freqs, n_mics, hop_seconds, MEMORY_SECONDS, loading=RECURSIVE_LOADING)
     spec, looks = np.ascontiguousarray(spec), []
     for t in range(spec.shape[2]):
         frame = np.ascontiguousarray(spec[:, :, t : t + 1])

@@ -75,24 +75,18 @@ def test_a_survey_of_some_seconds_hears_no_more(sound):
     assert survey(Recording(x, RATE))[3].level_dbfs < found.level_dbfs - 1.5
 
 
-def test_frame_by_frame_the_microphones_are_judged_by_the_first_seconds(sound):
-    """Dead but for the last 3 s: a chain that cannot look ahead leaves it out."""
+def test_frame_by_frame_the_microphones_are_judged_as_it_goes(sound):
+    """Dead but for the last seconds: it is left out, and used from when it is heard."""
     x = sound.copy()
     x[2, : 5 * RATE] = 0
-    settings = statistical(masks="spp", postfilter="none", n_fft=512)
     online = statistical(masks="spp", postfilter="none", n_fft=512, online=True)
-    assert Enhancer(settings).open(Recording(x, RATE)).used == (0, 1, 2, 3)
-    assert Enhancer(online).open(Recording(x, RATE)).used == (0, 1, 3)
-
-
-def test_frame_by_frame_nothing_is_cut_into_segments(sound, monkeypatch):
-    """The same but for a rounding whether 1 s or 3 s go through the chain at once."""
-    settings = statistical(masks="spp", online=True, doa="auto", beamformer="das")
-    runs = []
-    for seconds in (1.0, 3.0):
-        monkeypatch.setattr("arrayenh.chain.enhancer.ONLINE_SECONDS", seconds)
-        runs.append(Enhancer(settings, ARRAY).enhance(Recording(sound, RATE)).samples)
-    assert_allclose(*runs, rtol=0, atol=1e-7)
+    session = Enhancer(online).open(Recording(x, RATE))
+    list(session.stages(1000))
+    assert session.used == (0, 1, 2, 3)
+    assert session.log == [
+        "0.0 s: microphone 2 is dead: left out",
+        "5.1 s: microphone 2 is back",
+    ]
 
 
 def test_the_networks_of_a_batch_are_loaded_once(tmp_path, monkeypatch, sound):

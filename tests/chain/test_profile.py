@@ -72,7 +72,7 @@ EVERYTHING = Settings(
     position_error_mm=2.5,
     least_gain_db=-7.5,
 )
-LIVE = Settings(beamformer="gsc", head=True, online=True)
+LIVE = Settings(beamformer="gsc", head=True, online=True, latency="low-latency")
 
 
 @pytest.mark.parametrize("doa", [None, "auto", 0.0, -12.5])

@@ -134,7 +134,7 @@ def short():
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("chain", CHAINS)
 def test_any_recording_comes_out_as_long_and_no_louder(short, chain, kind):
-    """Finite; silence stays silence; less than a frame passes; no more than 3 dB are added."""
+    """Finite; silence stays silence; less than a frame passes, offline; at most 3 dB are added."""
     array = {"sixteen": RING, "one sample": ARRAY.select([0])}.get(kind, ARRAY)
     x = KINDS[kind](short[16 if kind == "sixteen" else 4])
     config, recording = statistical(**CHAINS[chain]), Recording(x, RATE)
@@ -149,7 +149,7 @@ def test_any_recording_comes_out_as_long_and_no_louder(short, chain, kind):
         assert y.shape == shape and y.dtype == np.float32 and np.isfinite(y).all()
     if kind == "silence":
         assert not out.samples.any()
-    elif "sample" in kind and config.learns and config.postfiltering is None:
+    elif "sample" in kind and config.learns and not config.online and config.postfiltering is None:
         assert_allclose(out.samples, out.stages["reference"], rtol=0, atol=1e-7)
     assert level_db(out.samples) < level_db(out.stages["reference"]) + 3
 
@@ -423,8 +423,8 @@ def test_an_online_beamformer_does_not_know_the_future(images, beamformer, doa):
     first, second = (
         Enhancer(config, ARRAY).enhance(Recording(y, RATE)).samples for y in (x, other)
     )
-    assert_array_equal(first[: turn - 512], second[: turn - 512])
-    assert (first[turn:] != second[turn:]).any()
+    assert_array_equal(first[..., : turn - 512], second[..., : turn - 512])
+    assert (first[..., turn:] != second[..., turn:]).any()
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
+from arrayenh.chain.frames import LIVE
 from arrayenh.cli.main import run
 from arrayenh.errors import ConfigError, NumericalError, ShapeError
 from arrayenh.networks import catalogue
@@ -354,9 +355,7 @@ def shipped(tmp_path, monkeypatch):
     (tmp_path / "weights/two.onnx").write_bytes(tiny.looking_ahead())
     (tmp_path / "cards/one.md").write_text("# one\n\nHears a level.\nNo more.\n")
     monkeypatch.setattr(catalogue, "FOLDER", tmp_path)
-    monkeypatch.setattr(
-        catalogue, "DEFAULTS", {("mask", True): "one", ("postfilter", False): "two"}
-    )
+    monkeypatch.setattr(catalogue, "DEFAULTS", {"mask": "one", "postfilter": "two"})
     return tmp_path
 
 
@@ -365,8 +364,7 @@ def test_names_cards_and_defaults(shipped):
     assert (catalogue.names("mask"), catalogue.names("postfilter")) == (["one"], ["two"])
     assert catalogue.describe("one") == "Hears a level."
     assert catalogue.describe("two") == catalogue.card("two") == ""
-    assert catalogue.default("mask", causal=True) == "one"
-    assert catalogue.default("postfilter", causal=False) == "two"
+    assert (catalogue.default("mask"), catalogue.default("postfilter")) == ("one", "two")
     assert Network.load("one").signature.name == "tiny"
     with pytest.raises(ConfigError, match="nor one of one, two"):
         Network.load("three")
@@ -374,10 +372,18 @@ def test_names_cards_and_defaults(shipped):
 
 def test_every_default_ships():
     assert set(catalogue.DEFAULTS.values()) <= set(catalogue.names())
-    for (task, causal), name in catalogue.DEFAULTS.items():
-        signature = Network.load(name).signature
-        assert signature.task == task and (signature.causal or not causal)
+    for task, name in catalogue.DEFAULTS.items():
+        assert Network.load(name).signature.task == task
         assert catalogue.describe(name)
+
+
+@pytest.mark.parametrize("frames", LIVE.values(), ids=LIVE)
+def test_every_live_chain_has_a_network_of_its_frames(frames):
+    network = Network.load(frames.network)
+    signature = network.signature
+    sizes = frames.n_fft, frames.hop, frames.synthesis
+    assert (signature.n_fft, signature.hop, signature.synthesis) == sizes
+    assert signature.task == "both" and network.streaming and catalogue.describe(frames.network)
 
 
 def test_models_lists_what_ships(shipped, capsys):
