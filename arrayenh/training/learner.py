@@ -248,7 +248,7 @@ class Learner:
         """Network input from a beamformer, after `rounds` passes with the network's own masks."""
         network.eval()
         for _ in range(rounds):
-            out, _ = network(self._steered(mask, mics).spec(self.signature.inputs))
+            out = self._run(network, self._steered(mask, mics).spec(self.signature.inputs))
             mask = self.loss.mask(out)
         return self._steered(mask, mics).spec(self.signature.inputs)
 
@@ -261,13 +261,17 @@ class Learner:
     def _heard(
         self, network: Any, spec: Tensor, target: Tensor, mics: Tensor | None
     ) -> tuple[Tensor, dict[str, Tensor], Tensor]:
-        """Loss, terms and estimate; only the network runs in the precision of the recipe."""
+        """Loss, terms and estimate."""
+        out = self._run(network, spec)
+        total, terms = self.loss(out, spec, target, mics)
+        return total, terms, self.loss.estimate(out, spec)
+
+    def _run(self, network: Any, spec: Tensor) -> Tensor:
+        """Output of the network, which alone runs in the precision of the recipe."""
         amp = self.recipe.run.amp
         with torch.autocast(self.team.device.type, PRECISION.get(amp), amp != "none"):
             out, _ = network(spec)
-        out = out.float()
-        total, terms = self.loss(out, spec, target, mics)
-        return total, terms, self.loss.estimate(out, spec)
+        return out.float()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
