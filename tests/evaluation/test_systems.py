@@ -181,10 +181,10 @@ def test_outputs_keep_rate_and_length():
         ("superdirective@direction", 2048),
         ("das@direction+zelinski", 2048),  # in the beamformer's own frames
         ("das@direction+mmse-lsa", 2432),
-        ("mvdr[online=true]", 320),  # of its network of masks
-        ("mvdr[online=true,masks=spp]", 2048),
-        ("wpe[online=true]", 2048),
-        ("wpe[online=true]+mmse-lsa", 2432),
+        ("mvdr[online=true]", 512),  # of its synthesis window
+        ("mvdr[online=true,masks=spp,latency=low-latency]", 256),
+        ("mvdr[online=true,masks=spp,n_fft=2048]", 2048),
+        ("wpe[online=true]+mmse-lsa", 512),  # on one STFT
         ("mvdr", None),
         ("das", None),  # looks for the talker first
         ("wpe", None),

@@ -29,6 +29,7 @@ from arrayenh.evaluation.systems.bounds import BOUNDS, Bound
 from arrayenh.evaluation.systems.chain import Chain, Noisy
 from arrayenh.evaluation.systems.peer import PEERS
 from arrayenh.evaluation.systems.system import System
+from arrayenh.networks import catalogue
 from arrayenh.postfilters.postfilter import POSTFILTERS
 from arrayenh.registry import unknown as unknown_name
 
@@ -158,6 +159,8 @@ def chain(name: str) -> Chain:
             if key in settings:
                 raise ConfigError(f"{where}: {key} is given twice")
             settings[key] = value_of(key, text, where)
+    if settings["postfilter"] in catalogue.names("both"):
+        settings.setdefault("online", True)
     told = any(part.direction for part in parts)
     if told and "doa" in settings:
         raise ConfigError(f"{where}: give the direction by {DIRECTION} or doa, not both")
