@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from arrayenh.audio import Recording, open_recording, read, write
     from arrayenh.chain.enhancer import Enhanced, Enhancer, enhance
     from arrayenh.chain.settings import Settings
+    from arrayenh.chain.stream import StreamingEnhancer
     from arrayenh.errors import ArrayenhError
     from arrayenh.microphones.geometry import MicArray, load_array
     from arrayenh.stft import Stft
@@ -28,6 +29,7 @@ HOMES = {
     "Recording": "audio",
     "Settings": "chain.settings",
     "Stft": "stft",
+    "StreamingEnhancer": "chain.stream",
     "enhance": "chain.enhancer",
     "load_array": "microphones.geometry",
     "open_recording": "audio",
@@ -43,6 +45,7 @@ __all__ = [
     "Recording",
     "Settings",
     "Stft",
+    "StreamingEnhancer",
     "__version__",
     "enhance",
     "load_array",
