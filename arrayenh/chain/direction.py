@@ -58,8 +58,8 @@ class TalkerDirection:
         return self._azimuth_deg
 
     def guide(self) -> DirectionalMasks | None:
-        """Directional masks, if the direction is given in the settings; else None."""
-        if self.auto or self.steering is None or self.positions is None:
+        """Directional masks, if the direction is known; else None."""
+        if self.steering is None or self.positions is None:
             return None
         return DirectionalMasks(self.steering, diffuse_coherence(self.positions, self.freqs))
 

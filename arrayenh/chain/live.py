@@ -97,7 +97,7 @@ class LiveChain:
         )
         self._beam = None
         if settings.beamforming is not None and len(rows) > 1:
-            self._beam = LiveBeam(settings, stft, self.wiring)
+            self._beam = LiveBeam(settings, stft, self.wiring, self.networks.mask is not None)
             if before is not None:
                 self._beam.inherit(before)
         if settings.dereverberation is not None:

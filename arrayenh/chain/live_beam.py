@@ -10,6 +10,7 @@ from arrayenh.chain.capture import RATE
 from arrayenh.chain.direction import TalkerDirection
 from arrayenh.chain.settings import Settings
 from arrayenh.localisation.tracking import DirectionTracker
+from arrayenh.masks.directional import DirectionalMasks
 from arrayenh.masks.spp import SppMasks
 from arrayenh.microphones.geometry import MicArray
 from arrayenh.statistics.covariance import complete
@@ -45,9 +46,14 @@ class LiveBeam:
     stft : Stft
     wiring : Wiring
         With two microphones or more.
+    guided : bool
+        Whether a known direction selects the talker by a directional mask times the mask of a
+        network, which steer a MVDR better than geometry does.
     """
 
-    def __init__(self, settings: Settings, stft: Stft, wiring: Wiring) -> None:
+    def __init__(
+        self, settings: Settings, stft: Stft, wiring: Wiring, guided: bool = False
+    ) -> None:
         beamformer = settings.beamforming
         assert beamformer is not None and beamformer.recursive is not None  # Settings
         freqs, n_mics = stft.freqs(RATE), len(wiring.rows)
@@ -55,12 +61,17 @@ class LiveBeam:
         self.wiring = wiring
         self._stream = Stream(stft.n_freqs, n_mics, stft.hop / RATE, wiring.outputs[0], ears)
         self.direction = TalkerDirection(settings, wiring.array, wiring.outputs[0], freqs)
+        self._guided = guided and self.direction.positions is not None
+        self._guide: DirectionalMasks | None = None
         self._update = beamformer.recursive(self._stream, settings)
+        if self._guided and isinstance(self._update, MaskedMvdr):
+            self._update = MaskedMvdr(self._stream, settings)  # the masks steer it
         if isinstance(self._update, MaskedMvdr):
             self._ear = self._update
         else:
             self._ear = MaskedMvdr(self._stream, settings)
         self._fixed = beamformer.fixed
+        self._steering: np.ndarray | None = None
         self._memory_seconds = settings.memory_seconds
         self._presence = SppMasks(stft.n_freqs, self._stream.hop_seconds, rounds=1)
         self._blind: RecursiveMvdr | None = None
@@ -98,6 +109,8 @@ class LiveBeam:
         if not complete(frame)[0]:
             return None
         self._locate(frame)
+        if self._guided:
+            mask = mask * self._towards(frame)
         if not self.looks:
             self._ear(frame, mask, None)
         return self._update(frame, mask, self.direction.steering)
@@ -137,6 +150,15 @@ class LiveBeam:
                 reference=stream.reference,
             )
         return self._blind
+
+    def _towards(self, frame: np.ndarray) -> np.ndarray:
+        """Share of the sound from the talker's direction, (F, 1); 1 before it is found."""
+        direction = self.direction
+        if direction.steering is not self._steering:
+            self._steering, self._guide = direction.steering, direction.guide()
+        if self._guide is None:
+            return np.ones((len(frame), 1), np.float32)
+        return self._guide.estimate(frame, lambda mask: mask)
 
     def _locate(self, frame: np.ndarray) -> None:
         """Steer towards the talker whom the tracker hears now."""

@@ -111,7 +111,7 @@ class SegmentStage:
         self._noise_cov = None if noise is None else spatial_covariance(stft.analyse(noise))
         self._masks = None
         if beamformer is not None and settings.learns:
-            guide = self._direction.guide() if listens else None
+            guide = self._direction.guide() if listens and settings.direction_given else None
             self._masks = mask_source(
                 settings.masks, stft.n_freqs, hop_seconds, network, capture.reference, guide
             )
