@@ -158,6 +158,32 @@ def test_nobody_gives_what_is_not_finite(trial):
         broken.run(trial)
 
 
+# ---- behind another system ---------------------------------------------------------------
+
+
+def test_a_peer_behind_a_beamformer_has_its_output_alone(trial):
+    pytest.importorskip("noisereduce", reason="of the extra peers")
+    both = system("das[doa=0, online=true] + noisereduce")
+    beamformed = system("das[doa=0,online=true]").run(trial).samples
+    wanted = system("noisereduce").run(Trial(beamformed[None], RATE)).samples
+    assert_array_equal(both.run(trial).samples, wanted)
+    assert both.name == "das[doa=0,online=true]+noisereduce" and both.kind == "peer"
+    assert both.definition() != system("das[doa=0,online=true]+webrtc-ns").definition()
+
+
+def test_latencies_add_up_behind_each_other():
+    first = system("das[doa=0,online=true]").latency()
+    assert system("das[doa=0,online=true]+deepfilternet3").latency() == first + 0.04
+    assert system("das[doa=0]+noisereduce").latency() is None
+    assert system("oracle-mwf+deepfilternet3").latency() is None
+    assert system("oracle-mwf+deepfilternet3").kind == "bound"
+
+
+def test_a_peer_that_needs_the_array_says_so_behind_a_beamformer(trial):
+    with pytest.raises(TrialError, match="pra-das needs the array"):
+        system("das[doa=0,online=true]+pra-das").run(trial)
+
+
 # ---- mask-based ones ---------------------------------------------------------------------
 
 
