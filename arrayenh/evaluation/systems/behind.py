@@ -1,46 +1,49 @@
-"""Post-filters behind an oracle beamformer, to measure them with the best possible input."""
+"""Single-channel systems behind another one: post-filters behind an oracle, peers."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from arrayenh.evaluation.systems.bounds import Bound
-from arrayenh.evaluation.systems.chain import Chain
-from arrayenh.evaluation.systems.system import BOUND, Output, Trial
+from arrayenh.evaluation.systems.system import BOUND, PEER, Output, System, Trial
 
 
 @dataclass(frozen=True, slots=True)
 class Behind:
-    """An oracle bound followed by a single-channel chain.
+    """A system followed by a single-channel one.
 
     Attributes
     ----------
     name : str
-    bound : Bound
-    chain : Chain
-        Its only microphone is the bound's output.
+    first : System
+    second : System
+        Its only microphone is the output of the first.
     """
 
     name: str
-    bound: Bound
-    chain: Chain
-    kind: str = BOUND
+    first: System
+    second: System
+
+    @property
+    def kind(self) -> str:
+        """Kind: "bound" behind a bound, else "peer"."""
+        return BOUND if self.first.kind == BOUND else PEER
 
     @property
     def describe(self) -> str:
-        """Description of the bound and the chain."""
-        return f"{self.bound.describe}; then {self.chain.describe}"
+        """Description of both systems."""
+        return f"{self.first.describe}; then {self.second.describe}"
 
     def definition(self) -> Mapping[str, Any]:
-        """Definitions of the bound and the chain."""
-        return {"bound": self.bound.definition(), "chain": self.chain.definition()}
+        """Definitions of both systems."""
+        return {"first": self.first.definition(), "second": self.second.definition()}
 
     def latency(self) -> float | None:
-        """None: the clean speech is used as a whole."""
-        return None
+        """Sum of both latencies; None if one of the systems uses the recording as a whole."""
+        first, second = self.first.latency(), self.second.latency()
+        return None if first is None or second is None else first + second
 
     def run(self, trial: Trial) -> Output:
         """Enhance; see `System.run`."""
-        heard = self.bound.run(trial).samples
+        heard = self.first.run(trial).samples
         one = replace(trial, mixture=heard[None], target=None, array=None, azimuth=None)
-        return Output(self.chain.run(one).samples)
+        return Output(self.second.run(one).samples)

@@ -1,7 +1,8 @@
 """Parser of system names.
 
     noisy, default, NAME.toml, the bounds and the peers;
-    [wpe+]BEAMFORMER[+POSTFILTER], wpe or a post-filter alone
+    [wpe+]BEAMFORMER[+POSTFILTER], wpe or a post-filter alone;
+    SYSTEM+PEER, a peer on the output of another system
 
 Each part of a chain may have settings, mvdr[masks=spp,mu=2]. A steered beamformer may use the
 true direction, das@direction; otherwise it estimates the direction.
@@ -86,6 +87,9 @@ def system(name: str) -> System:
         return found
     if name.endswith(".toml"):
         return Chain(name, resolve(name, {}))
+    *before, last = split(name, "+")
+    if before and (peer := PEERS.get(ALIASES.get(last.strip(), last.strip()))) is not None:
+        return Behind("".join(name.split()), system("+".join(before)), peer)
     first, _, rest = name.partition("+")
     bound = ready().get(first.strip())
     if isinstance(bound, Bound):
