@@ -113,11 +113,10 @@ class LiveStream:
     def _part(self, part: np.ndarray) -> dict[str, np.ndarray]:
         """Process samples up to the next judgement of the microphones."""
         n = part.shape[1]
-        self._heard[:, self._n_heard : self._n_heard + n] = part
+        sound = np.abs(part) <= LOUDEST  # not so for NaN
+        self._heard[:, self._n_heard : self._n_heard + n] = np.where(sound, part, np.nan)
         self._n_heard += n
-        samples = part.astype(np.float32)
-        samples[~np.isfinite(samples)] = 0
-        np.clip(samples, -LOUDEST, LOUDEST, out=samples)
+        samples = np.where(sound, part, 0).astype(np.float32)
         pieces = self.chain.push(samples if self._down is None else self._down.push(samples))
         if self._n_heard == self.watch.step:
             self._n_heard = 0

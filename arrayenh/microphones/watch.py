@@ -14,7 +14,7 @@ UNCLIPPED_SECONDS = 0.5  # the same after clipping
 LEAST_RUN = 3  # equal samples at the extreme that are a flat top
 CLIPPED = 0.02  # share of the samples in flat tops from which a microphone is left out
 LEAST_PEAK = 0.1  # of full scale, below which flat tops are no clipping
-NEAR = 0.999  # of the extreme
+NEAR = 0.999  # of the extreme of the last 0.1 s
 
 FAULTS = ("no finite samples", "dead", "clipped")
 
@@ -59,7 +59,7 @@ class MicrophoneWatch:
         self._powers: deque[np.ndarray] = deque(maxlen=round(HEARD_SECONDS / STEP_SECONDS))
         self._constant = np.zeros(self.n_mics, int)  # steps in a row
         self._flat: deque[np.ndarray] = deque(maxlen=round(GOOD_SECONDS / STEP_SECONDS))
-        self._peak = np.zeros(self.n_mics)
+        self._peaks: deque[np.ndarray] = deque(maxlen=self._flat.maxlen)
         self._wait = np.zeros(self.n_mics, int)  # good steps until it is used
         self._fault = np.full(self.n_mics, -1)
 
@@ -69,10 +69,10 @@ class MicrophoneWatch:
         broken = ~finite.all(axis=1)
         samples = np.where(finite, samples, np.float32(0))
         self._n_steps += 1
-        spread = np.ptp(samples, axis=1)
-        self._constant = np.where(spread == 0, self._constant + 1, 0)
+        constant = samples.min(axis=1) == samples.max(axis=1)
+        self._constant = np.where(constant, self._constant + 1, 0)
         self._powers.append(np.var(samples, axis=1, dtype=np.float64))
-        self._flat.append(self._flat_tops(samples))
+        self._flat.append(np.where(constant, 0.0, self._flat_tops(samples)))
         at_fault = [broken, self._dead(), np.mean(self._flat, axis=0) > CLIPPED]
         if not np.all(np.any(at_fault, axis=0)):
             self._note(at_fault)
@@ -114,8 +114,8 @@ class MicrophoneWatch:
     def _flat_tops(self, samples: np.ndarray) -> np.ndarray:
         """Share of the samples in runs of equal values near the extreme, (M,)."""
         size = np.abs(samples)
-        self._peak = np.maximum(self._peak, size.max(axis=1))
-        near = size >= np.maximum(NEAR * self._peak, LEAST_PEAK)[:, None]
+        self._peaks.append(size.max(axis=1))
+        near = size >= np.maximum(NEAR * np.max(self._peaks, axis=0), LEAST_PEAK)[:, None]
         same = near[:, 1:] & (samples[:, 1:] == samples[:, :-1])
         run = same[:, 1:] & same[:, :-1]
         return np.mean(run, axis=1)
