@@ -104,7 +104,7 @@ def test_frames_of_another_shape_are_refused():
 def test_fewer_microphones_go_on_as_if_they_had_been_alone(heard, mics):
     _, speech, noise, mask = heard
     beam = RecursiveMvdr(F, len(mics), HOP, 2.0, loading=LITTLE, keep_level=False)
-    beam.inherit(learnt(speech + noise, mask, keep_level=False)[0], mics)
+    beam.inherit(learnt(speech + noise, mask, keep_level=False)[0].learnt(), mics)
     alone, _ = learnt(speech + noise, mask, list(mics), keep_level=False)
     next_frames = np.ascontiguousarray((speech - noise)[:, list(mics)])
     for found, wanted in zip(beam.look(next_frames), alone.look(next_frames), strict=True):
@@ -121,7 +121,7 @@ def test_a_new_microphone_changes_nothing_at_first(heard):
     _, speech, noise, mask = heard
     three, _ = learnt(speech + noise, mask, [0, 1, 2])
     four = RecursiveMvdr(F, M, HOP, 2.0, loading=LITTLE)
-    four.inherit(three, [0, 1, 2, None])
+    four.inherit(three.learnt(), [0, 1, 2, None])
     assert_allclose(four.weights[:, :3], three.weights, atol=1e-6)
     assert_allclose(four.weights[:, 3], 0, atol=1e-12)
     found = np.linalg.inv(four.noise_cov_inverse)
@@ -137,7 +137,7 @@ def test_speech_is_not_distorted_after_a_change(heard, mics):
     a, speech, noise, mask = heard
     beam, _ = learnt(speech * mask[:, None] + noise * (1 - mask[:, None]), mask, keep_level=False)
     after = RecursiveMvdr(F, len(mics), HOP, 2.0, loading=LITTLE, keep_level=False)
-    after.inherit(beam, mics)
+    after.inherit(beam.learnt(), mics)
     response = sum(
         after.weights[:, k].conj() * a[:, m] for k, m in enumerate(mics) if m is not None
     )
@@ -146,9 +146,37 @@ def test_speech_is_not_distorted_after_a_change(heard, mics):
     assert_allclose(response[there], wanted[there], atol=1e-4 * np.abs(a).max())
 
 
+def test_a_smaller_share_changes_no_weights_but_gives_way_sooner(heard):
+    """The next frames weigh the more against it: the new noise is there at once."""
+    _, speech, noise, mask = heard
+    before, _ = learnt(speech + noise, mask, keep_level=False)
+    beams = {}
+    for share in (1.0, 0.01):
+        beams[share] = RecursiveMvdr(F, M, HOP, 2.0, loading=LITTLE, keep_level=False)
+        beams[share].inherit(before.learnt(), range(M), share)
+        assert_allclose(beams[share].weights, before.weights, atol=1e-6)
+        found = beams[share].noise_cov_inverse
+        assert_allclose(found, before.noise_cov_inverse, rtol=1e-5, atol=1e-6)
+    nothing, everything = np.zeros((F, T), "f"), np.ones((F, T), "f")
+    left = {}
+    for share, beam in beams.items():
+        beam.update(np.ascontiguousarray(noise[:, ::-1]), nothing, everything)
+        left[share] = np.linalg.norm(beam.look(np.ascontiguousarray(noise[:, ::-1]))[0])
+    assert left[0.01] < left[1.0]
+
+
+def test_what_has_been_learnt_is_a_copy(heard):
+    _, speech, noise, mask = heard
+    beam, _ = learnt(speech + noise, mask)
+    copy, weights = beam.learnt(), beam.weights
+    beam.update(7 * noise, mask, 1 - mask)
+    beam.inherit(copy, range(M))
+    assert_allclose(beam.weights, weights, atol=1e-6)
+
+
 def test_nothing_learnt_is_nothing_inherited(heard):
     beam = RecursiveMvdr(F, 3, HOP)
-    beam.inherit(RecursiveMvdr(F, M, HOP), [0, 1, None])
+    beam.inherit(RecursiveMvdr(F, M, HOP).learnt(), [0, 1, None])
     assert_array_equal(beam.weights, np.broadcast_to([1, 0, 0], (F, 3)))
     spec = np.ascontiguousarray((heard[1] + heard[2])[:, :3])
     fresh = RecursiveMvdr(F, 3, HOP)
