@@ -80,7 +80,7 @@ def main() -> None:
             title, "spatial", "--scaling", "--seconds", "120"
         ),
         "Latency": lambda title: section(title, "latency"),
-        "Streaming": lambda title: section(title, "streaming"),
+        "Streams": lambda title: section(title, "streaming"),
         "Scenes": lambda title: section(title, "rendering"),
         "Start-up": lambda title: section(title, "startup"),
         "Memory": lambda title: section(title, "memory", "--minutes", f"{args.minutes:g}"),

@@ -23,8 +23,8 @@ def graph_file(fields, nodes, constants=None, states=None, metadata=None, **chan
 
     n_freqs = fields["n_fft"] // 2 + 1
     shapes = {"spec": ["B", len(fields["inputs"]), "T", n_freqs, 2], "out": ["B", "T", n_freqs]}
-    if fields["task"] == "postfilter":
-        shapes["out"].append(2)
+    if fields["task"] != "mask":
+        shapes["out"].append({"postfilter": 2, "both": 3}[fields["task"]])
     shapes |= change
     states = states or {}
     info = helper.make_tensor_value_info
@@ -101,12 +101,10 @@ def level_mask(inputs=("microphone",), index=0, **more):
     return graph_file(signature("mask", inputs, **more), nodes, {"one": scalar(1)})
 
 
-def recursive_mask(inputs=("microphone",), index=0, **more):
-    """p / (p + 1) of the power that a pole smooths: p <- 0.9 p + 0.1 |x|²."""
+def pole(name, n_freqs):
+    """Node that smooths (B, T, F) with a pole, from its state to its next one: `smoothed`."""
     from onnx import TensorProto, helper
 
-    fields = signature("mask", inputs, **more)
-    n_freqs = fields["n_fft"] // 2 + 1
     info = helper.make_tensor_value_info
     step = helper.make_graph(
         [
@@ -119,22 +117,52 @@ def recursive_mask(inputs=("microphone",), index=0, **more):
         [info(name, TensorProto.FLOAT, ["B", n_freqs]) for name in ("before", "now")],
         [info(name, TensorProto.FLOAT, ["B", n_freqs]) for name in ("after", "smooth")],
     )
+    return helper.make_node(
+        "Scan",
+        ["state_pole", name],
+        ["next_pole", "smoothed"],
+        body=step,
+        num_scan_inputs=1,
+        scan_input_axes=[1],
+        scan_output_axes=[1],
+    )
+
+
+def recursive_mask(inputs=("microphone",), index=0, **more):
+    """p / (p + 1) of the power that a pole smooths: p <- 0.9 p + 0.1 |x|²."""
+    from onnx import helper
+
+    fields = signature("mask", inputs, **more)
+    n_freqs = fields["n_fft"] // 2 + 1
     nodes = [
         *signal(index, "x"),
         *power("x", "p"),
-        helper.make_node(
-            "Scan",
-            ["state_pole", "p"],
-            ["next_pole", "smoothed"],
-            body=step,
-            num_scan_inputs=1,
-            scan_input_axes=[1],
-            scan_output_axes=[1],
-        ),
+        pole("p", n_freqs),
         helper.make_node("Add", ["smoothed", "one"], ["more"]),
         helper.make_node("Div", ["smoothed", "more"], ["out"]),
     ]
     constants = {"one": scalar(1), "keep": scalar(LIMIT), "learn": scalar(1 - LIMIT)}
+    return graph_file(fields, nodes, constants, {"pole": ["B", n_freqs]})
+
+
+def joint(keep=0.99, **more):
+    """Mask p / (p + p̄) of the beamformed power and its slow mean, and the output times the mask."""
+    from onnx import helper
+
+    fields = signature("both", ("beamformed", "reference", "noise"), **more)
+    n_freqs = fields["n_fft"] // 2 + 1
+    nodes = [
+        *signal(0, "x"),
+        *power("x", "p"),
+        pole("p", n_freqs),
+        helper.make_node("Sum", ["p", "smoothed", "least"], ["all"]),
+        helper.make_node("Div", ["p", "all"], ["mask"]),
+        helper.make_node("Constant", [], ["end"], value_ints=[-1]),
+        helper.make_node("Unsqueeze", ["mask", "end"], ["masks"]),
+        helper.make_node("Mul", ["x", "masks"], ["filtered"]),
+        helper.make_node("Concat", ["masks", "filtered"], ["out"], axis=-1),
+    ]
+    constants = {"least": scalar(1e-12), "keep": scalar(keep), "learn": scalar(1 - keep)}
     return graph_file(fields, nodes, constants, {"pole": ["B", n_freqs]})
 
 

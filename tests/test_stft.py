@@ -257,3 +257,68 @@ def test_shapes_that_do_not_fit_are_refused_with_both():
         stft.synthesise(np.zeros((32, 2, 10), np.complex64), 112)
     with pytest.raises(ShapeError, match=r"block must have shape \(2, n\); got \(3, 5\)"):
         Analysis(stft, 2).push(np.zeros((3, 5), np.float32))
+
+
+# ---- short synthesis windows -------------------------------------------------------------
+
+LOW_DELAY = [(1024, 256, 512), (512, 128, 256), (512, 48, 96), (96, 48, 96), (300, 10, 60)]
+
+
+@pytest.mark.parametrize(("n_fft", "hop", "synthesis"), LOW_DELAY)
+@pytest.mark.parametrize("n_samples", [1, 47, 48, 49, 511, 4096])
+def test_a_short_synthesis_window_reconstructs(n_fft, hop, synthesis, n_samples):
+    assert reconstruction_error(Stft(n_fft, hop, synthesis=synthesis), noise(2, n_samples)) < 1e-6
+
+
+@pytest.mark.parametrize(("n_fft", "hop", "synthesis"), LOW_DELAY)
+def test_low_delay_windows_are_those_of_the_formulas(n_fft, hop, synthesis):
+    """Roots of Hann halves, whose product is a whole Hann window that overlaps to 1."""
+    stft = Stft(n_fft, hop, synthesis=synthesis)
+    n, fall = np.arange(n_fft), synthesis // 2
+    rise = n_fft - fall
+    wanted = np.where(
+        n < rise, np.sin(np.pi * n / (2 * rise)), np.sin(np.pi * (n - rise + fall) / synthesis)
+    )
+    assert_allclose(stft.analysis_window, wanted, atol=EPS)
+    product = stft.analysis_window[-synthesis:] * stft.synthesis_window
+    hann = np.sin(np.pi * np.arange(synthesis) / synthesis) ** 2
+    assert_allclose(product, hann * 2 * hop / synthesis, atol=2 * EPS)
+    assert_allclose(product.reshape(-1, hop).sum(axis=0), 1, atol=4 * EPS)
+    assert stft.latency == len(stft.synthesis_window) == synthesis
+
+
+@pytest.mark.parametrize(("n_fft", "hop", "synthesis"), LOW_DELAY)
+def test_a_short_synthesis_window_makes_a_stream_that_late(n_fft, hop, synthesis):
+    """After the frame that holds sample n, everything up to n - (synthesis - hop) is there."""
+    stft, x = Stft(n_fft, hop, synthesis=synthesis), noise(1, 40 * hop)
+    analysis, inverse, made = Analysis(stft, 1), Synthesis(stft), []
+    for t in range(40):
+        made.append(inverse.push(analysis.push(x[:, t * hop : (t + 1) * hop])[:, 0]))
+        assert sum(map(len, made)) == max((t + 1) * hop - (synthesis - hop), 0)
+    assert_allclose(np.concatenate(made), x[0, : hop - synthesis], atol=16 * EPS)
+
+
+def test_a_gain_of_one_frame_lasts_a_synthesis_window():
+    """The long analysis does not smear what a gain does."""
+    stft, x = Stft(512, 48, synthesis=96), noise(1, 4800)
+    spec = stft.analyse(x)
+    spec[..., 40] = 0
+    changed = np.flatnonzero(np.abs(stft.synthesise(spec, 4800) - x)[0] > 1e-5)
+    end = 41 * 48
+    assert end - 96 <= changed[0] and changed[-1] < end and len(changed) > 90
+
+
+@pytest.mark.parametrize(
+    ("n_fft", "hop", "synthesis", "window"),
+    [
+        (512, 128, 128, "sqrt_hann"),  # no overlap
+        (512, 128, 300, "sqrt_hann"),
+        (512, 128, 640, "sqrt_hann"),
+        (512, 5, 15, "sqrt_hann"),  # odd
+        (512, 128, 256, "hann"),
+        (512, 128, 256, np.ones(512)),
+    ],
+)
+def test_synthesis_windows_that_cannot_reconstruct_are_refused(n_fft, hop, synthesis, window):
+    with pytest.raises(ConfigError, match="synthesis window"):
+        Stft(n_fft, hop, window, synthesis)

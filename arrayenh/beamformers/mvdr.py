@@ -5,6 +5,7 @@ the mixture, or to the speech and the noise alone (shadow filtering).
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -303,40 +304,52 @@ class RecursiveMvdr(Recursion):
         _kernels.recursion.look(spec, *self._inverse, *weights, passed, beamformed, noise)
         return beamformed * self._applied, noise * self._applied
 
-    def inherit(self, other: "RecursiveMvdr", mics: Sequence[int | None]) -> None:
-        """Take over the statistics of another one, where microphones are lost or come back.
+    def learnt(self) -> "Learnt":
+        """Copy of the statistics as they are now."""
+        (p_re, p_im), (s_re, s_im) = self._inverse, self._speech
+        return Learnt(
+            (p_re.copy(), p_im.copy()), (s_re.copy(), s_im.copy()), self._totals.copy(),
+            self._gain, self._applied,
+        )  # fmt: skip
+
+    def inherit(
+        self, learnt: "Learnt", mics: Sequence[int | None], share: float = 1.0
+    ) -> None:
+        """Take over the statistics of another beam, where microphones are lost or come back.
 
         A new microphone begins with the mean noise power, and without speech. Before the next
         frame is learnt, the weights are those of the blind form.
 
         Parameters
         ----------
-        other : RecursiveMvdr
-            With the same frames.
+        learnt : Learnt
+            Of a beam with the same frames.
         mics : sequence of int or None
-            For each microphone, which one of `other` it is; None if it is new.
+            For each microphone, which one of that beam it is; None if it is new.
+        share : float
+            Weight of what is taken over, in (0, 1], relative to what is learnt next.
         """
         kept = [m for m in mics if m is not None]
         rows = [k for k, m in enumerate(mics) if m is not None]
-        heard = other._totals[0] > 0
+        heard = learnt.totals[0] > 0
         noise = np.zeros((self.n_freqs, self.n_mics, self.n_mics), np.complex128)
-        theirs = np.linalg.inv(as_matrices(other._inverse)[heard])
-        mean = np.trace(theirs, axis1=1, axis2=2).real / other.n_mics
+        theirs = np.linalg.inv(as_matrices(learnt.inverse)[heard])
+        mean = np.trace(theirs, axis1=1, axis2=2).real / theirs.shape[1]
         noise[heard] = mean[:, None, None] * np.eye(self.n_mics)
         noise[np.ix_(heard, rows, rows)] = theirs[:, kept][:, :, kept]
         inverse = np.zeros_like(noise)
         inverse[heard] = np.linalg.inv(noise[heard])
         speech = np.zeros_like(noise)
-        speech[np.ix_(range(self.n_freqs), rows, rows)] = as_matrices(other._speech)[:, kept][
+        speech[np.ix_(range(self.n_freqs), rows, rows)] = as_matrices(learnt.speech)[:, kept][
             :, :, kept
         ]
-        self._inverse, self._speech = as_lanes(inverse), as_lanes(speech)
-        self._totals = other._totals.copy()
-        self._totals[2] = np.trace(noise, axis1=1, axis2=2).real
-        self._totals[3] = noise[:, self.reference, self.reference].real
+        self._inverse, self._speech = as_lanes(inverse / share), as_lanes(speech * share)
+        self._totals = learnt.totals * share
+        self._totals[2] = np.trace(noise, axis1=1, axis2=2).real * share
+        self._totals[3] = noise[:, self.reference, self.reference].real * share
         found, self._totals[4] = self._blind(self.reference)
         self._weights = np.ascontiguousarray(found.real), np.ascontiguousarray(found.imag)
-        self._gain, self._applied = other._gain, other._applied
+        self._gain, self._applied = learnt.gain, learnt.applied
 
     def _blind(self, reference: int) -> tuple[np.ndarray, np.ndarray]:
         """Weights (M, F) of the blind form for a microphone, and their noise power wᴴ Φₙ w (F,)."""
@@ -363,6 +376,27 @@ class RecursiveMvdr(Recursion):
                 self._gain += rate * (np.sqrt(before / after) - self._gain)
             gains[t] = self._gain if heard > 0 else 1.0
         return gains
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Learnt:
+    """Statistics of a `RecursiveMvdr` at some time.
+
+    Attributes
+    ----------
+    inverse, speech : pair of float64 ndarray, shape (M, M, F)
+        Real and imaginary part of Φₙ⁻¹ and Φₛ.
+    totals : float64 ndarray, shape (5, F)
+        See `arrayenh._kernels.recursion.recursive_beamformer`.
+    gain, applied : float
+        Gain that restores the speech level: as estimated, and as applied to the last frame.
+    """
+
+    inverse: tuple[np.ndarray, np.ndarray]
+    speech: tuple[np.ndarray, np.ndarray]
+    totals: np.ndarray
+    gain: float
+    applied: np.float32
 
 
 def as_matrices(lanes: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
@@ -455,9 +489,13 @@ class MaskedMvdr:
             beamformed += self._partial * (frame[:, list(self._outputs)] - beamformed)
         return beamformed, noise
 
-    def inherit(self, other: "MaskedMvdr", mics: Sequence[int | None]) -> None:
+    def learnt(self) -> Learnt:
+        """Copy of the statistics as they are now."""
+        return self._beam.learnt()
+
+    def inherit(self, learnt: Learnt, mics: Sequence[int | None], share: float = 1.0) -> None:
         """Take over what another one has learnt; see `RecursiveMvdr.inherit`."""
-        self._beam.inherit(other._beam, mics)
+        self._beam.inherit(learnt, mics, share)
 
 
 def recursive_mvdr(stream: Stream, settings: BeamformerSettings) -> Update:

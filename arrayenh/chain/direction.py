@@ -76,6 +76,12 @@ class TalkerDirection:
             self._turns.append(azimuth_deg)
         self.look(azimuth)
 
+    def inherit(self, other: "TalkerDirection") -> None:
+        """Take over the direction that was estimated with other microphones."""
+        self._turns = other._turns
+        if self.auto and other._azimuth_deg is not None:
+            self.look(float(np.deg2rad(other._azimuth_deg)))
+
     def look(self, azimuth: float) -> None:
         """Steer towards a direction, radians."""
         assert self.positions is not None

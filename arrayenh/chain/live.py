@@ -5,8 +5,9 @@ from collections import deque
 import numpy as np
 
 from arrayenh.beamformers.binaural import ears
+from arrayenh.chain.bursts import Bursts
 from arrayenh.chain.capture import RATE
-from arrayenh.chain.live_beam import LiveBeam, Wiring
+from arrayenh.chain.live_beam import LiveBeam, Memory, Wiring
 from arrayenh.chain.live_filter import LiveFilter
 from arrayenh.chain.networks import Networks
 from arrayenh.chain.settings import NONE, Settings
@@ -14,6 +15,7 @@ from arrayenh.checks import numbers
 from arrayenh.dereverberation.dereverberator import RecursiveDereverberation
 from arrayenh.errors import ConfigError
 from arrayenh.microphones.geometry import MicArray
+from arrayenh.statistics.covariance import complete
 from arrayenh.stft import Analysis, Synthesis
 
 MOST_OVER_DB = 3.0
@@ -74,10 +76,12 @@ class LiveChain:
         self._filter = LiveFilter(self.settings, stft, self.networks)
         self._rows: tuple[int, ...] = ()
         self._beam: LiveBeam | None = None
+        self._memory = Memory(stft.hop / RATE, self.settings.memory_seconds)
         self._dereverb: RecursiveDereverberation | None = None
         self.use(tuple(range(self.n_mics)))
         self._until_frame = stft.hop
-        self._peaks = deque([0.0], -(-stft.n_fft // stft.hop))
+        n_hops = -(-stft.n_fft // stft.hop)
+        self._peaks, self._bursts = deque([0.0], n_hops), Bursts(stft.hop / RATE, n_hops)
         outputs = range(self.n_outputs)
         self._syntheses = {name: [Synthesis(stft) for _ in outputs] for name in self.stages[1:]}
         late = np.zeros((self.n_outputs, self.latency), np.float32)
@@ -89,6 +93,8 @@ class LiveChain:
         if rows == self._rows:
             return
         settings, stft, before = self.settings, self._stft, self._beam
+        if before is not None:
+            self._memory.leave(before, at_fault=not set(rows) > set(self._rows))
         self._rows = rows
         self.wiring = Wiring(
             rows,
@@ -98,8 +104,9 @@ class LiveChain:
         self._beam = None
         if settings.beamforming is not None and len(rows) > 1:
             self._beam = LiveBeam(settings, stft, self.wiring, self.networks.mask is not None)
+            self._memory.teach(self._beam)
             if before is not None:
-                self._beam.inherit(before)
+                self._beam.follow(before)
         if settings.dereverberation is not None:
             self._dereverb = settings.dereverberation.recursive(
                 stft.n_freqs, len(rows), stft.hop / RATE
@@ -129,16 +136,16 @@ class LiveChain:
             "reference", the output of each stage by its name, and "enhanced", `latency` samples
             late. Their bits do not depend on how the stream is split into blocks.
         """
-        reference = block[list(self.outputs)]
+        used, reference = list(self._rows), block[list(self.outputs)]
         made: dict[str, list[np.ndarray]] = {name: [] for name in self.stages}
         made["reference"] = [reference]
         for part in split(block, self._until_frame, self._stft.hop):
-            self._peaks[-1] = max(self._peaks[-1], float(np.abs(part).max(initial=0.0)))
+            self._peaks[-1] = max(self._peaks[-1], float(np.abs(part[used]).max(initial=0.0)))
             self._until_frame -= part.shape[1]
             spec = self._analysis.push(part)
             if self._until_frame == 0:
                 self._until_frame = self._stft.hop
-                for name, frame in self._frame(spec[:, list(self._rows)]).items():
+                for name, frame in self._frame(spec[:, used]).items():
                     if name in made:
                         made[name].append(self._samples(name, frame))
                 self._peaks.append(0.0)
@@ -172,7 +179,11 @@ class LiveChain:
             frame = self._dereverb.update(frame)
             stages[self.settings.dereverb] = frame[:, outputs]
         frame = np.ascontiguousarray(frame)
-        out, filtered = self._filter.push(frame, frame[:, outputs], self._beam)
+        # a microphone that drops out, or a burst, is nothing to learn from
+        learns = not self._bursts.within(self._peaks[-1]) and bool(complete(frame)[0])
+        out, filtered = self._filter.push(frame, frame[:, outputs], self._beam, learns)
+        if self._beam is not None:
+            self._memory.listen(self._beam)
         if self.settings.beamforming is not None:
             stages[self.settings.beamformer] = out
         if filtered is not None:

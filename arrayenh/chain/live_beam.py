@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from arrayenh.beamformers.beamformer import Stream
-from arrayenh.beamformers.mvdr import MaskedMvdr, RecursiveMvdr
+from arrayenh.beamformers.mvdr import Learnt, MaskedMvdr, RecursiveMvdr
 from arrayenh.chain.capture import RATE
 from arrayenh.chain.direction import TalkerDirection
 from arrayenh.chain.settings import Settings
@@ -13,8 +13,10 @@ from arrayenh.localisation.tracking import DirectionTracker
 from arrayenh.masks.directional import DirectionalMasks
 from arrayenh.masks.spp import SppMasks
 from arrayenh.microphones.geometry import MicArray
-from arrayenh.statistics.covariance import complete
 from arrayenh.stft import Stft
+
+SPOILT_SECONDS = 0.1  # from a fault to its notice, at most
+LEAST_SHARE = 0.05  # weight of the statistics of a microphone that comes back, however late
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,28 +88,30 @@ class LiveBeam:
         """Whether `look` is the output: the beamformer itself, before it learns."""
         return self._update is self._ear
 
-    def inherit(self, other: "LiveBeam") -> None:
-        """Take over what the beam of another wiring has learnt."""
-        before = other.wiring.rows
-        mics = [before.index(row) if row in before else None for row in self.wiring.rows]
-        self._ear.inherit(other._ear, mics)
-        if isinstance(self._update, MaskedMvdr) and isinstance(other._update, MaskedMvdr):
-            self._update.inherit(other._update, mics)
-        if other._blind is not None:
-            self._first.inherit(other._blind, mics)
+    def learnt(self) -> "Experience":
+        """Copy of the statistics as they are now."""
+        first = None if self._blind is None else self._blind.learnt()
+        return Experience(self.wiring.rows, self._ear.learnt(), first)
+
+    def inherit(self, learnt: "Experience", share: float = 1.0) -> None:
+        """Take over statistics, weighted by `share`, of the microphones in common."""
+        rows = learnt.rows
+        mics = [rows.index(row) if row in rows else None for row in self.wiring.rows]
+        self._ear.inherit(learnt.ear, mics, share)
+        if learnt.first is not None:
+            self._first.inherit(learnt.first, mics, share)
+
+    def follow(self, other: "LiveBeam") -> None:
+        """Take over what does not depend on the microphones: speech presence and direction."""
         self._presence = other._presence
+        self.direction.inherit(other.direction)
 
     def look(self, frame: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Output (F, O, 1) with what has been learnt so far, and the noise in it (F, 1)."""
         return self._ear.look(frame)
 
     def learn(self, frame: np.ndarray, mask: np.ndarray) -> np.ndarray | None:
-        """Learn from a frame, (F, M, 1); output (F, O, 1), None before the first direction.
-
-        A frame in which a microphone drops out is not learnt from, and has no output, either.
-        """
-        if not complete(frame)[0]:
-            return None
+        """Learn from a frame, (F, M, 1); output (F, O, 1), None before the first direction."""
         self._locate(frame)
         if self._guided:
             mask = mask * self._towards(frame)
@@ -115,17 +119,23 @@ class LiveBeam:
             self._ear(frame, mask, None)
         return self._update(frame, mask, self.direction.steering)
 
-    def without_network(self, frame: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def without_network(self, frame: np.ndarray, learns: bool) -> tuple[np.ndarray, np.ndarray]:
         """Output (F, O, 1) of masks by speech presence, and the mask (F, 1).
 
         Speech presence in the microphones' mean power steers a first, blind MVDR; speech presence
-        in its cleaner output is the mask of the beamformer.
+        in its cleaner output is the mask of the beamformer. A frame that is not learnt from passes
+        the weights as they are.
         """
+        everything = np.ones((len(frame), 1), np.float32)
         if self._fixed and self.direction.steering is not None:
-            self._locate(frame)
+            if learns:
+                self._locate(frame)
             out = self._update(frame, None, self.direction.steering)
             assert out is not None
-            return out, np.ones((len(frame), 1), np.float32)
+            return out, everything
+        if not learns:
+            looked = self.look(frame)[0] if self.looks else self._first.look(frame)[0][:, None]
+            return looked, everything
         heard: list[np.ndarray] = []
 
         def beamform(mask: np.ndarray) -> np.ndarray:
@@ -166,3 +176,68 @@ class LiveBeam:
             for moment in self._tracker.push(frame):  # one for each block of frames
                 for found in moment.directions[:1]:
                     self.direction.found(found.azimuth)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Experience:
+    """Statistics of a `LiveBeam` at some time.
+
+    Attributes
+    ----------
+    rows : tuple of int
+        Its microphones.
+    ear : Learnt
+        Of the beamformer with masks.
+    first : Learnt or None
+        Of the blind MVDR that speech presence steers.
+    """
+
+    rows: tuple[int, ...]
+    ear: Learnt
+    first: Learnt | None
+
+
+class Memory:
+    """Statistics of the beams so far, from which those of another wiring begin.
+
+    A microphone at fault has spoilt the statistics before the fault is noticed: those from 0.1 to
+    0.2 s before are taken. A microphone that comes back finds the statistics of the beam with the
+    most microphones, in which it was; they weigh the less the longer it was away.
+
+    Parameters
+    ----------
+    hop_seconds : float
+        Time from frame to frame, s.
+    memory_seconds : float
+        Time constant of the statistics, s.
+    """
+
+    def __init__(self, hop_seconds: float, memory_seconds: float) -> None:
+        self._every = max(round(SPOILT_SECONDS / hop_seconds), 1)
+        self._fade = float(np.exp(-hop_seconds / memory_seconds))
+        self._recent: list[Experience] = []  # one of the last 0.1 s, one of those before
+        self._fullest: Experience | None = None
+        self._share, self._n = 1.0, 0
+
+    def listen(self, beam: LiveBeam) -> None:
+        """Keep what a beam has learnt after another frame, now and then."""
+        self._share *= self._fade
+        if self._n % self._every == 0:
+            self._recent = [*self._recent[-1:], beam.learnt()]
+        self._n += 1
+
+    def leave(self, beam: LiveBeam, at_fault: bool) -> None:
+        """Keep what a beam has learnt that is no longer used."""
+        latest = self._recent[0] if at_fault and self._recent else beam.learnt()
+        self._recent, self._n = [latest], 1
+        if self._fullest is None or len(latest.rows) >= len(self._fullest.rows):
+            self._fullest, self._share = latest, 1.0
+
+    def teach(self, beam: LiveBeam) -> None:
+        """Let a new beam inherit from the one that knows most of its microphones."""
+        if self._fullest is None:
+            return
+        learnt, share, rows = self._recent[-1], 1.0, set(beam.wiring.rows)
+        if len(rows & set(self._fullest.rows)) > len(rows & set(learnt.rows)):
+            learnt, share = self._fullest, max(self._share, LEAST_SHARE)
+        beam.inherit(learnt, share)

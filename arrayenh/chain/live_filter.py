@@ -44,7 +44,7 @@ class LiveFilter:
             )
 
     def push(
-        self, frame: np.ndarray, reference: np.ndarray, beam: LiveBeam | None
+        self, frame: np.ndarray, reference: np.ndarray, beam: LiveBeam | None, learns: bool
     ) -> tuple[np.ndarray, np.ndarray | None]:
         """Process a frame.
 
@@ -56,6 +56,8 @@ class LiveFilter:
             Those at which speech is estimated.
         beam : LiveBeam or None
             None: the reference passes.
+        learns : bool
+            Whether the beamformer learns from the frame.
 
         Returns
         -------
@@ -66,9 +68,9 @@ class LiveFilter:
         none = np.zeros((len(frame), 1), np.float32)
         heard, filtered = Heard(reference, reference, none, 1 - none), None
         if beam is not None and self._masks is not None:
-            heard, filtered = self._steered(self._masks, frame, reference, beam)
+            heard, filtered = self._steered(self._masks, frame, reference, beam, learns)
         elif beam is not None:
-            out, mask = beam.without_network(frame)
+            out, mask = beam.without_network(frame, learns)
             heard = Heard(out, reference, none, mask)
         if self._gain is not None:
             return heard.outputs, self._gain.apply(heard.outputs)
@@ -79,7 +81,12 @@ class LiveFilter:
         return heard.outputs, filtered
 
     def _steered(
-        self, masks: "Hearing", frame: np.ndarray, reference: np.ndarray, beam: LiveBeam
+        self,
+        masks: "Hearing",
+        frame: np.ndarray,
+        reference: np.ndarray,
+        beam: LiveBeam,
+        learns: bool,
     ) -> tuple["Heard", np.ndarray | None]:
         """Beamform a frame with masks of a network; its output, too, if it is the post-filter."""
         looked, noise = beam.look(frame)
@@ -89,11 +96,11 @@ class LiveFilter:
             filtered = before.filtered(out)
         else:
             mask = masks.mask(before, frame)
-        made = beam.learn(frame, mask)
+        made = beam.learn(frame, mask) if learns else None
         if made is None or (filtered is not None and beam.looks):
             made = looked
         elif filtered is not None:  # of another beamformer than the one that was heard
-            made, filtered = made, made * before.gain(out)
+            filtered = made * before.gain(out)
         return Heard(made, reference, noise, mask), filtered
 
 

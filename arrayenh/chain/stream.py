@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from arrayenh import _kernels
 from arrayenh.audio import LEAST_RATE, MOST_RATE
 from arrayenh.audio.low_delay import LowDelayResampler
 from arrayenh.chain.capture import RATE
@@ -20,6 +21,7 @@ from arrayenh.microphones.geometry import MicArray, load_array
 from arrayenh.microphones.watch import MicrophoneWatch
 
 RESAMPLING_SECONDS = 0.001  # delay of each resampler, at least
+OFFSET_HZ = 5.0  # cut-off of the high-pass filter that removes the offset of a microphone
 LOUDEST = 100.0  # re full scale: what a driver gives beyond is no sound
 
 
@@ -57,21 +59,9 @@ class LiveStream:
         every_stage: bool = False,
         labels: Sequence[int] | None = None,
     ) -> None:
-        self.n_mics, self.sample_rate = n_mics, sample_rate
+        self.n_mics, self._labels = n_mics, labels
         self.chain = LiveChain(settings, networks, n_mics, array, every_stage)
-        self.watch = MicrophoneWatch(n_mics, sample_rate, labels)
-        self.latency_samples, self._down, self._up = self.chain.latency, None, {}
-        if sample_rate != RATE:
-            late = self.chain.latency / RATE
-            self.latency_samples = ceil((late + 2 * RESAMPLING_SECONDS) * sample_rate)
-            delay = (self.latency_samples / sample_rate - late) / 2
-            self._down = LowDelayResampler(sample_rate, RATE, n_mics, delay)
-            self._up = {
-                name: LowDelayResampler(RATE, sample_rate, self.n_outputs, delay)
-                for name in (*self.chain.stages, "enhanced")
-            }
-        self._heard = np.zeros((n_mics, self.watch.step), np.float32)
-        self.reset()
+        self.reset(sample_rate)
 
     @property
     def latency_ms(self) -> float:
@@ -88,15 +78,37 @@ class LiveStream:
         """One line for each change of the microphones in use."""
         return self.watch.log
 
-    def reset(self) -> None:
-        """Reset the state, as at the start of a stream."""
+    def reset(self, sample_rate: int | None = None) -> None:
+        """Reset the state, as at the start of a stream, which may have another sample rate, Hz."""
+        if sample_rate is not None:
+            self._use_rate(sample_rate)
         self.chain.reset()
         self.watch.reset()
         self._n_heard = 0
+        self._passed = np.zeros((2, self.n_mics))
         self._ready = {name: np.zeros((self.n_outputs, 0), np.float32) for name in self._up}
         for resampler in (self._down, *self._up.values()):
             if resampler is not None:
                 resampler.reset()
+
+    def _use_rate(self, rate: int) -> None:
+        """Set the sample rate, and the latency at it."""
+        within("sample_rate", rate, LEAST_RATE, MOST_RATE)
+        self.sample_rate, self.latency_samples = rate, self.chain.latency
+        self.watch = MicrophoneWatch(self.n_mics, rate, self._labels)
+        self._heard = np.zeros((self.n_mics, self.watch.step), np.float32)
+        self._keep = float(np.exp(-2 * np.pi * OFFSET_HZ / rate))
+        self._down: LowDelayResampler | None = None
+        self._up: dict[str, LowDelayResampler] = {}
+        if rate != RATE:
+            late = self.chain.latency / RATE
+            self.latency_samples = ceil((late + 2 * RESAMPLING_SECONDS) * rate)
+            delay = (self.latency_samples / rate - late) / 2
+            self._down = LowDelayResampler(rate, RATE, self.n_mics, delay)
+            self._up = {
+                name: LowDelayResampler(RATE, rate, self.n_outputs, delay)
+                for name in (*self.chain.stages, "enhanced")
+            }
 
     def push(self, block: np.ndarray) -> dict[str, np.ndarray]:
         """Process the next samples, (M, n); see `LiveChain.push`."""
@@ -113,11 +125,11 @@ class LiveStream:
     def _part(self, part: np.ndarray) -> dict[str, np.ndarray]:
         """Process samples up to the next judgement of the microphones."""
         n = part.shape[1]
-        self._heard[:, self._n_heard : self._n_heard + n] = part
+        sound = np.abs(part) <= LOUDEST  # not so for NaN
+        samples = np.where(sound, part * self.watch.gains[:, None], 0).astype(np.float32)
+        self._heard[:, self._n_heard : self._n_heard + n] = np.where(sound, samples, np.nan)
         self._n_heard += n
-        samples = part.astype(np.float32)
-        samples[~np.isfinite(samples)] = 0
-        np.clip(samples, -LOUDEST, LOUDEST, out=samples)
+        _kernels.stream.high_pass(samples, self._keep, self._passed)
         pieces = self.chain.push(samples if self._down is None else self._down.push(samples))
         if self._n_heard == self.watch.step:
             self._n_heard = 0
@@ -137,8 +149,8 @@ class StreamingEnhancer(LiveStream):
     """Enhances a stream of blocks, as it comes.
 
     Each block gives as many samples as it has, `latency_samples` late; the bits do not depend on
-    the sizes of the blocks. A microphone that dies, clips or gives no finite samples is left out
-    until it is back.
+    the sizes of the blocks. A microphone that dies, clips, gives no finite samples or becomes
+    unlike the others is left out until it is back; a change of its gain or polarity is undone.
 
     Parameters
     ----------
@@ -178,7 +190,6 @@ class StreamingEnhancer(LiveStream):
         array: MicArray | str | None = None,
         **settings: Any,
     ) -> None:
-        within("sample_rate", sample_rate, LEAST_RATE, MOST_RATE)
         if n_mics < 1:
             raise ConfigError(f"n_mics must be at least 1; got {n_mics}")
         resolved = resolve(profile, {**settings, "online": True})
