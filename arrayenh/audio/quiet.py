@@ -1,4 +1,4 @@
-"""Suppression of the lines that the MP3 decoder prints on stderr by itself."""
+"""Suppression of the lines that libraries print on stderr by themselves."""
 
 import os
 import threading
@@ -16,6 +16,13 @@ def quiet_decoder(path: Path) -> Iterator[None]:
     if not may_be_mp3(path):
         yield
         return
+    with quiet_stderr():
+        yield
+
+
+@contextmanager
+def quiet_stderr() -> Iterator[None]:
+    """Discard what is printed on stderr, also by libraries."""
     with _ONE_AT_A_TIME:
         try:
             kept = os.dup(STDERR)
