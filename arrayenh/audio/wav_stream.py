@@ -1,4 +1,4 @@
-"""WAV headers of streams: read in order, without seeking, and written before the length is known."""
+"""WAV headers of streams: read without seeking, written before the length is known."""
 
 import struct
 from dataclasses import dataclass

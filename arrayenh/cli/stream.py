@@ -64,7 +64,9 @@ class Output:
             check_new(Path(self.path), self.overwrite)
             refuse_inputs([Path(self.path)], [Path(source)])
         elif sys.stdout is None or sys.stdout.isatty():
-            raise ConfigError("the sound would go to the terminal: give -o FILE, or a pipe: | aplay")
+            raise ConfigError(
+                "the sound would go to the terminal: give -o FILE, or a pipe: | aplay"
+            )
 
 
 @with_settings
@@ -140,7 +142,7 @@ def command(
         bool,
         typer.Option(
             "--align",
-            help="Leave out the latency at the start: the output has the input's timing and length.",
+            help="Leave out the latency at the start: the timing and length of the input.",
             rich_help_panel=OUTPUT,
         ),
     ] = False,
@@ -169,7 +171,9 @@ def command(
     chosen = selection(mics, channels)
     settings = resolve(profile, given({**options, "online": True}, **neural(options.get("model"))))
     raw = raw_format(sample_format, rate, interleaved, mics)
-    target = Output(output, container, None if encoding is None else Encoding.named(encoding), overwrite)
+    target = Output(
+        output, container, None if encoding is None else Encoding.named(encoding), overwrite
+    )
     target.check(source)
     with ExitStack() as stack:
         gate = stack.enter_context(Interrupt())
@@ -259,7 +263,8 @@ class Run:
         quiet: bool,
     ) -> None:
         self.stream, self.inputs, self.timing = stream, inputs, timing
-        self.quiet, self.log, self._n_noted = quiet, [], 0
+        self.quiet, self._n_noted = quiet, 0
+        self.log: list[str] = []
         self.block_ms, self.n_beyond = 0.0, 0
         self._say(notes)
 
@@ -312,9 +317,7 @@ class Run:
                 f"block {1000 * timing.worst_seconds:.1f} ms of {self.block_ms:.1f} ms"
             )
 
-    def _blocks(
-        self, reader: "StreamReader", gate: Interrupt, n: int
-    ) -> "Iterator[np.ndarray]":
+    def _blocks(self, reader: "StreamReader", gate: Interrupt, n: int) -> "Iterator[np.ndarray]":
         """Blocks of the microphones, and zeros for the end that is still in the chain."""
         import numpy as np
 

@@ -2,13 +2,10 @@
 
 from difflib import get_close_matches
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from arrayenh.errors import AudioError, MissingExtraError
 from arrayenh.live.device import Device
-
-if TYPE_CHECKING:
-    import sounddevice
 
 IN, OUT = "input", "output"
 
@@ -99,18 +96,26 @@ def find(wanted: str | None, way: str) -> Device:
         found = [one for one in usable if one.index == int(wanted)]
     else:
         low = wanted.lower()
-        found = [one for one in usable if one.name.lower() == low] or [
+        found = [one for one in usable if low in (one.name.lower(), one.full_name.lower())] or [
             one for one in usable if low in one.full_name.lower()
         ]
     if not found:
         raise AudioError(
-            f"there is no {way} device {wanted!r}{meant(wanted, usable)}; "
-            f"see 'arrayenh devices'"
+            f"there is no {way} device {wanted!r}{meant(wanted, usable)}; see 'arrayenh devices'"
         )
     if len(found) > 1:
         several = ", ".join(f"{one.index} ({one.full_name})" for one in found)
         raise AudioError(f"{wanted!r} is part of several names: give the number, {several}")
     return found[0]
+
+
+def found_again(device: Device, way: str) -> Device:
+    """The same device after the list has changed; raises AudioError if it is not there."""
+    refresh()
+    same = [one for one in devices() if one.full_name == device.full_name and one.channels(way)]
+    if not same:
+        raise AudioError(f"{device.name} is not there")
+    return next((one for one in same if one.index == device.index), same[0])
 
 
 def meant(wanted: str, usable: list[Device]) -> str:

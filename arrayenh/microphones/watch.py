@@ -41,6 +41,8 @@ class MicrophoneWatch:
         Samples from one judgement to the next.
     used : tuple of int
         Microphones in use.
+    faults : dict of int to str
+        Fault of each microphone that is not in use.
     log : list of str
         One line for each change.
     """
@@ -61,7 +63,7 @@ class MicrophoneWatch:
         self._flat: deque[np.ndarray] = deque(maxlen=round(GOOD_SECONDS / STEP_SECONDS))
         self._peak = np.zeros(self.n_mics)
         self._wait = np.zeros(self.n_mics, int)  # good steps until it is used
-        self._fault = np.full(self.n_mics, -1)
+        self.faults: dict[int, str] = {}
 
     def judge(self, samples: np.ndarray) -> tuple[int, ...]:
         """Judge the microphones after the next `step` samples, (M, step); return those in use."""
@@ -92,12 +94,14 @@ class MicrophoneWatch:
             return
         seconds = self._n_steps * STEP_SECONDS
         for m in set(self.used) - set(used):
+            self.faults[m] = FAULTS[now[m]]
             self.log.append(
                 f"{seconds:.1f} s: microphone {self._labels[m]} has {FAULTS[0]}: left out"
                 if now[m] == 0
                 else f"{seconds:.1f} s: microphone {self._labels[m]} is {FAULTS[now[m]]}: left out"
             )
         for m in set(used) - set(self.used):
+            del self.faults[m]
             self.log.append(f"{seconds:.1f} s: microphone {self._labels[m]} is back")
         self.used = used
 
