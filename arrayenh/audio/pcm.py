@@ -83,6 +83,8 @@ class Encoding:
         samples : float32 ndarray, shape (n_channels, n)
         """
         values = self._widened(data) if self.width == 3 else np.frombuffer(data, self._dtype)
+        if 8 * self.width > self.bits:  # programs may leave zeros above a negative number
+            values = values << (8 * self.width - self.bits) >> (8 * self.width - self.bits)
         samples = values.astype(np.float64)
         if self.kind == "u":
             samples -= self.full_scale

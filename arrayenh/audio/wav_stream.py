@@ -44,7 +44,7 @@ class WavHeader:
         description = struct.pack("<HHIIHH", kind, self.n_channels, rate, align * rate, align, bits)
         chunks = b"WAVEfmt " + struct.pack("<I", len(description)) + description + b"data"
         length = ENDLESS if self.n_bytes is None else self.n_bytes
-        whole = length + len(chunks) + 4
+        whole = len(chunks) + 4 + length + length % 2
         if whole >= UNKNOWN[1].start:
             length = whole = ENDLESS
         return b"RIFF" + struct.pack("<I", whole) + chunks + struct.pack("<I", length)

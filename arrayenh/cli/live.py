@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from arrayenh.chain.profile import resolve
 from arrayenh.chain.setting_record import INPUT, OUTPUT
 from arrayenh.checks import within
 from arrayenh.cli import terminal
 from arrayenh.cli.inputs import selection
 from arrayenh.cli.interrupt import Interrupt
-from arrayenh.cli.options import Array, Channels, Mics, Profile, given, neural, with_settings
+from arrayenh.cli.options import Array, Channels, Mics, Profile, live_settings, with_settings
 from arrayenh.errors import AudioError
 
 if TYPE_CHECKING:
@@ -124,7 +123,7 @@ def command(
     if seconds is not None:
         within("--seconds", seconds, 0.1, 1e7)
     chosen = selection(mics, channels)
-    settings = resolve(profile, given({**options, "online": True}, **neural(options.get("model"))))
+    settings = live_settings(options, profile, chosen)
     folder = record or Path()
     check_folder(folder)
     make_folder(folder)

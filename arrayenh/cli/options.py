@@ -7,9 +7,9 @@ from typing import Annotated, Any, get_args
 
 import typer
 
-from arrayenh.chain.profile import profile_names
+from arrayenh.chain.profile import profile_names, resolve
 from arrayenh.chain.setting_record import ARRAY, INPUT, PANELS, Described
-from arrayenh.chain.settings import by_name, settings_class
+from arrayenh.chain.settings import Settings, by_name, settings_class
 
 PREFIX = "setting_"  # prefix of the parameters, to separate them from the command's own
 
@@ -141,6 +141,15 @@ def values(one: Described) -> str:
 def given(options: Mapping[str, Any], **more: Any) -> dict[str, Any]:
     """Add to the options those of `more` that are not None and not given already."""
     return {key: value for key, value in more.items() if value is not None} | dict(options)
+
+
+def live_settings(
+    options: Mapping[str, Any], profile: str | None, channels: tuple[int, ...] | None
+) -> Settings:
+    """Settings of a live chain; the reference is the first of the channels, if they are listed."""
+    first = channels[0] if channels else None
+    more = neural(options.get("model"))
+    return resolve(profile, given({**options, "online": True}, reference=first, **more))
 
 
 def neural(model: str | None) -> dict[str, str]:

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Protocol
 
 import typer
 
-from arrayenh.chain.profile import resolve
 from arrayenh.chain.setting_record import INPUT, OUTPUT
 from arrayenh.chain.settings import Settings
 from arrayenh.checks import one_of, within
 from arrayenh.cli import terminal
 from arrayenh.cli.inputs import selection
 from arrayenh.cli.interrupt import Interrupt
-from arrayenh.cli.options import Array, Channels, Mics, Profile, given, neural, with_settings
+from arrayenh.cli.options import Array, Channels, Mics, Profile, live_settings, with_settings
 from arrayenh.errors import AudioError, ConfigError
 
 if TYPE_CHECKING:
@@ -169,7 +168,7 @@ def command(
 
     within("--block", block, 0.1, 1000)
     chosen = selection(mics, channels)
-    settings = resolve(profile, given({**options, "online": True}, **neural(options.get("model"))))
+    settings = live_settings(options, profile, chosen)
     raw = raw_format(sample_format, rate, interleaved, mics)
     target = Output(
         output, container, None if encoding is None else Encoding.named(encoding), overwrite
@@ -192,6 +191,7 @@ def raw_format(
     sample_format: str | None, rate: int | None, interleaved: int | None, mics: int | None
 ) -> "RawFormat | None":
     """Format of raw input; None for WAV."""
+    from arrayenh.audio import LEAST_RATE, MOST_RATE
     from arrayenh.audio.pcm import Encoding
     from arrayenh.audio.streams import RawFormat
 
@@ -205,6 +205,7 @@ def raw_format(
     if rate is None or n_channels is None:
         raise ConfigError("raw PCM has no header: give --rate HZ and --mics N (or --interleaved N)")
     within("--interleaved", n_channels, 1, 1024)
+    within("--rate", rate, LEAST_RATE, MOST_RATE)
     return RawFormat(encoding, n_channels, rate)
 
 
