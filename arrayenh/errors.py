@@ -31,6 +31,10 @@ class AudioError(ArrayenhError, OSError):
     """A recording cannot be read or is not usable, or a file cannot be written."""
 
 
+class DeviceLostError(AudioError):
+    """A sound device is gone, or gives no sound any more."""
+
+
 class GeometryError(ArrayenhError, ValueError):
     """A microphone array is unknown, malformed, or does not fit the recording."""
 

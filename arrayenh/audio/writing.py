@@ -17,6 +17,7 @@ from arrayenh.files import beside, check_free, give_name
 
 SYSTEM_ERROR = 2  # SF_ERR_SYSTEM of libsndfile
 ADD_PEAK_CHUNK = 0x1050  # SFC_SET_ADD_PEAK_CHUNK of libsndfile
+AUTO_DOWNGRADE = 0x1210  # SFC_RF64_AUTO_DOWNGRADE of libsndfile
 WAV_LIMIT = (1 << 32) - (1 << 20)  # bytes, largest size in a RIFF header
 
 FINE = ("PCM_24", "PCM_32", "FLOAT", "DOUBLE")
@@ -124,7 +125,8 @@ def headroom(peak: float) -> float:
 class AudioWriter:
     """Writer of a sound file, which gets its name only when complete.
 
-    Use it as a context manager; if the block raises, the temporary file is removed.
+    Use it as a context manager; if the block raises, the temporary file is removed. With
+    `n_samples` None, the length is unknown.
     """
 
     def __init__(
@@ -132,7 +134,7 @@ class AudioWriter:
         path: PathLike,
         sample_rate: int,
         n_channels: int,
-        n_samples: int,
+        n_samples: int | None,
         subtype: str | None = None,
         metadata: Mapping[str, str] | None = None,
         overwrite: bool = False,
@@ -140,7 +142,7 @@ class AudioWriter:
         self.path = Path(path)
         check_target(self.path, overwrite)
         kind = FORMATS[self.path.suffix.lower()]
-        if kind == "WAV" and n_samples * n_channels * 8 > WAV_LIMIT:
+        if kind == "WAV" and (n_samples is None or n_samples * n_channels * 8 > WAV_LIMIT):
             kind = "RF64"  # the same samples, with a header for larger files
         self._temporary = beside(self.path)
         self._n_written, self._overwrite = 0, overwrite
@@ -155,6 +157,9 @@ class AudioWriter:
             raise AudioError(f"{self.path} cannot be written{words}") from error
         except OSError as error:
             raise AudioError(f"{self.path} cannot be written: {error.strerror}") from error
+        if n_samples is None:  # a WAV file in the end, if it is small enough
+            command = self._sound._file, AUTO_DOWNGRADE, soundfile._ffi.NULL, 1
+            soundfile._snd.sf_command(*command)
         # no PEAK chunk: it holds the time of day, so files would not be reproducible
         soundfile._snd.sf_command(self._sound._file, ADD_PEAK_CHUNK, soundfile._ffi.NULL, 0)
         for key, value in (metadata or {}).items():

@@ -7,13 +7,13 @@ from typing import Annotated, Any
 
 import typer
 
-from arrayenh.chain.profile import profile_names, resolve
-from arrayenh.chain.setting_record import ARRAY, INPUT, OUTPUT
+from arrayenh.chain.profile import resolve
+from arrayenh.chain.setting_record import INPUT, OUTPUT
 from arrayenh.chain.settings import Settings
 from arrayenh.cli import terminal
 from arrayenh.cli.batch import Request, batch, enhance_one, enhancer_of, outputs_of
 from arrayenh.cli.inputs import Job, plan, selection
-from arrayenh.cli.options import given, with_settings
+from arrayenh.cli.options import Array, Channels, Mics, Profile, given, neural, with_settings
 from arrayenh.cli.results import Summary
 from arrayenh.errors import ConfigError
 
@@ -28,37 +28,14 @@ def command(
         ),
     ],
     options: dict[str, Any],
-    mics: Annotated[
-        int | None, typer.Option(help="Use only the first N microphones.", rich_help_panel=INPUT)
-    ] = None,
-    channels: Annotated[
-        str | None,
-        typer.Option(
-            metavar="LIST",
-            help="Use these channels, counted from 0: 0,2,3,5.",
-            rich_help_panel=INPUT,
-        ),
-    ] = None,
+    mics: Mics = None,
+    channels: Channels = None,
     pad: Annotated[
         bool,
         typer.Option("--pad", help="Pad shorter mono files with silence.", rich_help_panel=INPUT),
     ] = False,
-    profile: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME|FILE",
-            help=f"Profile, overridden by options: {', '.join(profile_names())}, or a TOML file.",
-            rich_help_panel=INPUT,
-        ),
-    ] = None,
-    array: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME|FILE",
-            help="Geometry of the microphones; see 'arrayenh arrays list'.",
-            rich_help_panel=ARRAY,
-        ),
-    ] = None,
+    profile: Profile = None,
+    array: Array = None,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -136,15 +113,6 @@ def command(
                 done.append(result)
                 progress(len(done))
     finish(planned, done, settings if as_json else None)
-
-
-def neural(model: str | None) -> dict[str, str]:
-    """Settings to make neural because a model is given and no option sets them otherwise."""
-    if model is None:
-        return {}
-    from arrayenh.chain.networks import SETTINGS, by_task
-
-    return {SETTINGS[task]: "neural" for task in by_task(model)}
 
 
 def check(request: Request, planned: list[Job]) -> None:

@@ -20,9 +20,11 @@ from arrayenh.cli import (
     arrays,
     benchmark,
     demo,
+    devices,
     enhance,
     export,
     inspect,
+    live,
     localize,
     models,
     qa,
@@ -30,6 +32,7 @@ from arrayenh.cli import (
     score,
     separate,
     simulate,
+    stream,
     terminal,
     train,
 )
@@ -50,7 +53,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 COMMANDS = (
-    enhance, demo, inspect, localize, score, separate, simulate, benchmark, qa, train, export,
+    enhance, stream, live, devices, demo, inspect, localize, score, separate, simulate, benchmark,
+    qa, train, export,
 )  # fmt: skip
 for module in COMMANDS:
     name, help_text = module.__name__.rpartition(".")[2], module.command.__doc__ or ""
@@ -136,7 +140,12 @@ def run(arguments: list[str]) -> int:
 
 
 def refuse_pipes(arguments: list[str]) -> None:
-    """Raise an error if a file is "-", which would become a file or folder of that name."""
+    """Raise an error if a file is "-", which would become a file or folder of that name.
+
+    The command `stream` reads and writes pipes.
+    """
+    if arguments[:1] == ["stream"]:
+        return
     found = next(filter(PIPE.fullmatch, arguments), None)
     if found is not None:
         raise ConfigError(f"{found}: a pipe can be neither read nor written; name a file")

@@ -7,10 +7,39 @@ from typing import Annotated, Any, get_args
 
 import typer
 
-from arrayenh.chain.setting_record import PANELS, Described
-from arrayenh.chain.settings import by_name, settings_class
+from arrayenh.chain.profile import profile_names, resolve
+from arrayenh.chain.setting_record import ARRAY, INPUT, PANELS, Described
+from arrayenh.chain.settings import Settings, by_name, settings_class
 
 PREFIX = "setting_"  # prefix of the parameters, to separate them from the command's own
+
+Mics = Annotated[
+    int | None, typer.Option(help="Use only the first N microphones.", rich_help_panel=INPUT)
+]
+Channels = Annotated[
+    str | None,
+    typer.Option(
+        metavar="LIST",
+        help="Use these channels, counted from 0: 0,2,3,5.",
+        rich_help_panel=INPUT,
+    ),
+]
+Profile = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME|FILE",
+        help=f"Profile, overridden by options: {', '.join(profile_names())}, or a TOML file.",
+        rich_help_panel=INPUT,
+    ),
+]
+Array = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME|FILE",
+        help="Geometry of the microphones; see 'arrayenh arrays list'.",
+        rich_help_panel=ARRAY,
+    ),
+]
 
 
 def with_settings(command: Callable[..., None]) -> Callable[..., None]:
@@ -112,3 +141,21 @@ def values(one: Described) -> str:
 def given(options: Mapping[str, Any], **more: Any) -> dict[str, Any]:
     """Add to the options those of `more` that are not None and not given already."""
     return {key: value for key, value in more.items() if value is not None} | dict(options)
+
+
+def live_settings(
+    options: Mapping[str, Any], profile: str | None, channels: tuple[int, ...] | None
+) -> Settings:
+    """Settings of a live chain; the reference is the first of the channels, if they are listed."""
+    first = channels[0] if channels else None
+    more = neural(options.get("model"))
+    return resolve(profile, given({**options, "online": True}, reference=first, **more))
+
+
+def neural(model: str | None) -> dict[str, str]:
+    """Settings to make neural because a model is given and no option sets them otherwise."""
+    if model is None:
+        return {}
+    from arrayenh.chain.networks import SETTINGS, by_task
+
+    return {SETTINGS[task]: "neural" for task in by_task(model)}

@@ -2,6 +2,7 @@
 
 import json
 import math
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -54,6 +55,11 @@ def warn(lines: Iterable[str]) -> None:
 def show_json(value: Any) -> None:
     """Print a result as ASCII JSON; values that are not finite become null."""
     print(json.dumps(finite(value), indent=2))
+
+
+def say_json(value: Any) -> None:
+    """Print a result as one line of JSON on stderr, where stdout is taken by sound."""
+    print(json.dumps(finite(value)), file=sys.stderr)
 
 
 def finite(value: Any) -> Any:

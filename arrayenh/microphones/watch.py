@@ -47,6 +47,8 @@ class MicrophoneWatch:
         Microphones in use.
     gains : float64 ndarray, shape (M,)
         By which the microphones are to be multiplied, also for `judge`.
+    faults : dict of int to str
+        Fault of each microphone that is not in use.
     log : list of str
         One line for each change.
     """
@@ -69,6 +71,7 @@ class MicrophoneWatch:
         self._peaks = np.zeros_like(self._flat)
         self._measured, self._coarse = np.zeros((5, self.n_mics)), np.zeros((self.n_mics, COARSE))
         self._wait = np.zeros(self.n_mics, int)  # good steps until it is used
+        self.faults: dict[int, str] = {}
 
     @property
     def gains(self) -> np.ndarray:
@@ -122,8 +125,10 @@ class MicrophoneWatch:
         if not used:  # those that wait are better than none
             return
         for m in set(self.used) - set(used):
-            self._log(m, f"{FAULTS[int(at_fault[:, m].argmax())]}: left out")
+            self.faults[m] = FAULTS[int(at_fault[:, m].argmax())]
+            self._log(m, f"{self.faults[m]}: left out")
         for m in set(used) - set(self.used):
+            del self.faults[m]
             self._log(m, "is back")
         self.used = used
 

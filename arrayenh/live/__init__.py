@@ -1,0 +1,1 @@
+"""Enhancement of sound as it comes: from pipes and from sound devices."""
