@@ -19,7 +19,7 @@ ORDER = [
     {"statistics"},
     {"beamformers", "dereverberation"},
     {"masks"},
-    {"localisation", "separation", "postfilters"},
+    {"localisation", "separation", "postfilters", "hearing"},
     {"chain"},
     {"live"},
     {"scenes"},

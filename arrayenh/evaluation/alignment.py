@@ -63,10 +63,11 @@ def cross_correlation(
 
 
 def aligned(signals: Sequence[np.ndarray], lags: Sequence[int]) -> list[np.ndarray]:
-    """Shift each signal, shape (N_k,), by its delay, and cut all to the part they share."""
+    """Shift each signal, shape (..., N_k), by its delay, and cut all to the part they share."""
+    pairs = list(zip(signals, lags, strict=True))
     start = max(0, -min(lags))
-    stop = min(len(signal) - late for signal, late in zip(signals, lags, strict=True))
-    return [signal[start + late : stop + late] for signal, late in zip(signals, lags, strict=True)]
+    stop = min(signal.shape[-1] - late for signal, late in pairs)
+    return [signal[..., start + late : stop + late] for signal, late in pairs]
 
 
 def lag_note(name: str, against: str, late: int, sample_rate: int, align: bool) -> str:

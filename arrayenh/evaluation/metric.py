@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from arrayenh.evaluation.signals import Signals
+from arrayenh.hearing.audiograms import Audiogram
 
 INF = math.inf
 ANY_DB = (-INF, INF)
@@ -19,6 +20,7 @@ LAST = 1000
 
 Pair = Callable[[np.ndarray, np.ndarray, int], float]
 Triple = Callable[[np.ndarray, np.ndarray, np.ndarray, int], float]
+Listened = Callable[[np.ndarray, np.ndarray, int, Audiogram | None], float]
 Alone = Callable[[np.ndarray, int], float]
 
 
@@ -63,6 +65,11 @@ class Metric:
     def text(self, value: float, sign: str = "") -> str:
         """Format a value with the decimals of the metric; `sign` "+" for gains."""
         return "n/a" if math.isnan(value) else f"{value:{sign}.{self.decimals}f}"
+
+    @property
+    def binaural(self) -> bool:
+        """Whether the score needs both ears."""
+        return "ears" in self.needs
 
     @property
     def needs_reference(self) -> bool:
@@ -146,6 +153,20 @@ def of_ears(
     return of_pair(
         compute, label, unit, bounds, describe, lower_is_better, needs, judged, rank=rank
     )
+
+
+def of_listener(
+    compute: Listened, label: str, bounds: tuple[float, float], describe: str, rank: int = LAST
+) -> Metric:
+    """Make a binaural metric that depends on the listener's audiogram."""
+
+    def of(signals: Signals) -> float:
+        assert signals.reference_ears is not None and signals.ears is not None
+        rate = signals.sample_rate
+        return compute(signals.reference_ears, signals.ears, rate, signals.audiogram)
+
+    needs = ("reference_ears", "ears")
+    return metric(compute.__name__, label, "", bounds, needs, of, describe, rank=rank)
 
 
 def alone(

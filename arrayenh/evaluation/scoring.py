@@ -16,6 +16,7 @@ from arrayenh.evaluation.metrics.stoi import estoi, stoi
 from arrayenh.evaluation.metrics.waveform import seg_snr, shadow_snr, si_sdr, snr
 from arrayenh.evaluation.registry import CORE, METRICS
 from arrayenh.evaluation.signals import Signals
+from arrayenh.hearing.audiograms import Audiogram
 
 __all__ = [
     "CORE",
@@ -27,6 +28,7 @@ __all__ = [
     "pesq_nb",
     "pesq_wb",
     "scores",
+    "scores_at_ears",
     "scores_of",
     "seg_snr",
     "shadow_snr",
@@ -87,6 +89,63 @@ def scores_of(signals: Signals, names: Iterable[str] | None = None) -> dict[str,
     return {metric.name: _score(metric, signals) for metric in chosen(names)}
 
 
+def scores_at_ears(
+    reference_ears: np.ndarray,
+    ears: np.ndarray,
+    sample_rate: int,
+    names: Iterable[str] | None = None,
+    noisy_ears: np.ndarray | None = None,
+    audiogram: Audiogram | None = None,
+) -> dict[str, Score]:
+    """Compute several scores of an output at two ears.
+
+    Binaural scores use both ears. A score of one signal is that of the better ear, as HASPI and
+    HASQI are.
+
+    Parameters
+    ----------
+    reference_ears, ears : float ndarray, shape (2, N)
+        Clean target and output, left and right.
+    sample_rate : int
+        Hz.
+    names : iterable of str, optional
+        Names from `METRICS`; `CORE` by default.
+    noisy_ears : float ndarray, shape (2, N), optional
+        Noisy input, left and right.
+    audiogram : Audiogram, optional
+        Hearing of the listener; normal without it.
+
+    Returns
+    -------
+    scores : dict of str to Score
+        In the order of `names`.
+
+    Raises
+    ------
+    ConfigError
+        If a name is unknown.
+    """
+    sides = [
+        Signals(
+            ears[side],
+            sample_rate,
+            reference=reference_ears[side],
+            noisy=None if noisy_ears is None else noisy_ears[side],
+            ears=ears,
+            reference_ears=reference_ears,
+            noisy_ears=noisy_ears,
+            audiogram=audiogram,
+        )
+        for side in (0, 1)
+    ]
+    return {
+        metric.name: _score(metric, sides[0])
+        if metric.binaural
+        else _better(metric, [_score(metric, side) for side in sides])
+        for metric in chosen(names)
+    }
+
+
 def chosen(names: Iterable[str] | None = None) -> list[Metric]:
     """Return the metrics with these names, `CORE` by default; unknown names raise an error."""
     wanted = list(CORE if names is None else names)
@@ -106,3 +165,10 @@ def _score(metric: Metric, signals: Signals) -> Score:
         return Score(metric.compute(signals))
     except (MetricError, MissingExtraError) as error:
         return Score(math.nan, str(error))
+
+
+def _better(metric: Metric, found: list[Score]) -> Score:
+    """Return the better of several scores, one without a value only if none has one."""
+    valid = [score for score in found if not math.isnan(score.value)] or found[:1]
+    best = max if metric.higher_is_better else min
+    return best(valid, key=lambda score: score.value)

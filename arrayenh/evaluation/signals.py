@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from arrayenh.hearing.audiograms import Audiogram
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Signals:
@@ -27,6 +29,8 @@ class Signals:
         Left and right ear: binaural output, clean target, noisy input.
     transcript : str, optional
         The words of the target talker.
+    audiogram : Audiogram, optional
+        Hearing of the listener; normal without it.
     """
 
     estimate: np.ndarray
@@ -41,3 +45,4 @@ class Signals:
     reference_ears: np.ndarray | None = None
     noisy_ears: np.ndarray | None = None
     transcript: str | None = None
+    audiogram: Audiogram | None = None

@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -7,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -1124,6 +1126,83 @@ def test_a_few_samples_more_are_cut(pair, call, speech):
     code, out, err = call("score clean.wav longer.wav --json")
     assert code == 0 and "32000 to 32100 samples: all cut to shortest" in err
     assert json.loads(out)["estimate"]["snr"] == pytest.approx(20, abs=0.01)
+
+
+@pytest.fixture
+def binaural(here, speech):
+    """left.wav and right.wav, both.wav of the two, and out.wav with noise at the left ear."""
+    left = speech[0].astype(np.float64)
+    ears = np.stack([left, 0.5 * np.roll(left, 5)])
+    noise = np.random.default_rng(0).standard_normal(left.size) * np.std(left)
+    for name, samples in (
+        ("left.wav", ears[0]),
+        ("right.wav", ears[1]),
+        ("both.wav", ears),
+        ("out.wav", ears + 0.1 * noise * np.array([[1.0], [0.1]])),
+        ("mix.wav", ears + noise * np.array([[1.0], [0.1]])),
+    ):
+        save(name, samples, subtype="FLOAT")
+    return here
+
+
+EARS = "taken for left and right ear; scores of one ear are those of the better ear"
+
+
+def test_two_ears_are_scored_where_a_binaural_score_is_asked_for(binaural, call):
+    code, out, err = call("score both.wav out.wav --metrics si_sdr,ild_error_db --json")
+    found = json.loads(out)
+    assert code == 0 and EARS in err and found["ears"]
+    # the right ear has 20 + 20 - 6 dB, the left one 20 dB
+    assert found["estimate"]["si_sdr"] == pytest.approx(34, abs=0.2)
+    assert 0 < found["estimate"]["ild_error_db"] < 1
+    code, out, err = call("score both.wav out.wav --metrics si_sdr --json")
+    assert "channel 0 is scored" in err and not json.loads(out)["ears"]
+    assert json.loads(out)["estimate"]["si_sdr"] == pytest.approx(20, abs=0.2)
+
+
+def test_one_file_for_each_ear_is_the_file_of_both(binaural, call):
+    line = "out.wav --mix mix.wav --metrics si_sdr,ild_error_db --json"
+    pair, both = (call(f"score {ref} {line}")[1] for ref in ("left.wav,right.wav", "both.wav"))
+    assert json.loads(pair) == json.loads(both)
+    assert json.loads(pair)["gains"]["delta_si_sdr"] == pytest.approx(20, abs=0.2)
+
+
+def test_a_delay_of_both_ears_is_removed_from_both(binaural, call):
+    late = np.pad(read("out.wav").samples, ((0, 0), (160, 0)))
+    save("late.wav", late, subtype="FLOAT")
+    line = "--metrics si_sdr,itd_error_us --json --align"
+    found, plain = (
+        json.loads(call(f"score both.wav {name} {line}")[1]) for name in ("late.wav", "out.wav")
+    )
+    assert found["lags"]["estimate"] == 160
+    assert found["estimate"] == pytest.approx(plain["estimate"], rel=0.02)
+
+
+def test_the_audiogram_reaches_the_scores_of_hearing(binaural, call, monkeypatch):
+    from arrayenh.evaluation.metrics import hearing
+
+    heard = []
+    monkeypatch.setattr(hearing, "_require_clarity", lambda: None)
+    monkeypatch.setattr(hearing, "_better_ear", lambda *given: heard.append(given[-1]) or 0.5)
+    monkeypatch.setitem(sys.modules, "clarity.evaluator.haspi", SimpleNamespace(haspi_v2_be=None))
+    code, out, err = call("score both.wav out.wav --audiogram N3,S2 --metrics haspi --json")
+    assert (code, json.loads(out)["audiogram"]) == (0, "N3,S2") and EARS in err
+    assert json.loads(out)["estimate"] == {"haspi": 0.5}
+    assert [list(one.at([4000])[:, 0]) for one in heard] == [[60, 95]]
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("both.wav out.wav --audiogram N9", "no audiogram is called 'N9' give NH N1"),
+        ("both.wav left.wav --audiogram N3", "left.wav has 1 channels two ears need 2"),
+        ("both.wav out.wav --audiogram N3 --channel 1", "--channel scores one channel"),
+    ],
+)
+def test_what_two_ears_need(binaural, call, line, message):
+    code, out, err = call(f"score {line}")
+    assert (code, out) == (2, "")
+    assert message in re.sub(r"[:;,]", "", " ".join(err.split()))
 
 
 # ---- arrays ------------------------------------------------------------------------------

@@ -12,7 +12,16 @@ from numpy.testing import assert_allclose
 
 from arrayenh.errors import ConfigError, MetricError, MissingExtraError, ShapeError
 from arrayenh.evaluation import scoring as metrics
-from arrayenh.evaluation.scoring import CORE, METRICS, Score, Signals, scores, scores_of
+from arrayenh.evaluation.metrics.interaural import ild_error_db
+from arrayenh.evaluation.scoring import (
+    CORE,
+    METRICS,
+    Score,
+    Signals,
+    scores,
+    scores_at_ears,
+    scores_of,
+)
 from tests.reference import metrics as slow
 
 RATE = 16000
@@ -358,3 +367,25 @@ def test_finding_all_scores_loads_no_heavy_package():
     assert int(n_scores) == len(METRICS) >= 39
     assert {"torch", "onnxruntime", "numba", "librosa"}.isdisjoint(modules)
     assert not any(module.startswith("arrayenh.reports") for module in modules)
+
+
+def test_scores_at_two_ears_are_those_of_the_better_one():
+    rng = np.random.default_rng(3)
+    clean = rng.standard_normal((2, 16000))
+    error = rng.standard_normal((2, 16000)) * np.array([[1.0], [0.1]])
+    names = ("si_sdr", "log_spectral_distance", "ild_error_db")
+    found = scores_at_ears(clean, clean + error, 16000, names)
+    sides = [scores(clean[k], clean[k] + error[k], 16000, names) for k in (0, 1)]
+    assert found["si_sdr"] == sides[1]["si_sdr"] and found["si_sdr"].value > 15
+    assert found[names[1]].value == min(side[names[1]].value for side in sides)
+    assert found["ild_error_db"].value == ild_error_db(clean, clean + error, 16000)
+
+
+def test_an_ear_without_a_score_leaves_that_of_the_other():
+    rng = np.random.default_rng(4)
+    clean = rng.standard_normal((2, 16000))
+    half = clean * np.array([[0.0], [1.0]])
+    found = scores_at_ears(half, clean + 0.1 * clean[::-1], 16000, ["si_sdr"])["si_sdr"]
+    assert found.value > 10 and found.reason is None
+    silent = scores_at_ears(0 * clean, clean, 16000, ["si_sdr"])["si_sdr"]
+    assert np.isnan(silent.value) and "silent" in silent.reason

@@ -2,7 +2,7 @@
 
 import logging
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -10,12 +10,12 @@ import numpy as np
 import soxr
 
 from arrayenh.errors import MetricError, MissingExtraError
-from arrayenh.evaluation.metric import of_ears
+from arrayenh.evaluation.metric import of_ears, of_listener
 from arrayenh.evaluation.metrics.checks import both_ears
+from arrayenh.hearing.audiograms import Audiogram
 
 AUDIOGRAM_HZ = (250, 500, 1000, 2000, 4000, 6000)
-NORMAL_HEARING = (0.0,) * 6
-"""Hearing loss at `AUDIOGRAM_HZ`, dB."""
+"""Frequencies of the models' audiogram, Hz."""
 
 LEVEL_DB = 65.0
 """Conversational level, dB SPL: the level of the clean speech at the louder ear."""
@@ -29,14 +29,16 @@ def haspi(
     reference_ears: np.ndarray,
     ears: np.ndarray,
     sample_rate: int,
-    loss_db: Sequence[float] = NORMAL_HEARING,
+    audiogram: Audiogram | None = None,
 ) -> float:
     """Hearing-aid speech perception index, HASPI version 2, of the better ear.
 
     Computed by `pyclarity`: a model of the ear for clean speech and normal hearing against
     one for the output and the listener's hearing. Both signals are scaled by one gain that
-    sets the RMS of the clean speech, at the ear where it is louder, to 65 dB SPL, so a loss of
-    level in the output counts. The model's internal noise is the same in each call.
+    sets the RMS of the clean speech, at the ear where it is louder, to 65 dB SPL, so the level
+    of the output counts: the gain of a hearing aid raises the score of a listener with a hearing
+    loss. The clean speech is that at the ears, without any amplification. The model's internal
+    noise is the same in each call.
 
     Parameters
     ----------
@@ -46,8 +48,8 @@ def haspi(
         Output, left and right.
     sample_rate : int
         Hz; one that is not whole kHz is resampled to 24 kHz with soxr.
-    loss_db : sequence of float
-        Hearing loss at 250, 500, 1000, 2000, 4000 and 6000 Hz, of both ears, dB.
+    audiogram : Audiogram, optional
+        Hearing of the listener, each ear its own. Default: normal.
 
     Returns
     -------
@@ -59,8 +61,8 @@ def haspi(
     ShapeError
         If the two are not float arrays of one shape (2, N).
     MetricError
-        If a sample is NaN or infinite, an ear is silent, the signals are shorter than
-        0.5 s, or `loss_db` is not six numbers.
+        If a sample is NaN or infinite, an ear is silent, or the signals are shorter than
+        0.5 s.
     MissingExtraError
         If `pyclarity` is not installed.
 
@@ -72,16 +74,11 @@ def haspi(
     _require_clarity()
     from clarity.evaluator.haspi import haspi_v2_be
 
-    return _better_ear(haspi_v2_be, reference_ears, ears, sample_rate, loss_db)
+    return _better_ear(haspi_v2_be, reference_ears, ears, sample_rate, audiogram)
 
 
-HASPI = of_ears(
-    haspi,
-    "HASPI",
-    "",
-    (0.0, 1.0),
-    "intelligibility, better ear, normal hearing (HASPI v2)",
-    rank=260,
+HASPI = of_listener(
+    haspi, "HASPI", (0.0, 1.0), "intelligibility, better ear, by audiogram (HASPI v2)", rank=260
 )
 
 
@@ -89,13 +86,13 @@ def hasqi(
     reference_ears: np.ndarray,
     ears: np.ndarray,
     sample_rate: int,
-    loss_db: Sequence[float] = NORMAL_HEARING,
+    audiogram: Audiogram | None = None,
 ) -> float:
     """Hearing-aid speech quality index, HASQI version 2, of the better ear.
 
     Parameters, errors and levels are those of `haspi`. Both signals pass the model of the
-    listener's ear, and the clean speech is amplified by the NAL-R rule for the loss, as the
-    output should have been.
+    listener's ear, and `pyclarity` amplifies the clean speech by the NAL-R rule for the loss, as
+    the output should have been; it must not be amplified before.
 
     References
     ----------
@@ -105,11 +102,11 @@ def hasqi(
     _require_clarity()
     from clarity.evaluator.hasqi import hasqi_v2_better_ear
 
-    return _better_ear(hasqi_v2_better_ear, reference_ears, ears, sample_rate, loss_db)
+    return _better_ear(hasqi_v2_better_ear, reference_ears, ears, sample_rate, audiogram)
 
 
-HASQI = of_ears(
-    hasqi, "HASQI", "", (0.0, 1.0), "quality, better ear, normal hearing (HASQI v2)", rank=270
+HASQI = of_listener(
+    hasqi, "HASQI", (0.0, 1.0), "quality, better ear, by audiogram (HASQI v2)", rank=270
 )
 
 
@@ -178,14 +175,13 @@ def _better_ear(
     reference_ears: np.ndarray,
     ears: np.ndarray,
     sample_rate: int,
-    loss_db: Sequence[float],
+    audiogram: Audiogram | None,
 ) -> float:
     """Compute HASPI or HASQI with the clean speech at 65 dB SPL."""
-    from clarity.utils.audiogram import Audiogram, Listener
+    from clarity.utils.audiogram import Audiogram as Levels
+    from clarity.utils.audiogram import Listener
 
-    loss = np.asarray(loss_db, np.float64)
-    if loss.shape != (6,) or not np.isfinite(loss).all():
-        raise MetricError(f"loss_db must be six numbers, at {AUDIOGRAM_HZ} Hz; got {loss_db!r}")
+    loss = np.zeros((2, len(AUDIOGRAM_HZ))) if audiogram is None else audiogram.at(AUDIOGRAM_HZ)
     clean, output = both_ears(reference_ears, ears, sample_rate)
     _long_enough(clean, sample_rate)
     rms = np.sqrt(np.mean(clean**2, axis=1).max())
@@ -193,9 +189,9 @@ def _better_ear(
     if sample_rate % 1000:  # the package would round it
         signals = [soxr.resample(signal, sample_rate, MODEL_RATE) for signal in signals]
         sample_rate = MODEL_RATE
-    audiogram = Audiogram(loss, np.array(AUDIOGRAM_HZ))
+    listener = Listener(*(Levels(one, np.array(AUDIOGRAM_HZ)) for one in loss))
     with _contained():
-        return float(compute(*signals, sample_rate, Listener(audiogram, audiogram), LEVEL_DB))
+        return float(compute(*signals, sample_rate, listener, LEVEL_DB))
 
 
 def _long_enough(clean: np.ndarray, sample_rate: int) -> None:

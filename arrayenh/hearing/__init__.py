@@ -1,0 +1,12 @@
+"""Hearing aids: audiograms, the gain prescribed for them, compression and output limiting."""
+
+from arrayenh.hearing.audiograms import STANDARD_AUDIOGRAMS, Audiogram, load_audiogram
+from arrayenh.hearing.hearing_aid import HearingAid, HearingAidSettings
+
+__all__ = [
+    "STANDARD_AUDIOGRAMS",
+    "Audiogram",
+    "HearingAid",
+    "HearingAidSettings",
+    "load_audiogram",
+]
