@@ -14,6 +14,7 @@ from arrayenh.chain.settings import NONE, Settings
 from arrayenh.checks import numbers
 from arrayenh.dereverberation.dereverberator import RecursiveDereverberation
 from arrayenh.errors import ConfigError
+from arrayenh.hearing import HearingAid, load_audiogram
 from arrayenh.microphones.geometry import MicArray
 from arrayenh.statistics.covariance import complete
 from arrayenh.stft import Analysis, Synthesis
@@ -62,7 +63,10 @@ class LiveChain:
         self._stft = networks.stft(settings)
         self._ears = ears_of(settings, n_mics, array)
         self.n_mics, self.n_outputs = n_mics, 2 if self._ears else 1
-        self.latency = self._stft.latency - 1
+        self._aid = None
+        if settings.audiogram is not None:
+            self._aid = HearingAid(load_audiogram(settings.audiogram), RATE)
+        self.latency = self._stft.latency - 1 + (self._aid.latency_samples if self._aid else 0)
         names = (settings.dereverb, settings.beamformer, settings.postfilter)
         made = [name for name in names if name != NONE]
         self.stages = ("reference", *(made if every_stage else made[-1:]))
@@ -84,8 +88,12 @@ class LiveChain:
         self._peaks, self._bursts = deque([0.0], n_hops), Bursts(stft.hop / RATE, n_hops)
         outputs = range(self.n_outputs)
         self._syntheses = {name: [Synthesis(stft) for _ in outputs] for name in self.stages[1:]}
-        late = np.zeros((self.n_outputs, self.latency), np.float32)
+        late = np.zeros((self.n_outputs, stft.latency - 1), np.float32)
         self._late = {name: late for name in self.stages}
+        if self._aid is not None:
+            self._aid.reset()
+            late = np.zeros((self.n_outputs, self._aid.latency_samples), np.float32)
+            self._behind = {name: late for name in self.stages}
         self._blend = self.strength
 
     def use(self, rows: tuple[int, ...]) -> None:
@@ -149,15 +157,19 @@ class LiveChain:
                     if name in made:
                         made[name].append(self._samples(name, frame))
                 self._peaks.append(0.0)
-        pieces = {}
-        for name, parts in made.items():
-            whole = np.concatenate([self._late[name], *parts], axis=1)
-            pieces[name] = whole[:, : block.shape[1]]
-            self._late[name] = whole[:, block.shape[1] :].copy()
+        pieces = {
+            name: held(self._late, name, parts, block.shape[1]) for name, parts in made.items()
+        }
         *_, final = pieces.values()
         strength = self._strengths(block.shape[1])
         if (strength < 1).any():
             final = pieces["reference"] + strength * (final - pieces["reference"])
+        if self._aid is not None:
+            final = self._aid.process(final)
+            pieces = {
+                name: held(self._behind, name, [piece], block.shape[1])
+                for name, piece in pieces.items()
+            }
         return {**pieces, "enhanced": final}
 
     def _strengths(self, n: int) -> np.ndarray:
@@ -197,9 +209,18 @@ class LiveChain:
         return np.clip(np.stack(made), -most, most)
 
     def _outputs_among(self, rows: tuple[int, ...]) -> tuple[int, ...]:
-        """Reference, or microphone at each ear, or the next one in use if it is not."""
+        """Reference, or microphone at each ear, or the nearest one in use."""
         wanted = self._ears or (int(self.settings.reference),)
-        return tuple(row if row in rows else rows[0] for row in wanted)
+        places = np.arange(self.n_mics)[:, None] if self.array is None else self.array.positions
+        away = [np.linalg.norm(places[list(rows)] - places[row], axis=1) for row in wanted]
+        return tuple(rows[int(distances.argmin())] for distances in away)
+
+
+def held(late: dict[str, np.ndarray], name: str, parts: list[np.ndarray], n: int) -> np.ndarray:
+    """The next n samples of an output, (C, n); what is ready beyond stays in `late`."""
+    whole = np.concatenate([late[name], *parts], axis=1)
+    late[name] = whole[:, n:].copy()
+    return whole[:, :n]
 
 
 def ears_of(settings: Settings, n_mics: int, array: MicArray | None) -> tuple[int, int] | None:

@@ -23,6 +23,7 @@ from arrayenh.chain.setting_record import (
 from arrayenh.checks import numbers, stretch
 from arrayenh.dereverberation.dereverberator import DEREVERBERATORS, Dereverberator
 from arrayenh.errors import ConfigError
+from arrayenh.hearing import load_audiogram
 from arrayenh.masks import source
 from arrayenh.networks import catalogue
 from arrayenh.postfilters.postfilter import NOISE_TRACKERS, POSTFILTERS, PostFilter
@@ -272,6 +273,17 @@ class Settings:
         float,
         Setting("Blend of the microphone (0) and the enhanced speech (1).", OUTPUT, 0, 1),
     ] = 1.0
+    audiogram: Annotated[
+        str | None,
+        Setting(
+            "Online, with two ears: hearing aids for an audiogram. N1 to N7, S1 to S3, two of them "
+            "for left,right, or a file.",
+            OUTPUT,
+            check=lambda key, text: load_audiogram(text),
+            metavar="NAME|FILE",
+            absent="no gain",
+        ),
+    ] = None
     segment_seconds: Annotated[
         float,
         Setting(
@@ -406,6 +418,13 @@ class Settings:
             )
         if self.online and self.sync:
             raise ConfigError("clocks are compared over the whole recording: sync is not online")
+        if self.audiogram is not None and not (
+            self.online and beamforming and beamforming.two_ears
+        ):
+            raise ConfigError(
+                "hearing aids work online, at two ears: audiogram needs --profile hearing-aid, or "
+                "--online --beamformer binaural-mwf"
+            )
         if self.online and self.reference == AUTO:
             raise ConfigError("the best reference is chosen from a whole recording: name a channel")
         if self.head and self.distance is not None:

@@ -76,7 +76,7 @@ class Likeness:
         self._usual_power += (powers - self._usual_power) / self._n_usual
 
     def _odd_one(self) -> tuple[int, float]:
-        """The microphone that is unlike the others, -1 if none, and its change of gain, 1 if none."""
+        """The microphone that is unlike the others, or -1, and its change of gain, or 1."""
         recent, power = self._recent.mean(axis=0), self._powers.mean(axis=0)
         levels, usual = np.diagonal(recent), np.diagonal(self._usual)
         if self._n_usual < LEAST_STEPS or not (min(levels.min(), usual.min(), power.min()) > 0):

@@ -48,7 +48,7 @@ class MicrophoneWatch:
     gains : float64 ndarray, shape (M,)
         By which the microphones are to be multiplied, also for `judge`.
     faults : dict of int to str
-        Fault of each microphone that is not in use.
+        Fault of each microphone that is not in use, such as "dead".
     log : list of str
         One line for each change.
     """
@@ -125,8 +125,9 @@ class MicrophoneWatch:
         if not used:  # those that wait are better than none
             return
         for m in set(self.used) - set(used):
-            self.faults[m] = FAULTS[int(at_fault[:, m].argmax())]
-            self._log(m, f"{self.faults[m]}: left out")
+            fault = FAULTS[int(at_fault[:, m].argmax())]
+            self.faults[m] = fault.partition(" ")[2]
+            self._log(m, f"{fault}: left out")
         for m in set(used) - set(self.used):
             del self.faults[m]
             self._log(m, "is back")

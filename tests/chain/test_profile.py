@@ -20,7 +20,7 @@ def profile(tmp_path):
 
 
 def test_profiles_that_ship_say_what_they_are_for():
-    assert profile_names() == ["conference", "gentle", "recogniser"]
+    assert profile_names() == ["conference", "gentle", "hearing-aid", "low-latency", "recogniser"]
     for name in profile_names():
         resolve(name, {})
         assert (FOLDER / f"{name}.toml").read_text().startswith("# ")
@@ -73,11 +73,12 @@ EVERYTHING = Settings(
     least_gain_db=-7.5,
 )
 LIVE = Settings(beamformer="gsc", head=True, online=True, latency="low-latency")
+AIDS = Settings(beamformer="binaural-mwf", online=True, ears="0,2", audiogram="N3,S2")
 
 
 @pytest.mark.parametrize("doa", [None, "auto", 0.0, -12.5])
 @pytest.mark.parametrize(
-    "config", [Settings(), EVERYTHING, LIVE], ids=["defaults", "others", "live"]
+    "config", [Settings(), EVERYTHING, LIVE, AIDS], ids=["defaults", "others", "live", "aids"]
 )
 def test_settings_written_as_toml_are_read_back(profile, config, doa):
     config = replace(config, doa=doa)
@@ -88,7 +89,7 @@ def test_the_sample_of_settings_leaves_no_default():
     """Or the test above would not notice a key that is not written."""
     for field in fields(Settings):
         default = getattr(Settings(), field.name)
-        assert any(getattr(sample, field.name) != default for sample in (EVERYTHING, LIVE))
+        assert any(getattr(sample, field.name) != default for sample in (EVERYTHING, LIVE, AIDS))
 
 
 @pytest.mark.parametrize(
@@ -129,5 +130,5 @@ def test_a_profile_that_makes_no_sense_is_refused_with_its_key(profile, text, wo
 
 @pytest.mark.parametrize("name", ["gentl", "nowhere/p.toml", ".", "toml", "gentle.toml"])
 def test_an_unknown_profile_names_those_that_are_there(name):
-    with pytest.raises(ConfigError, match="conference, gentle, recogniser"):
+    with pytest.raises(ConfigError, match="conference, gentle, hearing-aid, low-latency, recogniser"):
         load_profile(name)

@@ -15,6 +15,7 @@ from arrayenh.chain.frames import LIVE
 from arrayenh.chain.settings import Settings
 from arrayenh.chain.stream import StreamingEnhancer
 from arrayenh.errors import ConfigError, GeometryError, ShapeError
+from arrayenh.hearing import HearingAid, load_audiogram
 from tests import small_networks as tiny
 from tests.signals import band_limited, difference_db, level_db
 
@@ -163,9 +164,7 @@ def test_speech_is_resampled_and_back_without_a_change(rate):
 
 def test_latencies():
     """Window and frame, and a millisecond for each resampler."""
-    found = {
-        latency: [stream(latency, rate).latency_samples for rate in RATES] for latency in LIVE
-    }
+    found = {latency: [stream(latency, rate).latency_samples for rate in RATES] for latency in LIVE}
     assert found == {
         "conference": [511, 1497, 1630],
         "low-latency": [255, 792, 862],
@@ -205,7 +204,10 @@ def test_strength_blends_the_delayed_reference_in(strength):
     enhancer.reset()
     late = enhancer.latency_samples
     found = enhancer.process(x)[late:]
-    reference, whole = without_offset(x[0])[:-late], at_once("low-latency", 16_000)[late : x.shape[1]]
+    reference, whole = (
+        without_offset(x[0])[:-late],
+        at_once("low-latency", 16_000)[late : x.shape[1]],
+    )
     enhancer.chain.strength = 1.0
     assert_allclose(found, reference + strength * (whole - reference), atol=4 * EPS)
 
@@ -263,9 +265,7 @@ def test_floats_of_any_size_are_taken(dtype):
 def test_the_layout_in_memory_does_not_matter(layout):
     x = bursts(16_000)
     before = x.copy()
-    assert_array_equal(
-        started("low-latency").process(layout(x)), started("low-latency").process(x)
-    )
+    assert_array_equal(started("low-latency").process(layout(x)), started("low-latency").process(x))
     assert_array_equal(x, before)
 
 
@@ -324,3 +324,16 @@ def test_a_microphone_with_no_finite_samples_is_named():
     enhancer = started("hearing-aid")
     enhancer.process(x)
     assert enhancer.log[0] == "0.0 s: microphone 2 has no finite samples: left out"
+
+
+def test_hearing_aids_amplify_the_output_and_come_2_ms_later():
+    """What a hearing aid makes of the stream without it, and all stages in step with it."""
+    x = (0.05 * np.random.default_rng(0).standard_normal((4, 8000))).astype(np.float32)
+    settings = {"profile": "hearing-aid", **PASSING, "ears": "0,2"}
+    plain = StreamingEnhancer(4, **settings)
+    aided = StreamingEnhancer(4, **settings, audiogram="N4")
+    assert (plain.latency_samples, aided.latency_samples) == (95, 127)
+    before, after = plain.push(x), aided.push(x)
+    wanted = HearingAid(load_audiogram("N4")).process(before["enhanced"])
+    assert_array_equal(after["enhanced"], wanted)
+    assert_array_equal(after["reference"][:, 32:], before["reference"][:, :-32])
