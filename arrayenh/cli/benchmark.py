@@ -79,6 +79,12 @@ def command(
         Path | None,
         typer.Option(metavar="FILE", help="CSV of names and texts, for the word error rate."),
     ] = None,
+    audiogram: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|FILE", help="Hearing of the listener, for HASPI and HASQI: N3, N3,S2, ..."
+        ),
+    ] = None,
     baseline: Annotated[str | None, typer.Option(help="System that gains are relative to.")] = None,
     jobs: Annotated[int, typer.Option("--jobs", min=1, help="Processes.")] = 1,
     scheduler: Annotated[
@@ -101,6 +107,7 @@ def command(
     the new results.
     """
     from arrayenh.errors import ConfigError
+    from arrayenh.hearing import load_audiogram
 
     if show_list:
         from arrayenh.cli.benchmark_list import list_all
@@ -111,10 +118,12 @@ def command(
         raise ConfigError(
             "no suite or no -o DIR; for example: arrayenh benchmark quick -o DIR (see --list)"
         )
+    listener = None if audiogram is None else load_audiogram(audiogram)
     start = time.perf_counter()
     options = {"seed": seed, "scenes": count, "target": target, "baseline": baseline}
     source, suite = cases(what, output, options, (data, split, speech, noise, array, transcripts))
     bench = benchmark(source, suite, systems, metrics, output)
+    bench = replace(bench, audiogram=listener)
     check_plan(output, source)
     results = measured(bench, suite, workers(scheduler, jobs), costs, what)
     write_tables(results, output)

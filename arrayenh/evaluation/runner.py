@@ -10,11 +10,12 @@ import numpy as np
 from arrayenh.beamformers.binaural import ears
 from arrayenh.errors import ArrayenhError, MetricError
 from arrayenh.evaluation.cache import Cache, system_key
-from arrayenh.evaluation.cases.case import Case, CaseFacts, Source
+from arrayenh.evaluation.cases.case import Case, CaseFacts, Source, digest
 from arrayenh.evaluation.results import HEADLINE, Results, SceneFacts, SystemFacts
 from arrayenh.evaluation.scoring import Score, scores_of, shadow_snr
 from arrayenh.evaluation.signals import Signals
 from arrayenh.evaluation.systems.system import Output, System
+from arrayenh.hearing.audiograms import Audiogram
 from arrayenh.scenes.workers import Work, in_turn
 
 Map = Callable[[Work, Iterable[int]], Iterator[dict[str, Any]]]
@@ -30,12 +31,22 @@ class Benchmark:
     systems : tuple of System
     metrics : tuple of str
     cache : Cache
+    audiogram : Audiogram, optional
+        Hearing of the listener, for HASPI and HASQI; normal without it.
     """
 
     source: Source
     systems: tuple[System, ...]
     metrics: tuple[str, ...]
     cache: Cache
+    audiogram: Audiogram | None = None
+
+    def case_key(self, facts: CaseFacts) -> str:
+        """Key of a case in the cache: that of its audio, and of the listener."""
+        if self.audiogram is None:
+            return facts.key
+        hearing = (self.audiogram.freqs.tolist(), self.audiogram.loss_db.tolist())
+        return digest([facts.key, repr(hearing)])[: len(facts.key)]
 
 
 def run(
@@ -91,13 +102,14 @@ class ScoreCase:
         rows = []
         for system in bench.systems:
             key = system_key(system)
-            known = bench.cache.scores(facts.key, key)
+            known = bench.cache.scores(bench.case_key(facts), key)
             missing = [name for name in bench.metrics if name not in known]
             if missing:
                 case = case or bench.source.case(index)
-                found = scored(system, case, missing)
+                found = scored(system, case, missing, bench.audiogram)
                 lasting = {name: score for name, score in found.items() if lasts(score)}
-                bench.cache.keep(facts.key, key, lasting, (facts.name, system.name))
+                names = (facts.name, system.name)
+                bench.cache.keep(bench.case_key(facts), key, lasting, names)
                 known |= found
             rows.append([(known[name].value, known[name].reason) for name in bench.metrics])
         said = {
@@ -114,13 +126,15 @@ def lasts(score: Score) -> bool:
     return score.reason is None or "pip install" not in score.reason
 
 
-def scored(system: System, case: Case, metrics: Sequence[str]) -> dict[str, Score]:
+def scored(
+    system: System, case: Case, metrics: Sequence[str], audiogram: Audiogram | None
+) -> dict[str, Score]:
     """Score one system on one case; if the system cannot run on it, return the reason."""
     try:
         output = system.run(case.trial)
     except ArrayenhError as error:
         return dict.fromkeys(metrics, Score(math.nan, str(error)))
-    return with_shadow_snr(output, scores_of(signals_of(case, output), metrics))
+    return with_shadow_snr(output, scores_of(signals_of(case, output, audiogram), metrics))
 
 
 def with_shadow_snr(output: Output, found: dict[str, Score]) -> dict[str, Score]:
@@ -133,7 +147,7 @@ def with_shadow_snr(output: Output, found: dict[str, Score]) -> dict[str, Score]
         return {**found, "snr": Score(math.nan, str(error))}
 
 
-def signals_of(case: Case, output: Output) -> Signals:
+def signals_of(case: Case, output: Output, audiogram: Audiogram | None) -> Signals:
     """Collect the signals for scoring an output."""
     trial, rest = case.trial, case.trial.rest
     left_right = None
@@ -154,6 +168,7 @@ def signals_of(case: Case, output: Output) -> Signals:
         else trial.target[left_right],
         noisy_ears=None if left_right is None else trial.mixture[left_right],
         transcript=case.transcript,
+        audiogram=audiogram,
     )
 
 

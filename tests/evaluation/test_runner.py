@@ -12,13 +12,16 @@ from numpy.testing import assert_allclose
 
 from arrayenh.cli.benchmark import as_dict, write_tables
 from arrayenh.errors import TrialError
+from arrayenh.evaluation import runner
 from arrayenh.evaluation.cache import NOT_CODE, Cache, code_digest, system_key
 from arrayenh.evaluation.cases.case import Case, CaseFacts
 from arrayenh.evaluation.intervals import fraction_of_gain, mean_interval, paired_interval
 from arrayenh.evaluation.results import Results, SceneFacts, SystemFacts
 from arrayenh.evaluation.runner import Benchmark, results_of, run
+from arrayenh.evaluation.scoring import Score
 from arrayenh.evaluation.systems.system import Cost, Output, Trial
 from arrayenh.evaluation.tables import csv_text, markdown
+from arrayenh.hearing import load_audiogram
 
 FS = 16000
 RUNS: list[tuple[str, int]] = []
@@ -111,6 +114,21 @@ def test_a_new_system_or_score_computes_only_itself(todo, tmp_path):
     assert len(RUNS) == 6 and np.isfinite(values).all()
     record = json.loads((tmp_path / "key0" / f"{system_key(Gain(1.0, 'noisy'))}.json").read_text())
     assert set(record["scores"]) == {"snr", "si_sdr", "seg_snr"} and record["case"] == "tone 0"
+
+
+def test_each_listener_has_scores_of_its_own(todo, monkeypatch):
+    """The score is the loss at 1 kHz, which `scores_of` is given with the signals."""
+
+    def loss(signals, names):
+        at = 0.0 if signals.audiogram is None else signals.audiogram.at([1000])[0, 0]
+        return dict.fromkeys(names, Score(at))
+
+    monkeypatch.setattr(runner, "scores_of", loss)
+    plain = replace(todo, metrics=("haspi",))
+    for audiogram, expected in ((None, 0), ("N3", 40), ("N6", 85), (None, 0), ("N3", 40)):
+        listener = audiogram and load_audiogram(audiogram)
+        assert (run(replace(plain, audiogram=listener))[1] == expected).all()
+    assert len(RUNS) == 3 * 6  # the last two are known
 
 
 def test_other_settings_are_another_system(todo):
