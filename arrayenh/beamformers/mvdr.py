@@ -311,9 +311,7 @@ class RecursiveMvdr(Recursion):
             self._gain, self._applied,
         )  # fmt: skip
 
-    def inherit(
-        self, learnt: "Learnt", mics: Sequence[int | None], share: float = 1.0
-    ) -> None:
+    def inherit(self, learnt: "Learnt", mics: Sequence[int | None], share: float = 1.0) -> None:
         """Take over the statistics of another beam, where microphones are lost or come back.
 
         A new microphone begins with the mean noise power, and without speech. Before the next

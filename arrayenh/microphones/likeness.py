@@ -78,7 +78,7 @@ class Likeness:
         self._usual_power += (powers - self._usual_power) / self._n_usual
 
     def _odd_one(self) -> tuple[int, float]:
-        """The microphone that is unlike the others, -1 if none, and its change of gain, 1 if none."""
+        """The microphone that is unlike the others, -1 if none, and its change of gain."""
         recent, power = self._recent.mean(axis=0), self._powers.mean(axis=0)
         levels, usual = np.diagonal(recent), np.diagonal(self._usual)
         if self._n_usual < LEAST_STEPS or not (min(levels.min(), usual.min(), power.min()) > 0):
@@ -109,7 +109,10 @@ class Likeness:
         before = np.abs(correlation(self._usual))
         others = np.delete(np.arange(self.n_mics), odd)
         now = signs[np.ix_(others, others)]
-        return likeness(before, odd) > ALIKE and min(now.min(), before[others][:, others].min()) > ALIKE
+        return (
+            likeness(before, odd) > ALIKE
+            and min(now.min(), before[others][:, others].min()) > ALIKE
+        )
 
     def _correct(self, odd: int, gain: float) -> None:
         """Undo a change of gain, from the steps so far on."""

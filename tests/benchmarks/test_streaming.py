@@ -1,35 +1,58 @@
-"""Speed of streaming systems: factors and ratios of the table."""
-
-import time
+"""Measurements of streams: each runs, and measures what it says."""
 
 import numpy as np
 import pytest
 
-from arrayenh.evaluation.systems.system import Output, Trial
-from benchmarks import streaming
+from arrayenh.errors import MissingExtraError
+from arrayenh.evaluation.systems.names import known, system
+from benchmarks.streaming import (
+    BLOCK_SECONDS,
+    PEERS,
+    Profile,
+    block_times,
+    blocks,
+    growth_mb,
+    impulse_latency,
+    material,
+    peer_row,
+    shift,
+)
+
+SMALL = Profile("low-latency", 2, 0.15, {"masks": "spp", "postfilter": "none"})
 
 
-class Busy:
-    """A system that computes for a given time."""
-
-    def __init__(self, seconds):
-        self.seconds = seconds
-
-    def run(self, trial):
-        end = time.process_time() + self.seconds
-        while time.process_time() < end:
-            pass
-        return Output(trial.mixture[0])
+def test_blocks_repeat_what_is_held():
+    samples = np.arange(400)[None]
+    found = np.concatenate(list(blocks(samples, 0.04)), axis=1)
+    assert found.shape == (1, 640)
+    assert found[0].tolist() == [*range(320), *range(320)]
 
 
-def test_factors_are_cpu_seconds_per_second_of_audio(monkeypatch):
-    monkeypatch.setattr(streaming, "system", lambda name: Busy(float(name)))
-    trial = Trial(np.zeros((1, 4000), np.float32), 16_000)
-    factors = streaming.real_time_factors(["0.02", "0.005"], trial, 2)
-    assert factors["0.02"] == pytest.approx(0.08, rel=0.2)
-    assert factors["0.005"] == pytest.approx(0.02, rel=0.2)
+def test_each_block_is_timed():
+    times = block_times(SMALL, 0.1)
+    assert times.shape == (round(0.1 / BLOCK_SECONDS),) and (times > 0).all()
 
 
-def test_ratios_are_to_our_chain():
-    rows = streaming.table({streaming.OURS: 0.05, "deepfilternet3": 0.1}).splitlines()
-    assert rows[-1] == "| `deepfilternet3` | 40.0 | 0.1000 | 2.00 |"
+def test_memory_is_that_of_the_stream():
+    assert abs(growth_mb(SMALL, 0.5)) < 50
+
+
+def test_an_impulse_finds_the_latency():
+    assert impulse_latency("hearing-aid", 48_000) == (381, 381)
+
+
+@pytest.mark.parametrize("lag", [-40, 0, 123])
+def test_a_shift_is_found(lag):
+    samples = material(1)[0, :16_000]
+    assert shift(samples, np.roll(samples, lag)) == lag
+
+
+@pytest.mark.parametrize("peer", PEERS)
+def test_each_peer_runs(peer):
+    if peer not in known():
+        pytest.skip(f"{peer} is no system here")
+    try:
+        row = peer_row(system(peer), 1.0)
+    except MissingExtraError:
+        pytest.skip(f"{peer} is not installed")
+    assert row.startswith(f"| {peer} | 0.")

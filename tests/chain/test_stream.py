@@ -163,9 +163,7 @@ def test_speech_is_resampled_and_back_without_a_change(rate):
 
 def test_latencies():
     """Window and frame, and a millisecond for each resampler."""
-    found = {
-        latency: [stream(latency, rate).latency_samples for rate in RATES] for latency in LIVE
-    }
+    found = {latency: [stream(latency, rate).latency_samples for rate in RATES] for latency in LIVE}
     assert found == {
         "conference": [511, 1497, 1630],
         "low-latency": [255, 792, 862],
@@ -205,7 +203,10 @@ def test_strength_blends_the_delayed_reference_in(strength):
     enhancer.reset()
     late = enhancer.latency_samples
     found = enhancer.process(x)[late:]
-    reference, whole = without_offset(x[0])[:-late], at_once("low-latency", 16_000)[late : x.shape[1]]
+    reference, whole = (
+        without_offset(x[0])[:-late],
+        at_once("low-latency", 16_000)[late : x.shape[1]],
+    )
     enhancer.chain.strength = 1.0
     assert_allclose(found, reference + strength * (whole - reference), atol=4 * EPS)
 
@@ -263,9 +264,7 @@ def test_floats_of_any_size_are_taken(dtype):
 def test_the_layout_in_memory_does_not_matter(layout):
     x = bursts(16_000)
     before = x.copy()
-    assert_array_equal(
-        started("low-latency").process(layout(x)), started("low-latency").process(x)
-    )
+    assert_array_equal(started("low-latency").process(layout(x)), started("low-latency").process(x))
     assert_array_equal(x, before)
 
 
