@@ -39,7 +39,7 @@ def test_a_sine_comes_out_delayed_exactly(rate, to, delay):
 
 @pytest.mark.parametrize(("rate", "to"), [pair for pair in PAIRS if pair[0] > pair[1]])
 def test_what_the_new_rate_cannot_hold_is_attenuated(rate, to):
-    """By 50 dB and more beyond the transition; soft edges, so that only the sine is there."""
+    """By 50 dB and more beyond the transition; soft edges, so that nothing else is there."""
     stop = to / 2 + (ATTENUATION_DB - 8) / (57.4 * DELAY)
     for freq in np.linspace(min(stop, 0.49 * rate), 0.49 * rate, 4):
         tone = sine(freq, rate, rate // 10) * np.hanning(rate // 10)
