@@ -141,8 +141,12 @@ def test_channels_of_a_wider_stream(piped, sound, expected):
 
 @pytest.mark.parametrize(
     ("line", "name", "head"),
-    [("--encoding f32le", "f32le", 44), ("--to raw", "s16le", 0), ("--to raw --encoding s24be", "s24be", 0)],
-)  # fmt: skip
+    [
+        ("--encoding f32le", "f32le", 44),
+        ("--to raw", "s16le", 0),
+        ("--to raw --encoding s24be", "s24be", 0),
+    ],
+)
 def test_kind_of_the_output(piped, sound, expected, line, name, head):
     code, out, _ = piped(f"{QUICK} {line}", wav(sound))
     found = Encoding.named(name).decode(out[head:], 1)[0]
