@@ -141,6 +141,7 @@ class Session:
         self._wants_recording = False
         self._duplex: Duplex | None = None
         self._overruns = self._underruns = 0
+        self._device_ms = 0.0
         self._notes: list[str] = []
         self.strength, self.bypass = stream.chain.strength, False
         self.saved: list[Path] = []
@@ -149,7 +150,7 @@ class Session:
     def run(self, seconds: float | None = None) -> None:
         """Work until `stop`, for so many seconds of sound, or until a device is gone for good."""
         try:
-            self._duplex = self._open()
+            self._start()
             while not self._stop.is_set() and (seconds is None or self._timing.seconds < seconds):
                 try:
                     self._pass(self._duplex)
@@ -203,7 +204,7 @@ class Session:
             self._overruns + (duplex.overruns if duplex else 0),
             self._underruns + (duplex.underruns if duplex else 0),
             stream.latency_ms,
-            duplex.latency_ms if duplex else 0.0,
+            self._device_ms,
             recorder.paths if recorder else (),
             self._waiting,
             tuple(self.log),
@@ -246,7 +247,7 @@ class Session:
         until = time.monotonic() + REOPEN_SECONDS
         while not self._stop.wait(RETRY_SECONDS):
             try:
-                self._duplex = self._open()
+                self._start()
                 break
             except AudioError:
                 if time.monotonic() > until:
@@ -254,6 +255,10 @@ class Session:
         self._waiting = False
         if self._duplex is not None:
             self._notes.append(f"{self._timing.seconds:.1f} s: the devices are back")
+
+    def _start(self) -> None:
+        self._duplex = self._open()
+        self._device_ms = self._duplex.latency_ms
 
     def _close(self) -> None:
         duplex, self._duplex = self._duplex, None
