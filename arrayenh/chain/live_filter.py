@@ -57,7 +57,7 @@ class LiveFilter:
         beam : LiveBeam or None
             None: the reference passes.
         learns : bool
-            Whether the beamformer learns from the frame.
+            Whether the beamformer learns from the frame, and the networks remember it.
 
         Returns
         -------
@@ -73,11 +73,14 @@ class LiveFilter:
             out, mask = beam.without_network(frame, learns)
             heard = Heard(out, reference, none, mask)
         if self._gain is not None:
-            return heard.outputs, self._gain.apply(heard.outputs)
-        if self._postfilter is None:
-            return heard.outputs, None
-        if filtered is None:
+            filtered = self._gain.apply(heard.outputs)
+        elif self._postfilter is None:
+            filtered = None
+        elif filtered is None:
             filtered = heard.filtered(self._postfilter.filter(heard))
+        if not learns:
+            for hearing in filter(None, (self._masks, self._postfilter)):
+                hearing.forget_last()
         return heard.outputs, filtered
 
     def _steered(
@@ -141,6 +144,10 @@ class Hearing:
     def __init__(self, network: Network) -> None:
         self._network, self._stream = network, network.stream()
         self._n_mics = 0
+
+    def forget_last(self) -> None:
+        """Forget the last frame."""
+        self._stream.forget_last()
 
     def both(self, heard: Heard) -> tuple[np.ndarray, np.ndarray]:
         """Mask and filtered output, (F, 1) each."""

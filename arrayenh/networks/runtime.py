@@ -261,7 +261,12 @@ class Stream:
     def reset(self) -> None:
         """Reset the state, for a new recording."""
         self._state: dict[str, np.ndarray] | None = None
+        self._before = self._state
         self._n_batch = 0
+
+    def forget_last(self) -> None:
+        """Take the state back to where it was before the last frames."""
+        self._state = self._before
 
     def push(self, spec: np.ndarray) -> np.ndarray:
         """Mask or spectrum of the next frames, (C, F, t) -> (F, t); see `Network.run`."""
@@ -315,6 +320,7 @@ class Stream:
             self._state, self._n_batch = self.network.initial_state(len(spec)), len(spec)
         if len(spec) != self._n_batch:
             raise ShapeError(f"the stream began with {self._n_batch} signals; got {len(spec)}")
+        self._before = self._state
         out, self._state = self.network.evaluate(spec.swapaxes(2, 3), self._state)
         if not np.isfinite(out).all():
             raise NumericalError(f"model {self.network.source} gives values that are not finite")

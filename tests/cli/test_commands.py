@@ -206,7 +206,7 @@ WRONG = {
     "enhance rec.wav --beamformer mvrd": "unknown beamformer 'mvrd' (did you mean mvdr?); use",
     "enhance rec.wav --masks telepathy": "unknown masks 'telepathy'; use",
     "enhance rec.wav --postfilter x": "unknown postfilter 'x'; use mmse-lsa, mmse-stsa, wiener",
-    "enhance rec.wav --profile gentl": "'gentl' conference, gentle, hearing-aid, low-latency, recogniser",
+    "enhance rec.wav --profile gentl": "'gentl' conference, gentle, hearing-aid, low-latency",
     "enhance rec.wav --profile bad.toml": "bad.toml is not TOML",
     "enhance rec.wav --profile unknown.toml": "unknown key 'strenght' (did you mean strength?)",
     "enhance rec.wav --profile type.toml": "strength number '1'",

@@ -37,7 +37,7 @@ pcm.speaker { type pulse device speaker hint { show on description "speaker" } }
 
 
 class Server:
-    """A PulseAudio server with the sinks `array` and `speaker`; the monitor of `array` is `mics`."""
+    """A PulseAudio server: sinks `array` and `speaker`; the monitor of `array` is `mics`."""
 
     def __init__(self, folder):
         pytest.importorskip("sounddevice")
