@@ -65,7 +65,8 @@ def chosen(settings: Settings, sample_rate: int) -> Networks:
             found.pop(task, None)
         if task == "mask" and not settings.learns:
             continue
-        if task not in found and name in [*catalogue.names(task), *catalogue.names("both")]:
+        known = (*catalogue.names(task), *catalogue.names("both"))
+        if task not in found and (value == NEURAL or name in known):
             found[task] = loaded[name] = loaded.get(name) or Network.load(name)
     for network in found.values():
         check_fit(network, settings, sample_rate)
