@@ -17,8 +17,9 @@ for name in ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MK
 import argparse
 import gc
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,15 +28,18 @@ import numpy as np
 from arrayenh.chain.frames import LIVE
 from arrayenh.chain.stream import StreamingEnhancer
 from arrayenh.errors import MissingExtraError
-from arrayenh.evaluation.systems.names import known, system
-from arrayenh.evaluation.systems.system import System, Trial
+from arrayenh.evaluation.systems.names import system
+from arrayenh.evaluation.systems.system import Trial
 from arrayenh.scenes.packaged import load_clip
+from benchmarks.latency import words
+from benchmarks.speed import interleaved
 
 RATE, RATES = 16_000, (16_000, 44_100, 48_000)
 BLOCK_SECONDS = 0.01
 MOST_GROWTH_MB = 5.0
 PEERS = ("rnnoise", "speex-ns", "webrtc-ns", "deepfilternet3")
-PEER_SECONDS = 20.0
+OURS, N_MICS = "mvdr[online=true]+neural", 4
+PEER_SECONDS, PEER_RUNS = 20.0, 3
 SPEECH_HZ = 1000.0  # above it, the high-pass filters of peers do not change the phase
 
 
@@ -129,23 +133,34 @@ def impulse_latency(latency: str, rate: int) -> tuple[int, int]:
 
 
 def peer_trial(seconds: float) -> Trial:
-    """Speech in noise at one microphone."""
-    samples = material(1)
+    """Speech in noise at four microphones, of which peers use the first."""
+    samples = material(N_MICS)
     repeats = -(-round(seconds * RATE) // samples.shape[1])
     return Trial(np.tile(samples, repeats)[:, : round(seconds * RATE)], RATE)
 
 
-def peer_row(tested: System, seconds: float) -> str:
-    """Real-time factor of a peer, its stated latency, and how far it is realigned wrongly."""
-    trial = peer_trial(seconds)
-    tested.run(peer_trial(1.0))
-    started = time.perf_counter()
-    out = tested.run(trial).samples
-    factor = (time.perf_counter() - started) / seconds
-    stated = tested.latency()
-    late = 1000 * shift(trial.mixture[0], out) / RATE
-    words = "-" if stated is None else f"{1000 * stated:.1f}"
-    return f"| {tested.name} | {factor:.4f} | {words} | {late:+.2f} |"
+def runs(name: str) -> bool:
+    """Run a system on a second of sound; False if its package is not installed."""
+    try:
+        system(name).run(peer_trial(1.0))
+    except MissingExtraError:
+        return False
+    return True
+
+
+def real_time_factors(names: Sequence[str], trial: Trial) -> dict[str, float]:
+    """CPU seconds per second of sound; the systems take turns, so that other load hits all."""
+    jobs = {name: partial(system(name).run, trial) for name in names}
+    seconds = trial.mixture.shape[1] / trial.sample_rate
+    times = interleaved(jobs, PEER_RUNS, time.process_time)
+    return {name: taken / seconds for name, taken in times.items()}
+
+
+def peer_row(name: str, trial: Trial, factor: float, ratio: float) -> str:
+    """Speed of a system, its stated latency, and how far it is realigned wrongly."""
+    late = 1000 * shift(trial.mixture[0], system(name).run(trial).samples) / RATE
+    latency = words(system(name).latency())
+    return f"| `{name}` | {factor:.4f} | {ratio:.2f} | {latency} | {late:+.2f} |"
 
 
 def shift(samples: np.ndarray, out: np.ndarray) -> int:
@@ -208,21 +223,18 @@ def latency_table() -> str:
 
 
 def peer_table(seconds: float) -> str:
-    """Peers on one microphone, as Markdown; those that are not installed are left out."""
+    """Own chain and peers, as Markdown; peers that are not installed are left out."""
+    trial = peer_trial(seconds)
+    factors = real_time_factors([OURS, *filter(runs, PEERS)], trial)
     lines = [
-        "Peers on one microphone, with resampling; their output is realigned by the stated delay,",
-        "and the last column is what is left:",
+        f"CPU time of whole recordings, `{OURS}` with {N_MICS} microphones and",
+        "peers with one, resampling and the creation of networks included. Outputs are realigned",
+        "by the stated delay, and the last column is what is left:",
         "",
-        "| peer | real-time factor | stated latency, ms | left after realignment, ms |",
-        "|---|---:|---:|---:|",
+        "| system | real-time factor | x ours | stated latency, ms | left after realignment, ms |",
+        "|---|---:|---:|---:|---:|",
     ]
-    for peer in PEERS:
-        if peer not in known():
-            continue
-        try:
-            lines.append(peer_row(system(peer), seconds))
-        except MissingExtraError:
-            lines.append(f"| {peer} | not installed | | |")
+    lines += [peer_row(name, trial, one, one / factors[OURS]) for name, one in factors.items()]
     return "\n".join(lines)
 
 

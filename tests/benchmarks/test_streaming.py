@@ -1,10 +1,14 @@
 """Measurements of streams: each runs, and measures what it says."""
 
+import time
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from arrayenh.errors import MissingExtraError
-from arrayenh.evaluation.systems.names import known, system
+from arrayenh.evaluation.systems.system import Output, Trial
+from benchmarks import streaming
 from benchmarks.streaming import (
     BLOCK_SECONDS,
     PEERS,
@@ -15,6 +19,8 @@ from benchmarks.streaming import (
     impulse_latency,
     material,
     peer_row,
+    peer_trial,
+    runs,
     shift,
 )
 
@@ -49,12 +55,54 @@ def test_a_shift_is_found(lag):
 
 @pytest.mark.parametrize("peer", PEERS)
 def test_each_peer_runs(peer):
-    if peer not in known():
-        pytest.skip(f"{peer} is no system here")
-    try:
-        row = peer_row(system(peer), 1.0)
-    except MissingExtraError:
+    if not runs(peer):
         pytest.skip(f"{peer} is not installed")
-    _, name, factor, stated, left, _ = (cell.strip() for cell in row.split("|"))
-    assert name == peer and float(factor) > 0
-    assert 0 < float(stated) < 50 and abs(float(left)) < 2
+    row = peer_row(peer, peer_trial(1.0), 0.1, 0.5)
+    _, name, *numbers, left, _ = (cell.strip() for cell in row.split("|"))
+    assert name == f"`{peer}`" and numbers[:2] == ["0.1000", "0.50"]
+    assert 0 < float(numbers[2]) < 50 and abs(float(left)) < 2
+
+
+class Busy:
+    """A system that computes for a given time, and states a latency of 40 ms."""
+
+    def __init__(self, seconds):
+        self.seconds = seconds
+
+    def run(self, trial):
+        end = time.process_time() + self.seconds
+        while time.process_time() < end:
+            pass
+        return Output(trial.mixture[0])
+
+    def latency(self):
+        return 0.04
+
+
+def test_factors_are_cpu_seconds_per_second_of_audio(monkeypatch):
+    monkeypatch.setattr(streaming, "system", lambda name: Busy(float(name)))
+    trial = Trial(np.zeros((1, 4000), np.float32), 16_000)
+    factors = streaming.real_time_factors(["0.02", "0.005"], trial)
+    assert factors["0.02"] == pytest.approx(0.08, rel=0.2)
+    assert factors["0.005"] == pytest.approx(0.02, rel=0.2)
+
+
+def test_peers_are_compared_with_our_chain(monkeypatch):
+    monkeypatch.setattr(streaming, "PEERS", ("deepfilternet3", "speex-ns"))
+    monkeypatch.setattr(streaming, "runs", lambda name: name != "speex-ns")
+    monkeypatch.setattr(streaming, "system", lambda name: Busy(0.04 if "deep" in name else 0.02))
+    monkeypatch.setattr(streaming, "PEER_RUNS", 1)
+    ours, peer = (row.split(" | ") for row in streaming.peer_table(0.5).splitlines()[-2:])
+    assert ours[0] == f"| `{streaming.OURS}`" and ours[2] == "1.00"
+    assert peer[0] == "| `deepfilternet3`" and peer[3:] == ["40.0", "+0.00 |"]
+    assert float(peer[2]) == pytest.approx(2, rel=0.2)
+
+
+def test_a_missing_package_is_left_out(monkeypatch):
+    def lacks(trial):
+        raise MissingExtraError("speex-ns needs the package speexdsp-ns")
+
+    monkeypatch.setattr(streaming, "system", lambda name: SimpleNamespace(run=lacks))
+    assert not streaming.runs("speex-ns")
+    monkeypatch.undo()
+    assert streaming.runs("noisy")
