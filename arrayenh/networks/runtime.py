@@ -14,7 +14,7 @@ from arrayenh.networks import catalogue
 from arrayenh.networks.metadata import read_metadata
 
 if TYPE_CHECKING:
-    from onnxruntime import InferenceSession, RunOptions
+    from onnxruntime import InferenceSession
 
 QUIET = 4  # onnxruntime's log level: fatal errors only
 STATE, NEXT = "state_", "next_"  # prefixes of state inputs and outputs
@@ -55,7 +55,7 @@ class Network:
         where = f"model {source}"
         self.source, self.n_bytes = source, len(content)
         self.digest = hashlib.sha256(content).hexdigest()
-        self._session, self._run_options = session(content, where), run_options()
+        self._session = session(content, where)
         metadata = metadata_of(self._session, where)
         self.signature, self.words = read_metadata(metadata, where)
         self._states = self._declared(where)
@@ -369,15 +369,6 @@ def metadata_of(loaded: "InferenceSession", where: str) -> dict[str, str]:
         return dict(loaded.get_modelmeta().custom_metadata_map)
     except UnicodeDecodeError as error:
         raise ConfigError(f"{where} is damaged: its metadata is not UTF-8 text") from error
-
-
-def run_options() -> "RunOptions":
-    """Options of each run: release the memory of the previous run."""
-    import onnxruntime
-
-    options = onnxruntime.RunOptions()
-    options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
-    return options
 
 
 def failures() -> tuple[type[BaseException], ...]:
