@@ -236,7 +236,9 @@ def transform(stft: Stft, signal: np.ndarray, n_frames: int) -> np.ndarray:
     from scipy import fft
 
     spec = np.empty((stft.n_freqs, len(signal), n_frames), np.complex64)
-    if n_frames:
+    if n_frames == 1:  # of a stream: without the cost of a view
+        spec[..., 0] = fft.rfft(signal[:, : stft.n_fft] * stft.analysis_window).T
+    elif n_frames:
         frames = np.lib.stride_tricks.sliding_window_view(signal, stft.n_fft, axis=1)
         frames = frames[:, : n_frames * stft.hop : stft.hop]  # (M, T, n_fft), a view
         for start in range(0, n_frames, CHUNK):

@@ -273,6 +273,26 @@ def recursive_beamformer(
 
 
 @njit(cache=True, parallel=True)
+def blind(p_re, p_im, s_re, s_im, totals, mu, reference, w_re, w_im, passed):
+    """Weights of `wiener` (M, F), and wᴴ Φₙ w = wᴴ s / below where there are any, into passed."""
+    n_mics, n_freqs = w_re.shape
+    for b in prange((n_freqs + LANES - 1) // LANES):
+        first = b * LANES
+        n = min(LANES, n_freqs - first)
+        pb_re, pb_im, sb_re, sb_im = blocks(p_re, p_im, s_re, s_im, first, n)
+        wb_re, wb_im = np.zeros((n_mics, LANES)), np.zeros((n_mics, LANES))
+        total, below, lane = np.zeros((2, LANES)), np.zeros(LANES), np.zeros((2, LANES))
+        total[:, :n] = totals[:2, first : first + n]
+        wiener(pb_re, pb_im, sb_re, sb_im, total, mu, reference, wb_re, wb_im, below)
+        inner(wb_re, wb_im, sb_re[:, reference], sb_im[:, reference], lane[0], lane[1])
+        for k in range(n):
+            if below[k] > 0 and np.isfinite(below[k]):
+                passed[first + k] = lane[0, k] / below[k]
+        w_re[:, first : first + n] = wb_re[:, :n]
+        w_im[:, first : first + n] = wb_im[:, :n]
+
+
+@njit(cache=True, parallel=True)
 def look(spec, p_re, p_im, w_re, w_im, passed, out, noise):
     """Filter frames with the weights as they are, and estimate the noise left in the output.
 

@@ -299,8 +299,7 @@ class RecursiveMvdr(Recursion):
         beamformed, noise = np.empty(shape, np.complex64), np.empty(shape, np.float32)
         weights, passed = self._weights, self._totals[4]
         if reference is not None and reference != self.reference:
-            found, passed = self._blind(reference)
-            weights = np.ascontiguousarray(found.real), np.ascontiguousarray(found.imag)
+            weights, passed = self._blind(reference)
         _kernels.recursion.look(spec, *self._inverse, *weights, passed, beamformed, noise)
         return beamformed * self._applied, noise * self._applied
 
@@ -345,23 +344,17 @@ class RecursiveMvdr(Recursion):
         self._totals = learnt.totals * share
         self._totals[2] = np.trace(noise, axis1=1, axis2=2).real * share
         self._totals[3] = noise[:, self.reference, self.reference].real * share
-        found, self._totals[4] = self._blind(self.reference)
-        self._weights = np.ascontiguousarray(found.real), np.ascontiguousarray(found.imag)
+        self._weights, self._totals[4] = self._blind(self.reference)
         self._gain, self._applied = learnt.gain, learnt.applied
 
-    def _blind(self, reference: int) -> tuple[np.ndarray, np.ndarray]:
-        """Weights (M, F) of the blind form for a microphone, and their noise power wᴴ Φₙ w (F,)."""
-        inverse, speech = (re + 1j * im for re, im in (self._inverse, self._speech))
-        found = np.einsum("ijf,jf->if", inverse, speech[:, reference])
-        below = np.einsum("ijf,jif->f", inverse, speech).real
-        at = np.zeros((self.n_mics, 1))
-        at[reference] = 1
-        with np.errstate(divide="ignore", invalid="ignore"):
-            below = np.where(below > 0, below + self.mu * self._totals[1] / self._totals[0], 0)
-            good = (below > 0) & np.isfinite(below)
-            found = np.where(good, found / below, at)
-            passed = np.sum(found.conj() * speech[:, reference], axis=0).real / below
-        return found, np.where(good, passed, self._totals[3])
+    def _blind(self, reference: int) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
+        """Weights of the blind form for a microphone, (M, F) twice, and wᴴ Φₙ w, (F,)."""
+        weights = np.empty((self.n_mics, self.n_freqs)), np.empty((self.n_mics, self.n_freqs))
+        passed = self._totals[3].copy()
+        _kernels.recursion.blind(
+            *self._inverse, *self._speech, self._totals, self.mu, reference, *weights, passed
+        )
+        return weights, passed
 
     def _level_gains(self, level: np.ndarray) -> np.ndarray:
         """Smoothed gain of each frame that restores the speech level, float32, shape (t,)."""
@@ -466,8 +459,9 @@ class MaskedMvdr:
         # noise that the mask lets through, a little in every frame, would outweigh a talker's
         # first frames: speech is learnt where the mask is sure
         towards = steering if self._steered else None
-        self._beam.update(frame, mask**4, (1 - mask) ** 2, towards)
-        return self.look(frame)[0]
+        first = self._beam.update(frame, mask**4, (1 - mask) ** 2, towards)
+        rest = [self._beam.look(frame, output)[0] for output in self._outputs[1:]]
+        return self._with_part(frame, np.stack([first, *rest], axis=1))
 
     def look(self, frame: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Beamform a frame with the weights as they are; see `RecursiveMvdr.look`.
@@ -483,9 +477,13 @@ class MaskedMvdr:
         noise = found[0][1]
         if len(found) > 1:
             noise = np.sqrt(np.mean([part**2 for _, part in found], axis=0))
+        return self._with_part(frame, beamformed), noise
+
+    def _with_part(self, frame: np.ndarray, beamformed: np.ndarray) -> np.ndarray:
+        """Outputs (F, O, 1) with the part of the unprocessed signal that is kept."""
         if self._partial:
             beamformed += self._partial * (frame[:, list(self._outputs)] - beamformed)
-        return beamformed, noise
+        return beamformed
 
     def learnt(self) -> Learnt:
         """Copy of the statistics as they are now."""

@@ -73,7 +73,8 @@ def presence(tracker: SppTracker, power: np.ndarray) -> np.ndarray:
 
 def smooth_bins(power: np.ndarray) -> np.ndarray:
     """Smooth over five bins with the weights 1-4-6-4-1, repeating the edges; shape (F, T)."""
-    padded = np.pad(power, ((2, 2), (0, 0)), mode="edge")
+    low, high = power[:1], power[-1:]
+    padded = np.concatenate([low, low, power, high, high])
     smooth = 6 * power
     smooth += 4 * padded[1:-3]
     smooth += 4 * padded[3:-1]

@@ -1,5 +1,7 @@
 """Whether the microphones of a stream still go together as they used to."""
 
+from statistics import median
+
 import numpy as np
 
 RECENT_STEPS = 10  # that are compared with what is usual
@@ -81,27 +83,33 @@ class Likeness:
         levels, usual = np.diagonal(recent), np.diagonal(self._usual)
         if self._n_usual < LEAST_STEPS or not (min(levels.min(), usual.min(), power.min()) > 0):
             return -1, 1.0
-        now, before = correlation(recent), correlation(self._usual)
+        signs = correlation(recent) * np.sign(self._usual)
         change = power / self._usual_power
-        against = change / np.median(change)
-        signs = now * np.sign(before)
-        odd = int(signs.sum(axis=1).argmin())
+        against = change / median(change.tolist())
+        alike = signs.sum(axis=1) - 1
+        if alike.min() > 0 and against.max() < CHANGED and against.min() > 1 / CHANGED:
+            return -1, 1.0
+        odd = int(alike.argmin())
         if likeness(signs, odd) > -ALIKE:
             odd = int(np.abs(np.log(against)).argmax())
-        others = np.delete(np.arange(self.n_mics), odd)
-        alike = likeness(np.abs(before), odd) > ALIKE and all(
-            min(signs[i, j], abs(before[i, j])) > ALIKE for i in others for j in others
-        )
-        like = likeness(signs, odd)
+        if not self._usually_alike(signs, odd):
+            return -1, 1.0
         low_change = levels / usual
-        gain = float(low_change[odd] / np.median(low_change[others])) ** 0.5
+        gain = float(low_change[odd] / median(np.delete(low_change, odd).tolist())) ** 0.5
         louder = against[odd] > CHANGED and change[odd] > CHANGED / 3
-        quieter = against[odd] < 1 / CHANGED
-        if alike and like < -ALIKE:
-            return odd, -(gain if louder or quieter else 1.0)
-        if alike and like > ALIKE and (louder or quieter):
+        different, like = louder or against[odd] < 1 / CHANGED, likeness(signs, odd)
+        if like < -ALIKE:
+            return odd, -(gain if different else 1.0)
+        if like > ALIKE and different:
             return odd, gain
-        return (odd if alike and louder else -1), 1.0
+        return (odd if louder else -1), 1.0
+
+    def _usually_alike(self, signs: np.ndarray, odd: int) -> bool:
+        """Whether all microphones are usually alike, and the others are so now."""
+        before = np.abs(correlation(self._usual))
+        others = np.delete(np.arange(self.n_mics), odd)
+        now = signs[np.ix_(others, others)]
+        return likeness(before, odd) > ALIKE and min(now.min(), before[others][:, others].min()) > ALIKE
 
     def _correct(self, odd: int, gain: float) -> None:
         """Undo a change of gain, from the steps so far on."""

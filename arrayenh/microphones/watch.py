@@ -1,6 +1,7 @@
 """Watch over the microphones of a stream: which of them can be used now."""
 
 from collections.abc import Sequence
+from statistics import median
 
 import numpy as np
 
@@ -139,4 +140,4 @@ class MicrophoneWatch:
         dead = (self._constant >= 2) | (power < 10 ** (DEAD_DBFS / 10))
         if dead.all():
             return np.zeros(self.n_mics, bool)
-        return dead | (power < np.median(power[~dead]) * 10 ** (-DEAD_BELOW_MEDIAN_DB / 10))
+        return dead | (power < median(power[~dead].tolist()) * 10 ** (-DEAD_BELOW_MEDIAN_DB / 10))
