@@ -19,8 +19,11 @@ from arrayenh.microphones.geometry import MicArray
 from arrayenh.statistics.covariance import complete
 from arrayenh.stft import Analysis, Synthesis
 
-MOST_OVER_DB = 3.0
-"""The output exceeds the peak of the microphones, over the frame, by at most this."""
+MOST_OVER_DB = 2.0
+"""The output exceeds the peak of the microphones, over the frame, by at most this.
+
+It leaves 1 dB for the filters of a stream: resampling, and the removal of the offset.
+"""
 
 BLEND_SECONDS = 0.01  # in which the strength moves from 0 to 1
 

@@ -109,7 +109,10 @@ class Likeness:
         before = np.abs(correlation(self._usual))
         others = np.delete(np.arange(self.n_mics), odd)
         now = signs[np.ix_(others, others)]
-        return likeness(before, odd) > ALIKE and min(now.min(), before[others][:, others].min()) > ALIKE
+        return (
+            likeness(before, odd) > ALIKE
+            and min(now.min(), before[others][:, others].min()) > ALIKE
+        )
 
     def _correct(self, odd: int, gain: float) -> None:
         """Undo a change of gain, from the steps so far on."""

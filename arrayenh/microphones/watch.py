@@ -18,6 +18,7 @@ CLIPPED = 0.02  # share of the samples in flat tops from which a microphone is l
 LEAST_PEAK = 0.1  # of full scale, below which flat tops are no clipping
 NEAR = 0.999  # of the extreme of the last 0.1 s
 
+MOST_LINES = 1000  # of the log
 COARSE = 10  # parts of a step, whose means are its low frequencies
 
 FAULTS = ("has no finite samples", "is dead", "is clipped", "is unlike the others")
@@ -51,7 +52,7 @@ class MicrophoneWatch:
     faults : dict of int to str
         Fault of each microphone that is not in use, such as "dead".
     log : list of str
-        One line for each change.
+        One line for each change, up to 1000.
     """
 
     def __init__(self, n_mics: int, sample_rate: int, labels: Sequence[int] | None = None) -> None:
@@ -112,8 +113,9 @@ class MicrophoneWatch:
 
     def _log(self, mic: int, what: str) -> None:
         """Log an event."""
-        when = self._n_steps * STEP_SECONDS
-        self.log.append(f"{when:.1f} s: microphone {self._labels[mic]} {what}")
+        if len(self.log) < MOST_LINES:
+            when = self._n_steps * STEP_SECONDS
+            self.log.append(f"{when:.1f} s: microphone {self._labels[mic]} {what}")
 
     def _note(self, at_fault: np.ndarray) -> None:
         """Leave out microphones at fault, (4, M), and use those again that have been good."""

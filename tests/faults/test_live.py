@@ -1,5 +1,6 @@
 """Faults while live: recovered within a second, never NaN, never a burst of its own."""
 
+import tracemalloc
 from functools import cache
 
 import numpy as np
@@ -85,7 +86,7 @@ def check(chain, samples, recovered, out=None):
         clean = scene()[0][mic, when]
         usual = si_sdr(clean, wanted[c, when], RATE)
         assert si_sdr(clean, found[c, when], RATE) > usual - 1
-        assert abs(level_db(found[c, when]) - level_db(wanted[c, when])) < 1
+        assert abs(level_db(found[c, when]) - level_db(wanted[c, when])) < 1.5
     return log
 
 
@@ -143,7 +144,7 @@ def test_a_microphone_that_dies_for_good_is_as_if_it_had_never_been(mic):
 @pytest.mark.parametrize("mic", [0, 2], ids=["reference", "another"])
 def test_a_microphone_changes_for_good(mic, change):
     changes = {"flipped": lambda x: -x, "ten times quieter": lambda x: x / 10}
-    changes["offset"] = lambda x: x + np.float32(0.3)
+    changes["offset"] = lambda x: x + np.float32(0.3) * np.minimum(np.arange(len(x)) / 4800, 1)
     check("one", faulty(mic, changes[change], end=SECONDS), BEGIN + 1)
 
 
@@ -199,3 +200,25 @@ def test_silence_for_a_minute_is_forgotten_at_once():
     before = si_sdr(clean[when], first[late:][when], RATE)
     assert si_sdr(clean[when], again[late:][when], RATE) > before - 1
     assert enhancer.log == []
+
+
+def test_memory_stays_flat():
+    """Also while a microphone comes and goes: 12 s allocate nothing that stays."""
+    enhancer = StreamingEnhancer(2, **STATISTICAL)
+    samples = np.tile(mixture()[:2], 4)
+    samples[1, np.arange(samples.shape[1]) // 3200 % 4 == 3] = 0
+
+    def stream_some(n):
+        for start in range(0, n, 800):
+            enhancer.process(samples[:, start : start + 800])
+
+    tracemalloc.start()
+    try:
+        stream_some(3 * RATE)
+        before = tracemalloc.get_traced_memory()[0]
+        stream_some(12 * RATE)
+        grown = tracemalloc.get_traced_memory()[0] - before
+    finally:
+        tracemalloc.stop()
+    assert len(enhancer.log) > 20
+    assert grown < 30_000
