@@ -1,7 +1,9 @@
 """An input and an output device that run together."""
 
+import atexit
 import os
 import time
+from threading import Thread
 from typing import Any, Protocol
 
 import numpy as np
@@ -13,6 +15,7 @@ from arrayenh.live.drift import Drift
 from arrayenh.live.portaudio import IN, OUT, portaudio, words
 
 POLL_SECONDS = 0.001
+CLOSING_SECONDS = 2.0  # libpulse may wait forever for a server that has died
 LOST_SECONDS = 2.0  # without progress, after which a device is taken for lost
 STARTING_SECONDS = 6.0  # the same at the start: some sound servers wake slowly
 WRONG_CHANNELS, WRONG_RATE, BUSY = -9998, -9997, -9985  # paInvalid..., paDeviceUnavailable
@@ -40,7 +43,7 @@ class Duplex(Protocol):
         """Play the next samples, (C, n)."""
 
     def close(self) -> None:
-        """Stop both devices."""
+        """Stop both devices; raises DeviceLostError if they hang."""
 
 
 class DevicePair:
@@ -135,19 +138,50 @@ class DevicePair:
         self._waited(
             self._sink_name, lambda: self._output.write_available, len(frames), LOST_SECONDS
         )
-        self.underruns += bool(self._ask(self._sink_name, self._output.write, frames))
+        if self._ask(self._sink_name, self._output.write, frames):
+            self.underruns += 1
+            self._catch_up()
 
     def close(self) -> None:
-        """Stop both devices, which may be gone."""
-        with quiet_stderr():
-            for stream in (self._input, self._output):
-                stream.abort(ignore_errors=True)
-                stream.close(ignore_errors=True)
+        """Stop both devices, which may be gone.
+
+        Raises
+        ------
+        DeviceLostError
+            If the driver hangs. PortAudio is then of no use any more.
+        """
+        closing = Thread(target=self._close, name="arrayenh-closing", daemon=True)
+        closing.start()
+        closing.join(CLOSING_SECONDS)
+        if closing.is_alive():
+            atexit.unregister(self._sound._exit_handler)  # which would hang, too
+            raise DeviceLostError(f"{self._source_name} or {self._sink_name} hangs")
+
+    def _close(self) -> None:
+        for stream in (self._input, self._output):
+            stream.abort(ignore_errors=True)
+            stream.close(ignore_errors=True)
 
     def _play(self) -> None:
-        """Start the output with silence, of the length of its buffer."""
+        """Start the output."""
         self._plays = True
         self._ask(self._sink_name, self._output.start)
+        self._fill()
+
+    def _catch_up(self) -> None:
+        """After a gap of the output, drop the input of that time, or it would stay in the delay."""
+        dropped = 0
+        while (
+            dropped < self._rate  # what comes in while it is read is less
+            and self._ask(self._source_name, lambda: self._input.read_available) >= self._block
+        ):
+            self._ask(self._source_name, self._input.read, self._block)
+            dropped += self._block
+        self.overruns += dropped > 0
+        self._fill()
+
+    def _fill(self) -> None:
+        """Fill the buffer of the output with silence, up to the latency that was asked for."""
         n = min(self._prefill, self._ask(self._sink_name, lambda: self._output.write_available))
         self._ask(self._sink_name, self._output.write, np.zeros((n, self._n_outputs), np.float32))
 

@@ -153,7 +153,7 @@ class Session:
             self._start()
             while not self._stop.is_set() and (seconds is None or self._timing.seconds < seconds):
                 try:
-                    self._pass(self._duplex)
+                    self._pass()
                 except DeviceLostError as error:
                     self._reopen(error)
         except AudioError as error:
@@ -210,8 +210,10 @@ class Session:
             tuple(self.log),
         )
 
-    def _pass(self, duplex: Duplex) -> None:
+    def _pass(self) -> None:
         """Enhance one block."""
+        duplex = self._duplex
+        assert duplex is not None  # but for a session that is stopped
         heard = duplex.read()
         block = heard[self._rows]
         self._stream.chain.strength = 0.0 if self.bypass else self.strength
@@ -242,7 +244,10 @@ class Session:
     def _reopen(self, lost: DeviceLostError) -> None:
         """Look for a device that is gone; raise the error if it does not come back."""
         self._notes.append(f"{self._timing.seconds:.1f} s: {lost}")
-        self._close()
+        try:
+            self._close()
+        except DeviceLostError:
+            raise lost from None
         self._waiting = True
         until = time.monotonic() + REOPEN_SECONDS
         while not self._stop.wait(RETRY_SECONDS):
@@ -269,8 +274,8 @@ class Session:
 
     def _end(self) -> None:
         """Close the devices and complete the recording."""
-        self._close()
-        try:
-            self._save()
-        except AudioError as error:
-            self.failure = self.failure or error
+        for end in (self._close, self._save):
+            try:
+                end()
+            except AudioError as error:
+                self.failure = self.failure or error

@@ -28,6 +28,7 @@ from tests.signals import RATE, arrivals, delayed, diffuse_noise, level_db, voic
 ROOT = Path(__file__).parents[2]
 COMMANDS = ["enhance", "demo", "inspect", "score", "arrays", "arrays list", "arrays show"]
 COMMANDS += ["localize", "separate", "benchmark", "qa", "models", "models show"]
+COMMANDS += ["stream", "live", "devices"]
 COMMANDS += ["arrays beampattern", "scene", "scene list", "scene show", "simulate"]
 
 

@@ -49,7 +49,7 @@ def fake(devices=DEVICES, default=(0, 1), problem=None):
     sound.default = types.SimpleNamespace(device=list(default))
     sound.check_input_settings = sound.check_output_settings = check
     sound.InputStream, sound.OutputStream = FakeInput, FakeOutput
-    sound._initialize = sound._terminate = lambda: None
+    sound._initialize = sound._terminate = sound._exit_handler = lambda: None
     return sound
 
 
@@ -87,11 +87,20 @@ class FakeStream:
 
 
 class FakeInput(FakeStream):
+    left = None  # samples before it has to wait
+
+    def ready(self):
+        return super().ready() if self.left is None else self.left
+
     def read(self, n):
+        if self.left is not None:
+            self.left -= n
         return np.full((n, self.channels), 0.25, np.float32), len(self.calls) == 0
 
 
 class FakeOutput(FakeStream):
+    gaps = ()  # writes before which it has had nothing to play
+
     def write(self, frames):
         self.written.append(frames)
-        return False
+        return len(self.written) in self.gaps

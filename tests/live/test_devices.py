@@ -137,6 +137,18 @@ def test_a_voice_goes_to_both_ears_after_the_silence_of_the_buffer(sound):
     assert pair._input.calls == ["start", "abort", "close"] == pair._output.calls
 
 
+def test_after_a_gap_the_delay_is_as_before(sound, monkeypatch):
+    monkeypatch.setattr(FakeOutput, "gaps", (3,))  # silence, a block, a block
+    pair = opened()
+    pair.write(pair.read())
+    pair._input.left = 3 * 160 + 100  # piled up in the gap
+    pair.write(np.full((1, 160), 0.5, np.float32))
+    assert pair._input.left == 100
+    assert (pair.underruns, pair.overruns) == (1, 1)
+    *_, voice, silence = pair._output.written
+    assert voice.all() and silence.shape == (320, 2) and not silence.any()
+
+
 @pytest.mark.parametrize("stream", [FakeInput, FakeOutput])
 @pytest.mark.parametrize(
     ("state", "words"),
@@ -150,3 +162,17 @@ def test_a_device_that_vanishes_or_hangs(sound, monkeypatch, stream, state, word
     with pytest.raises(DeviceLostError, match=words):
         pair.write(pair.read())
     pair.close()
+
+
+def test_a_driver_that_hangs_does_not_hang_the_program(sound, monkeypatch):
+    from threading import Event
+
+    released, unregistered = Event(), []
+    monkeypatch.setattr(duplex, "CLOSING_SECONDS", 0.02)
+    monkeypatch.setattr(FakeInput, "abort", lambda self, **more: released.wait(5))
+    monkeypatch.setattr(duplex.atexit, "unregister", unregistered.append)
+    pair = opened()
+    with pytest.raises(DeviceLostError, match="Headphones hangs"):
+        pair.close()
+    assert unregistered == [sys.modules["sounddevice"]._exit_handler]
+    released.set()
