@@ -261,7 +261,7 @@ class Stream:
     def reset(self) -> None:
         """Reset the state, for a new recording."""
         self._state: dict[str, np.ndarray] | None = None
-        self._before = self._state
+        self._before: dict[str, np.ndarray] | None = None
         self._n_batch = 0
 
     def forget_last(self) -> None:
