@@ -14,7 +14,7 @@ from arrayenh.chain.settings import NONE, Settings
 from arrayenh.checks import numbers
 from arrayenh.dereverberation.dereverberator import RecursiveDereverberation
 from arrayenh.errors import ConfigError
-from arrayenh.hearing import HearingAid, load_audiogram
+from arrayenh.hearing import HearingAid, HearingAidSettings, load_audiogram
 from arrayenh.microphones.geometry import MicArray
 from arrayenh.statistics.covariance import complete
 from arrayenh.stft import Analysis, Synthesis
@@ -68,7 +68,10 @@ class LiveChain:
         self.n_mics, self.n_outputs = n_mics, 2 if self._ears else 1
         self._aid = None
         if settings.audiogram is not None:
-            self._aid = HearingAid(load_audiogram(settings.audiogram), RATE)
+            levels = HearingAidSettings(
+                settings.full_scale_db, max_output_db=settings.max_output_db
+            )
+            self._aid = HearingAid(load_audiogram(settings.audiogram), RATE, levels)
         self.latency = self._stft.latency - 1 + (self._aid.latency_samples if self._aid else 0)
         names = (settings.dereverb, settings.beamformer, settings.postfilter)
         made = [name for name in names if name != NONE]

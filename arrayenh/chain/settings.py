@@ -23,7 +23,7 @@ from arrayenh.chain.setting_record import (
 from arrayenh.checks import numbers, stretch
 from arrayenh.dereverberation.dereverberator import DEREVERBERATORS, Dereverberator
 from arrayenh.errors import ConfigError
-from arrayenh.hearing import load_audiogram
+from arrayenh.hearing import FULL_SCALE_DB, load_audiogram
 from arrayenh.masks import source
 from arrayenh.networks import catalogue
 from arrayenh.postfilters.postfilter import NOISE_TRACKERS, POSTFILTERS, PostFilter
@@ -282,6 +282,29 @@ class Settings:
             check=lambda key, text: load_audiogram(text),
             metavar="NAME|FILE",
             absent="no gain",
+        ),
+    ] = None
+    full_scale_db: Annotated[
+        float,
+        Setting(
+            "With --audiogram: sound pressure level of a signal of RMS 1.0, dB.",
+            OUTPUT,
+            60,
+            160,
+            option="--full-scale",
+            metavar="DB",
+        ),
+    ] = FULL_SCALE_DB
+    max_output_db: Annotated[
+        float | None,
+        Setting(
+            "With --audiogram: largest sound pressure level of the output, dB.",
+            OUTPUT,
+            60,
+            140,
+            option="--max-output",
+            metavar="DB",
+            absent="105 and a quarter of the mean loss",
         ),
     ] = None
     segment_seconds: Annotated[

@@ -22,6 +22,8 @@ LEAST_RATE, MOST_RATE = 16_000, 96_000
 PART = 512  # samples at a time, which bounds the memory
 OUTPUT_DB, OUTPUT_SLOPE = 105.0, 0.25  # of the maximum output, over the three-frequency loss
 
+FULL_SCALE_DB = 110.0  # SPL of a signal of RMS 1.0
+
 
 @dataclass(frozen=True, slots=True)
 class HearingAidSettings:
@@ -50,7 +52,7 @@ class HearingAidSettings:
         If a value is out of range.
     """
 
-    full_scale_db: float = 110.0
+    full_scale_db: float = FULL_SCALE_DB
     knee_db: float = 45.0
     attack: float = 0.005
     release: float = 0.1

@@ -73,7 +73,14 @@ EVERYTHING = Settings(
     least_gain_db=-7.5,
 )
 LIVE = Settings(beamformer="gsc", head=True, online=True, latency="low-latency")
-AIDS = Settings(beamformer="binaural-mwf", online=True, ears="0,2", audiogram="N3,S2")
+AIDS = Settings(
+    beamformer="binaural-mwf",
+    online=True,
+    ears="0,2",
+    audiogram="N3,S2",
+    full_scale_db=100.0,
+    max_output_db=110.0,
+)
 
 
 @pytest.mark.parametrize("doa", [None, "auto", 0.0, -12.5])
