@@ -320,7 +320,7 @@ def test_online_masks_are_the_networks(inputs, mixture):
     network = Network(tiny.recursive_mask(inputs), "pole")
     beam = LiveBeam(config, STFT, Wiring((0, 1, 2, 3), (1,), None))
     live = LiveFilter(config, STFT, Networks(network))
-    frames = [live.push(x, x[:, 1:2], beam)[0] for x in np.split(spec, 200, axis=2)]
+    frames = [live.push(x, x[:, 1:2], beam, True)[0] for x in np.split(spec, 200, axis=2)]
     mask = network.run(spec[None, :, 1]) if "reference" in inputs else network.masks(spec)
     blind = RecursiveMvdr(257, 4, 128 / RATE, config.memory_seconds, reference=1)
     wanted = blind.update(spec, mask**4, (1 - mask) ** 2)
